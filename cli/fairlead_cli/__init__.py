@@ -1,0 +1,1 @@
+"""The commands. The client library is loaded only when a command must talk to a server."""

@@ -1,0 +1,137 @@
+"""
+What a resource is.
+
+One frozen record per (group, resource), whoever defined it; the registry serves every record with the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import Cause
+
+if TYPE_CHECKING:
+    from fairlead_schema.structural import Structural
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One printer column: ``json_path`` for schemas, ``cell`` for built-in kinds that compute it (given the object)."""
+
+    name: str
+    type: str = "string"
+    format: str = ""
+    description: str = ""
+    priority: int = 0
+    json_path: str = ""
+    cell: Callable[[JsonObject], object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScalePaths:
+    """Where ``/scale`` reads and writes, as in CRDs: dotted paths with a leading dot."""
+
+    spec_replicas: str = ".spec.replicas"
+    status_replicas: str = ".status.replicas"
+    label_selector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """
+    One served or stored version of a resource.
+
+    Attributes:
+        schema: Compiled structural schema (defaults, pruning, list types); compiled lazily and shared by content.
+        open_api: The raw OpenAPI v3 schema, for publishing; ``{}`` when built in (published from the built-in document).
+        subresources: ``status``, ``scale`` and kind-specific ones (``token``, ``finalize``, ``binding``, ``eviction``).
+        selectable: JSON paths (``.spec.nodeName``) usable in field selectors beside metadata.name and .namespace.
+    """
+
+    name: str
+    schema: Callable[[], Structural]
+    open_api: JsonObject = field(default_factory=dict)
+    served: bool = True
+    storage: bool = True
+    subresources: frozenset[str] = frozenset()
+    scale: ScalePaths | None = None
+    columns: tuple[Column, ...] = ()
+    selectable: tuple[str, ...] = ()
+    deprecated: bool = False
+    deprecation_warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """
+    The few things that differ by kind, as pure functions. All are optional.
+
+    ``prepare_create(obj)`` and ``prepare_update(new, old)`` change ``new`` in place (server-set fields, defaults
+    that depend on other fields). ``validate(obj)`` and ``validate_update(new, old)`` return what is wrong.
+    ``validate_name(name)`` returns messages; the default is a DNS-1123 subdomain. ``generation_of(obj)`` returns
+    the part whose change bumps ``metadata.generation`` (None: the kind has no generation).
+    ``graceful_s(obj, asked_s)`` returns the seconds a deletion waits for a kubelet (0: at once).
+    """
+
+    prepare_create: Callable[[JsonObject], None] | None = None
+    prepare_update: Callable[[JsonObject, JsonObject], None] | None = None
+    validate: Callable[[JsonObject], Sequence[Cause]] | None = None
+    validate_update: Callable[[JsonObject, JsonObject], Sequence[Cause]] | None = None
+    validate_name: Callable[[str], Sequence[str]] | None = None
+    generation_of: Callable[[JsonObject], object] | None = None
+    graceful_s: Callable[[JsonObject, int | None], int] | None = None
+    create_on_update: bool = False
+    """PUT or apply of a missing object creates it (leases, events, endpoints …); apply always may."""
+    virtual: bool = False
+    """Never stored: access reviews, token reviews. The registry hands creates to the ``VirtualResource`` registered."""
+    verbs: frozenset[str] = frozenset(
+        {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """
+    A resource of some logical cluster.
+
+    Attributes:
+        group: ``""`` for core.
+        identity: API identity hash of a bound resource; ``""`` for built-in kinds and a workspace's own CRDs.
+        origin: ``builtin``, ``own`` (our kinds), ``crd`` or ``bound``.
+        owner: For ``crd`` the CRD's uid, for ``bound`` the binding's name; else ``""``.
+    """
+
+    group: str
+    plural: str
+    kind: str
+    versions: tuple[Version, ...]
+    namespaced: bool = True
+    singular: str = ""
+    list_kind: str = ""
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    identity: str = ""
+    origin: str = "builtin"
+    owner: str = ""
+    strategy: Strategy = Strategy()
+
+    @property
+    def name(self) -> str:
+        """Return ``<plural>.<group>``, or the plural alone for core: how Kubernetes names a resource in messages."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def storage_version(self) -> Version:
+        """Return the version objects are stored in."""
+        return next(version for version in self.versions if version.storage)
+
+    def version(self, name: str) -> Version | None:
+        """Return the served version of that name."""
+        return next((version for version in self.versions if version.name == name and version.served), None)
+
+    def api_version(self, version: str) -> str:
+        """Return the ``apiVersion`` text of objects in that version."""
+        return f"{self.group}/{version}" if self.group else version
