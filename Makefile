@@ -1,0 +1,54 @@
+# `make help` lists what there is. Every target makes .venv first; that takes a moment only when a lock file changed.
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-run demo test test-unit test-integration test-multicluster test-binaries check format lock bench
+SHELL := /bin/sh
+
+# PYTHON=/path/to/python3.11 chooses the interpreter that .venv is made with.
+export PYTHON
+BIN := .venv/bin
+UV ?= uv
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  %-18s %s\n", $$1, $$2}'
+
+setup: ## Make .venv with the locked dependencies and tools
+	@scripts/setup dev
+
+setup-run:
+	@scripts/setup run
+
+demo: setup-run ## Three simulated clusters, one workspace, one drain; KEEP=1 leaves them running
+	@$(BIN)/fairlead demo $(if $(KEEP),--keep)
+
+check: setup ## Format, lint, types, imports and unit tests: before each commit
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest tests/unit
+
+format: setup ## Bring all files into the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: check test-integration test-multicluster ## Everything that CI runs
+
+test-unit: setup ## Pure tests, seconds
+	$(BIN)/pytest tests/unit
+
+test-integration: setup ## Against real etcd, kube-apiserver and our own processes
+	$(BIN)/pytest tests/integration
+
+test-multicluster: setup ## Against several real clusters
+	$(BIN)/pytest tests/multicluster
+
+test-binaries: setup ## Build the Kubernetes programs the tests need into the cache (needs Go; once)
+	$(BIN)/python -m tests.support.binaries
+
+bench: setup ## Measure against kube-apiserver; ROWS="get list" OUT=FILE
+	$(BIN)/python -m bench --rows "$(ROWS)" --out "$(OUT)"
+
+lock: ## Maintainers, with uv: renew uv.lock and both requirements files
+	$(UV) lock $(LOCK_OPTIONS)
+	$(UV) export -q --locked --no-emit-project --no-annotate --no-header --no-dev --group build -o requirements.txt
+	$(UV) export -q --locked --no-emit-project --no-annotate --no-header --all-groups -o requirements-dev.txt
