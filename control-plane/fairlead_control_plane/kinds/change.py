@@ -37,10 +37,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Operations and compares to add to the transaction; a failed compare makes the registry read again and retry."""
+    """
+    Operations and compares to add to the transaction; a failed compare makes the registry read again and retry.
+
+    Attributes:
+        new: Stored and answered in place of ``Change.new``, and shown to the effects after this one; None leaves it.
+            For what only the server sets and what must be true at once (``status`` included): a workspace's URL and
+            phase, a binding's bound resources, an export's identity. Never identity fields (name, uid, generation).
+    """
 
     operations: Sequence[Operation] = ()
     compares: Sequence[Compare] = ()
+    new: JsonObject | None = None
 
 
 Effects = Callable[[Change], Awaitable[Effect]]

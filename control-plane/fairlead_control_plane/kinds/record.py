@@ -101,7 +101,8 @@ class Resource:
         group: ``""`` for core.
         identity: API identity hash of a bound resource; ``""`` for built-in kinds and a workspace's own CRDs.
         origin: ``builtin``, ``own`` (our kinds), ``crd`` or ``bound``.
-        owner: For ``crd`` the CRD's uid, for ``bound`` the binding's name; else ``""``.
+        owner: For ``crd`` the CRD's uid; for ``bound`` (and our own kinds that came by a binding) the export as
+            ``<its cluster>/<its name>``, the same for all who bind it, so that records are shared; else ``""``.
     """
 
     group: str
