@@ -1,0 +1,57 @@
+"""
+The object a cluster must run, made from a view of the user's object.
+
+Order: strip what a server fills in, override name and namespace, rewrite the pod template, mark as ours. Pure: the same
+view always makes the same object, so an apply that changes nothing is seen to change nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fairlead_api import JsonObject
+from fairlead_transforms import names, podtemplate, strip
+
+UPSTREAM_UID = "internal.workload.kcp.io/upstream-uid"
+LOCATOR = "kcp.io/namespace-locator"
+TENANT = "kcp.io/tenant-id"
+
+
+@dataclass(frozen=True, slots=True)
+class DownstreamContext:
+    """
+    Where an object goes.
+
+    Attributes:
+        namespace: Downstream namespace; ``""`` for cluster-scoped kinds.
+        pods: What the object's pods are told (holds the target's key and the upstream namespace too).
+    """
+
+    namespace: str
+    pods: podtemplate.PodContext
+
+
+def to_downstream(group: str, resource: str, view: JsonObject, context: DownstreamContext) -> JsonObject:
+    """
+    Return the object to apply in the cluster; the view is not changed.
+
+    Args:
+        group: API group of the resource, ``""`` for core.
+        resource: Plural name.
+        view: An object of the syncer's virtual workspace, with ``metadata.uid`` of the user's object.
+        context: Where it goes.
+
+    Raises:
+        names.ReservedName: The name cannot be used downstream.
+    """
+    metadata = strip.travelling_metadata(view["metadata"])
+    metadata["name"] = names.downstream_name(group, resource, metadata["name"])
+    metadata.pop("namespace", None)
+    if context.namespace:
+        metadata["namespace"] = context.namespace
+    metadata["labels"] = {**metadata.get("labels", {}), podtemplate.TARGET_LABEL: context.pods.target_key}
+    metadata["annotations"] = {**metadata.get("annotations", {}), UPSTREAM_UID: view["metadata"]["uid"]}
+    body = strip.travelling_body(group, resource, view)
+    if (group, resource) == ("", "pods"):
+        return podtemplate.rewrite(group, resource, {**body, "metadata": metadata}, context.pods)
+    return podtemplate.rewrite(group, resource, {"metadata": metadata, **body}, context.pods)
