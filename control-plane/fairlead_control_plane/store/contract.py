@@ -104,10 +104,10 @@ class CompareFailed(StoreError):
 
 
 class Compacted(StoreError):
-    """The revision asked for lies at or before the last compaction (for a watch: events are gone)."""
+    """The revision asked for lies before the last compaction, whose own revision can still be read (as in etcd)."""
 
     def __init__(self, compacted: int) -> None:
-        super().__init__(f"revisions up to {compacted} have been compacted")
+        super().__init__(f"revisions before {compacted} have been compacted")
         self.compacted = compacted
 
 
@@ -174,10 +174,11 @@ class Store(Protocol):
         Yield every change in ``[start, end)`` with a revision above ``after``, in order, in batches.
 
         A batch never splits a transaction. An empty batch may come at any time and says nothing.
+        Ends without an error when this store object is closed.
 
         Raises:
             Compacted: On the first step, when ``after`` lies before the last compaction.
-            Unavailable: The store went away; watch again from the last revision seen.
+            Unavailable: The store went away, or the consumer lagged too far; watch again from the last revision seen.
         """
 
     def listen(self, listener: Callable[[Sequence[Event], int], None]) -> Callable[[], None]:
@@ -189,7 +190,12 @@ class Store(Protocol):
         """
 
     async def compact(self, revision: int) -> None:
-        """Forget history at and before ``revision``; the latest row of every live key stays."""
+        """
+        Forget what was superseded at or before ``revision``: reads and watches before it raise :class:`Compacted`.
+
+        Raises:
+            FutureRevision, Unavailable.
+        """
 
     async def close(self) -> None:
         """Finish writes under way, end watches, release the lock. Idempotent."""

@@ -1,0 +1,290 @@
+"""
+The default store: one SQLite file owned by one process.
+
+Writes: :mod:`writing` (group commit). Reads of a row or a small range run on the event loop, on a connection whose
+read transaction is pinned at the newest revision that listeners have seen, so that no read is ahead of a cache;
+large ranges run in a thread. Watches: :mod:`feed`, and history where its ring has forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from fairlead_control_plane.store.compaction import Compactor, Schedule
+from fairlead_control_plane.store.contract import (
+    Compacted,
+    Compare,
+    Event,
+    FutureRevision,
+    Operation,
+    Range,
+    Row,
+    Unavailable,
+)
+from fairlead_control_plane.store.database import Database, newest_revision, open_database
+from fairlead_control_plane.store.feed import Feed, FeedLimits
+from fairlead_control_plane.store.reading import (
+    RangeReader,
+    read_count,
+    read_events,
+    read_row,
+    read_row_at,
+)
+from fairlead_control_plane.store.transaction import Transaction, check_transaction
+from fairlead_control_plane.store.writing import Writer
+
+INLINE_ROWS = 512
+"""Rows a range may read on the event loop (about half a millisecond); more go to a thread."""
+
+INLINE_BYTES = 1 << 20
+
+WATCH_WINDOW = 256
+"""Events of history a watch reads in one turn of the event loop."""
+
+_NO_BOUND = 1 << 62
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    start: str
+    end: str
+    limit: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteSettings:
+    """
+    Attributes:
+        history_s: Seconds history is kept for watches and paged lists; 0 keeps it until ``compact`` is called.
+            Five minutes, as kube-apiserver does with etcd.
+        history_bytes: Bytes written after which history goes even if it is younger.
+        limits: Bounds of the watch feed.
+    """
+
+    history_s: float = 300.0
+    history_bytes: int = 1 << 30
+    limits: FeedLimits = field(default_factory=FeedLimits)
+
+
+class SqliteStore:
+    """The contract of :class:`~fairlead_control_plane.store.contract.Store` on SQLite; made by :meth:`open`."""
+
+    def __init__(self, database: Database, settings: SqliteSettings) -> None:
+        self._database = database
+        self._feed = Feed(newest_revision(database.connection), settings.limits)
+        self._reader = database.connection if database.is_memory else database.reader()
+        self._written_bytes = 0
+        self._is_closed = False
+        self._writer = Writer(database.connection, self._publish, is_threaded=not database.is_memory)
+        self._compactor = Compactor(self._writer, lambda: self._feed.revision)
+        self._threads = ThreadPoolExecutor(2, "store-read")
+        self._compaction: asyncio.Task[None] | None = None
+        self._pin()
+
+    @classmethod
+    async def open(
+        cls, path: str | Path, settings: SqliteSettings | None = None, *, clock: Callable[[], float] | None = None
+    ) -> SqliteStore:
+        """
+        Open the store, create it where there is none; ``:memory:`` makes one that ends with :meth:`close`.
+
+        Args:
+            clock: Seconds, for the age of history; the event loop's by default.
+
+        Raises:
+            Locked: Another process has it open.
+            Unusable: Damaged, of another program, or of a newer release.
+            OSError: The directory or file cannot be made or written.
+        """
+        settings = settings or SqliteSettings()
+        database = await asyncio.to_thread(open_database, str(path))
+        store = cls(database, settings)
+        if settings.history_s:
+            schedule = Schedule(settings.history_s, settings.history_bytes)
+            store._compaction = asyncio.create_task(
+                store._compactor.run(
+                    schedule,
+                    lambda: store._written_bytes,
+                    clock or asyncio.get_running_loop().time,
+                    min(30.0, settings.history_s / 5),
+                ),
+                name="store-compaction",
+            )
+        return store
+
+    @property
+    def revision(self) -> int:
+        """See the contract."""
+        return self._feed.revision
+
+    async def current_revision(self) -> int:
+        """See the contract; this process owns the store, so it is :attr:`revision`."""
+        self._check_open()
+        return self._feed.revision
+
+    async def get(self, key: str, *, revision: int = 0) -> Row | None:
+        """See the contract."""
+        self._check_revision(revision)
+        try:
+            if revision and revision != self._feed.revision:
+                return read_row_at(self._reader, key, revision)
+            return read_row(self._reader, key)
+        except apsw.Error as error:
+            raise Unavailable(f"the store cannot be read: {error}") from error
+
+    async def range(self, start: str, end: str, *, limit: int = 0, revision: int = 0) -> Range:
+        """See the contract."""
+        self._check_revision(revision)
+        while True:
+            asked = _Asked(start, end, limit, revision or self._feed.revision)
+            try:
+                found = self._range_here(asked)
+                return found if found is not None else await self._in_thread(partial(_range_all, asked=asked))
+            except apsw.Error as error:
+                raise Unavailable(f"the store cannot be read: {error}") from error
+            except Compacted:
+                if revision:
+                    raise  # else: compaction has passed what was newest a moment ago
+
+    def _range_here(self, asked: _Asked) -> Range | None:
+        """Read a small range on the event loop; None when it is not small."""
+        if self._database.is_memory:
+            return _range_all(self._reader, asked)
+        if asked.limit > INLINE_ROWS:
+            return None
+        reader = RangeReader(self._reader, asked.start, asked.end, limit=asked.limit, revision=asked.revision)
+        is_complete = reader.read(INLINE_ROWS + 1, INLINE_BYTES)
+        reader.close()  # an open cursor would hold the pinned transaction back
+        if not is_complete:
+            return None
+        remaining = reader.remaining(INLINE_ROWS * 8) if reader.more else 0
+        return None if remaining is None else reader.answer(remaining)
+
+    async def count(self, start: str, end: str) -> int:
+        """See the contract."""
+        self._check_open()
+        if self._database.is_memory:
+            return read_count(self._reader, start, end)
+        try:
+            return await self._in_thread(lambda connection: read_count(connection, start, end))
+        except apsw.Error as error:
+            raise Unavailable(f"the store cannot be read: {error}") from error
+
+    async def commit(self, operations: Sequence[Operation], compares: Sequence[Compare] = ()) -> int:
+        """See the contract."""
+        check_transaction(operations, compares)
+        return await self._writer.submit(operations, compares)
+
+    async def watch(self, start: str, end: str, *, after: int) -> AsyncIterator[Sequence[Event]]:
+        """See the contract. Ends without an error when the store is closed."""
+        self._check_open()
+        while after < self._feed.floor:
+            if after < self._compactor.compacted:
+                raise Compacted(self._compactor.compacted)
+            try:
+                events, after = read_events(self._reader, start, end, after=after, window=WATCH_WINDOW)
+            except apsw.Error as error:
+                raise Unavailable(f"the store cannot be read: {error}") from error
+            if events:
+                yield events
+            else:
+                await asyncio.sleep(0)
+            self._check_open()
+        if after < self._compactor.compacted:
+            raise Compacted(self._compactor.compacted)
+        subscription = self._feed.subscribe(start, end, after=after)
+        try:
+            while (batch := await subscription.take()) is not None:
+                yield batch
+        finally:
+            self._feed.unsubscribe(subscription)
+
+    def listen(self, listener: Callable[[Sequence[Event], int], None]) -> Callable[[], None]:
+        """See the contract."""
+        return self._feed.listen(listener)
+
+    async def compact(self, revision: int) -> None:
+        """
+        See the contract.
+
+        Raises:
+            FutureRevision: It has not happened.
+            Unavailable: Not all of it could be forgotten; call again.
+        """
+        self._check_open()
+        await self._compactor.compact(revision)
+
+    async def close(self) -> None:
+        """See the contract."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._compaction is not None:
+            self._compaction.cancel()
+            await asyncio.wait([self._compaction])
+        await self._writer.close()
+        self._feed.stop()
+        await asyncio.to_thread(self._release)
+
+    def _release(self) -> None:
+        self._threads.shutdown()
+        if not self._database.is_memory:
+            self._reader.close()
+        self._database.close()
+
+    def _publish(self, transactions: Sequence[Transaction]) -> None:
+        self._pin()
+        self._written_bytes += sum(transaction.size_bytes for transaction in transactions)
+        self._feed.publish(transactions)
+
+    def _pin(self) -> None:
+        """Let the reader see what is committed now, and nothing newer until called again."""
+        if self._database.is_memory:
+            return
+        if self._reader.in_transaction:
+            self._reader.execute("COMMIT")
+        self._reader.execute("BEGIN; SELECT value FROM progress WHERE name = ''").fetchall()
+
+    async def _in_thread(self, read: Callable[[apsw.Connection], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, _read_with, self._database, read)
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise Unavailable("the store is closed")
+
+    def _check_revision(self, revision: int) -> None:
+        self._check_open()
+        if revision > self._feed.revision:
+            raise FutureRevision(f"revision {revision} has not happened, the newest is {self._feed.revision}")
+        if revision and revision < self._compactor.compacted:
+            raise Compacted(self._compactor.compacted)
+
+
+def _read_with(database: Database, read: Callable[[apsw.Connection], T]) -> T:
+    connection = database.reader()
+    try:
+        connection.execute("BEGIN")
+        return read(connection)
+    finally:
+        connection.execute("ROLLBACK")
+        database.pool.append(connection)
+
+
+def _range_all(connection: apsw.Connection, asked: _Asked) -> Range:
+    reader = RangeReader(connection, asked.start, asked.end, limit=asked.limit, revision=asked.revision)
+    reader.read(_NO_BOUND, _NO_BOUND)
+    remaining = reader.remaining(_NO_BOUND) if reader.more else 0
+    reader.close()
+    return reader.answer(remaining or 0)
