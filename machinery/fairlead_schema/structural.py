@@ -1,0 +1,100 @@
+"""
+Compiled schemas: types, pruning, defaults and what merges need to know.
+
+``compile_schema`` is cheap: nodes and walks are made when a value first reaches them and shared by content.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, cast
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import Cause
+from fairlead_schema.decoding import typed_problem
+from fairlead_schema.defaulting import defaulter, zero
+from fairlead_schema.node import Node, Scope
+from fairlead_schema.pruning import prune
+from fairlead_schema.structuralness import check_structural
+from fairlead_schema.validation import validate
+
+__all__ = ["Structural", "check_structural", "compile_schema"]
+
+
+class Structural(Node):
+    """
+    A schema node that can walk values.
+
+    Navigation for the merges is inherited: ``properties``, ``extra``, ``items``, ``child(name)``, ``kind``,
+    ``list_type``, ``list_keys``, ``key_defaults``, ``is_atomic``, ``patch_strategy``, ``patch_merge_key``.
+    """
+
+    __slots__ = ()
+
+    def validate(self, obj: Any) -> list[Cause]:
+        """Return what the schema finds wrong with ``obj`` (422), in no particular order."""
+        return validate(self, obj)
+
+    def typed_errors(self, obj: Any) -> str | None:
+        """Return the text with which a built-in kind's decoder refuses ``obj`` (400), None when it does not."""
+        return typed_problem(self, obj)
+
+    def prune(self, obj: Any) -> list[str]:
+        """Drop undeclared fields in place; return their paths (``spec.foo``, ``spec.containers[0].bar``), sorted."""
+        return prune(self, obj)
+
+    def default(self, obj: Any) -> None:
+        """Fill in defaults in place; null counts as absent wherever the schema does not allow it."""
+        walk = defaulter(self)
+        if walk is not None:
+            walk(obj)
+
+    def zero(self) -> JsonObject:
+        """Return the empty object: ``{}`` for CRDs, for built-in kinds the structs that are always there."""
+        return zero(self)
+
+
+class _Cache:
+    """The compiled schemas most lately asked for, by content."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._entries: OrderedDict[str, Structural] = OrderedDict()
+
+    def get(self, schema: JsonObject) -> Structural:
+        key = json.dumps(schema, sort_keys=True, separators=(",", ":"))
+        found = self._entries.get(key)
+        if found is None:
+            scope = Scope(None, Structural)
+            found = self._entries[key] = Structural(json.loads(key), scope, is_root=True)
+            if len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+        self._entries.move_to_end(key)
+        return found
+
+
+_crd_schemas = _Cache(size=512)
+_scopes: OrderedDict[int, Scope] = OrderedDict()
+_SCOPES_KEPT = 16
+
+
+def compile_schema(schema: JsonObject, definitions: Mapping[str, JsonObject] | None = None) -> Structural:
+    """
+    Return the compiled schema of a kind.
+
+    Args:
+        schema: Raw OpenAPI v3: a CRD's ``openAPIV3Schema`` or a built-in kind's schema; not changed, and for built-in
+            kinds not to be changed later by the caller.
+        definitions: None for a CRD. For built-in kinds the schemas ``$ref`` may name, by bare name
+            (``io.k8s.api.core.v1.PodSpec``); pass the same mapping each time, nodes are shared through it.
+    """
+    if definitions is None:
+        return _crd_schemas.get(schema)
+    scope = _scopes.get(id(definitions))
+    if scope is None or scope.definitions is not definitions:
+        scope = _scopes[id(definitions)] = Scope(definitions, Structural)
+        if len(_scopes) > _SCOPES_KEPT:
+            _scopes.popitem(last=False)
+    return cast("Structural", scope.node(schema))
