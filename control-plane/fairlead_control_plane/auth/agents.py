@@ -1,0 +1,179 @@
+"""
+Who an agent in a physical cluster is (design section 6, "Identity").
+
+The agent makes its own key. A single-use bootstrap token pins the key to the SyncTarget's uid; from then on short tokens
+are minted against proofs signed by that key, also after days away. No admin credential ever reaches an agent, and
+a SyncTarget made again under the same name has another uid and knows no key.
+
+Source: RFC 7517 (JWK), RFC 7519 (JWT), RFC 7638 (thumbprint).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+import orjson
+from jwt.algorithms import ECAlgorithm
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import BadRequest, Forbidden, Unauthorized
+from fairlead_api.request import User
+
+AUDIENCE = "fairlead-syncer"
+USER_PREFIX = "system:fairlead:syncer:"
+GROUP = "system:fairlead:syncers"
+KEY_ANNOTATION = "internal.workload.kcp.io/agent-key"
+BOOTSTRAP_ANNOTATION = "internal.workload.kcp.io/bootstrap"
+TOKEN_LIFETIME_S = 3600
+BOOTSTRAP_LIFETIME_S = 900
+PROOF_LIFETIME_S = 60
+"""How old a proof may be; also how long its id is remembered, so that none is used twice."""
+_REMEMBERED_PROOFS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class AgentClaims:
+    """What a verified agent token says: which SyncTarget, and which key it was minted for."""
+
+    cluster: str
+    name: str
+    uid: str
+    thumbprint: str
+
+    @property
+    def user(self) -> User:
+        """Return the agent as a caller."""
+        return User(USER_PREFIX + self.uid, (GROUP, "system:authenticated"), self.uid)
+
+
+class AgentTokens:
+    """
+    Mints and verifies the short tokens of agents.
+
+    Args:
+        signing_key: PEM or key object of the server's EC P-256 private key.
+        verifying_key: Its public half.
+        now_s: Returns seconds since the epoch.
+    """
+
+    def __init__(self, signing_key: Any, verifying_key: Any, now_s: Callable[[], float]) -> None:
+        self._signing_key = signing_key
+        self._verifying_key = verifying_key
+        self._now_s = now_s
+        self._seen: OrderedDict[str, float] = OrderedDict()
+
+    def issue(self, claims: AgentClaims) -> tuple[str, int]:
+        """Return a token and when it expires (seconds since the epoch)."""
+        now = int(self._now_s())
+        payload = {
+            "aud": AUDIENCE,
+            "sub": USER_PREFIX + claims.uid,
+            "iat": now,
+            "exp": now + TOKEN_LIFETIME_S,
+            "cluster": claims.cluster,
+            "name": claims.name,
+            "uid": claims.uid,
+            "thumbprint": claims.thumbprint,
+        }
+        return jwt.encode(payload, self._signing_key, algorithm="ES256"), now + TOKEN_LIFETIME_S
+
+    def verify(self, token: str) -> AgentClaims | None:
+        """Return what a token says, or None when it is not a valid one of ours (another authenticator's perhaps)."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._verifying_key,
+                algorithms=["ES256"],
+                audience=AUDIENCE,
+                options={"require": ["exp", "sub", "uid", "thumbprint"], "verify_exp": False, "verify_iat": False},
+            )
+        except jwt.PyJWTError:
+            return None
+        if claims["exp"] <= self._now_s():
+            return None
+        return AgentClaims(claims["cluster"], claims["name"], claims["uid"], claims["thumbprint"])
+
+    def check_proof(self, proof: str, jwk: JsonObject, audience: str) -> None:
+        """
+        Check that the holder of a key signed a fresh proof for this request.
+
+        Raises:
+            Unauthorized: Wrong key, audience or age, or a proof seen before.
+            BadRequest: The key is no P-256 public key.
+        """
+        key = public_key(jwk)
+        options: Any = {"require": ["iat", "jti"], "verify_iat": False}
+        try:
+            claims = jwt.decode(proof, key, algorithms=["ES256"], audience=audience, options=options)
+        except jwt.PyJWTError as error:
+            raise Unauthorized("the proof is not valid for this key and address") from error
+        now = self._now_s()
+        if abs(now - float(claims["iat"])) > PROOF_LIFETIME_S:
+            raise Unauthorized(f"the proof was made {now - float(claims['iat']):.0f} s ago: check the agent's clock")
+        self._use_once(f"{thumbprint(jwk)}/{claims['jti']}", now)
+
+    def _use_once(self, proof_id: str, now: float) -> None:
+        while self._seen and next(iter(self._seen.values())) < now - 2 * PROOF_LIFETIME_S:
+            self._seen.popitem(last=False)
+        if proof_id in self._seen or len(self._seen) >= _REMEMBERED_PROOFS:
+            raise Unauthorized("the proof has been used before")
+        self._seen[proof_id] = now
+
+
+def public_key(jwk: JsonObject) -> Any:
+    """
+    Return the key of a JWK.
+
+    Raises:
+        BadRequest: It is not a public EC key on P-256.
+    """
+    if jwk.get("kty") != "EC" or jwk.get("crv") != "P-256" or "d" in jwk:
+        raise BadRequest("publicKey must be a public JWK of type EC on curve P-256")
+    try:
+        return ECAlgorithm.from_jwk(orjson.dumps(jwk).decode())
+    except (jwt.PyJWTError, ValueError, KeyError) as error:
+        raise BadRequest("publicKey is not a valid JWK") from error
+
+
+def thumbprint(jwk: JsonObject) -> str:
+    """Return the RFC 7638 thumbprint of an EC key, as lower-case hex."""
+    required = {name: jwk[name] for name in ("crv", "kty", "x", "y")}
+    return hashlib.sha256(orjson.dumps(required, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def new_bootstrap(now_s: float) -> tuple[str, str]:
+    """Return a bootstrap token and the annotation that remembers it (its hash and end, never the token)."""
+    token = "fairlead-bootstrap." + secrets.token_urlsafe(32)
+    record = {"sha256": hashlib.sha256(token.encode()).hexdigest(), "expires": int(now_s) + BOOTSTRAP_LIFETIME_S}
+    return token, orjson.dumps(record).decode()
+
+
+def check_bootstrap(annotation: str | None, token: str, now_s: float) -> None:
+    """
+    Check a bootstrap token against what the SyncTarget remembers.
+
+    Raises:
+        Forbidden: There is none (used up or never made), it is another one, or its 15 minutes are over.
+    """
+    refusal = "the bootstrap token is not valid or has been used: run 'kubectl fairlead cluster join' again"
+    if not annotation:
+        raise Forbidden(refusal)
+    record = orjson.loads(annotation)
+    presented = hashlib.sha256(token.encode()).hexdigest()
+    if not secrets.compare_digest(presented, record["sha256"]):
+        raise Forbidden(refusal)
+    if record["expires"] <= now_s:
+        raise Forbidden("the bootstrap token has expired: run 'kubectl fairlead cluster join' again")
+
+
+def pinned_key(target: JsonObject) -> JsonObject | None:
+    """Return the JWK pinned to a SyncTarget, or None before its agent has enrolled."""
+    text = (target["metadata"].get("annotations") or {}).get(KEY_ANNOTATION)
+    key: JsonObject | None = orjson.loads(text) if text else None
+    return key

@@ -1,0 +1,72 @@
+"""The object a target is shown: the user's object as this target must run it, or a tombstone."""
+
+from __future__ import annotations
+
+from fairlead_api import JsonObject
+from fairlead_control_plane.kinds import encoding
+from fairlead_control_plane.kinds.keys import parse_key
+from fairlead_control_plane.store.contract import Row, Store
+from fairlead_control_plane.views import rows
+
+CAUSE = "internal.workload.kcp.io/cause"
+DOWNSTREAM_UID = "internal.workload.kcp.io/downstream-uid"
+HASH = "internal.workload.kcp.io/spec-hash"
+STATE_LABEL = "state.workload.kcp.io/"
+
+
+async def view_object(store: Store, row: Row, target_key: str) -> JsonObject | None:
+    """
+    Return what the syncer sees for a row; its resourceVersion is the row's revision.
+
+    None when the row says Sync but the object is not there any more: the row is about to become a tombstone by a
+    later revision, and absence is never a cause.
+    """
+    view = rows.decode(row)
+    _, object_key = rows.split_key(row.key)
+    if view.state == rows.REMOVED:
+        return tombstone(view, row, object_key)
+    found = await store.get(object_key)
+    if found is None:
+        return None
+    obj = encoding.decode(found)
+    if obj["metadata"]["uid"] != view.uid:
+        return None
+    return assigned(obj, view, row, target_key)
+
+
+def assigned(obj: JsonObject, view: rows.View, row: Row, target_key: str) -> JsonObject:
+    """Return an upstream object as its target must run it; ``obj`` is changed and returned."""
+    metadata = obj["metadata"]
+    metadata["resourceVersion"] = str(row.mod_revision)
+    for field in ("finalizers", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "ownerReferences"):
+        metadata.pop(field, None)
+    metadata["labels"] = {**metadata.get("labels", {}), STATE_LABEL + target_key: "Sync"}
+    metadata["annotations"] = {**metadata.get("annotations", {}), **_marks(view)}
+    if view.replicas is not None:
+        obj["spec"]["replicas"] = view.replicas
+    obj["status"] = view.status or {}
+    if not obj["status"]:
+        del obj["status"]
+    return obj
+
+
+def tombstone(view: rows.View, row: Row, object_key: str) -> JsonObject:
+    """Return the little that is left of an object that must go."""
+    key = parse_key(object_key)
+    metadata: JsonObject = {
+        "name": key.name,
+        "uid": view.uid,
+        "resourceVersion": str(row.mod_revision),
+        "deletionTimestamp": view.since,
+        "annotations": {"kcp.io/cluster": key.cluster, CAUSE: view.cause, **_marks(view)},
+    }
+    if key.namespace:
+        metadata["namespace"] = key.namespace
+    return {"apiVersion": view.api_version, "kind": view.kind, "metadata": metadata}
+
+
+def _marks(view: rows.View) -> dict[str, str]:
+    marks = {HASH: view.hash}
+    if view.downstream_uid:
+        marks[DOWNSTREAM_UID] = view.downstream_uid
+    return marks

@@ -1,0 +1,204 @@
+"""
+Rows that change in the same transaction as what caused them.
+
+A write to an object of an assigned namespace touches one row per target, guarded by a compare on the Assignment, so
+that no object is ever left out by a binding that changes at the same moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import Conflict
+from fairlead_control_plane.kinds import keys
+from fairlead_control_plane.kinds.change import Change, Effect
+from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.store.contract import Compare, Operation, Put, Row, Store
+from fairlead_control_plane.views import progress, rows
+from fairlead_control_plane.views.assignment import Assignment, Assignments
+from fairlead_control_plane.views.targets import TargetIndex, fingerprint, stays_upstream
+from fairlead_transforms.strip import travelling_body, travelling_metadata
+
+
+class ViewEffects:
+    """
+    Computes the rows a change touches.
+
+    Args:
+        store: Where rows lie.
+        targets: Live SyncTargets.
+        assignments: Where namespaces run.
+        now: Returns the time as RFC 3339 text, for tombstones.
+    """
+
+    def __init__(self, store: Store, targets: TargetIndex, assignments: Assignments, now: Callable[[], str]) -> None:
+        self._store = store
+        self._targets = targets
+        self._assignments = assignments
+        self._now = now
+
+    async def __call__(self, change: Change) -> Effect:
+        """Return the rows to write with a change (see :data:`fairlead_control_plane.kinds.change.Effects`)."""
+        if not change.namespace or not self._may_travel(change):
+            return Effect()
+        assignment = await self._assignments.get(change.cluster, change.namespace)
+        operations: list[Operation] = []
+        compares: list[Compare] = [assignment.compare]
+        for uid in assignment.states:
+            row = await self._store.get(self._key(uid, change))
+            operation = self._decide(uid, change, assignment, row)
+            if operation is not None:
+                operations.append(operation)
+                compares.append(Compare(operation.key, row.mod_revision if row else 0))
+        return Effect(operations, compares)
+
+    def _may_travel(self, change: Change) -> bool:
+        """Spare the Assignment's read for kinds no target takes at all."""
+        return any(self._targets.accepts(target["metadata"]["uid"], change.resource) for target in self._targets.all())
+
+    def _key(self, uid: str, change: Change) -> str:
+        return rows.view_key(uid, keys.object_key(change.resource, change.cluster, change.namespace, change.name))
+
+    def _decide(self, uid: str, change: Change, assignment: Assignment, row: Row | None) -> Put | None:
+        before = None if row is None else rows.decode(row)
+        after = next_view(
+            change.resource,
+            change.new,
+            before,
+            assignment,
+            uid,
+            accepts=self._targets.accepts(uid, change.resource),
+            now=self._now(),
+        )
+        return None if after is None or after == before else Put(self._key(uid, change), after.encode())
+
+
+def next_view(  # noqa: PLR0913 - one decision, all of its inputs
+    resource: Resource,
+    obj: JsonObject | None,
+    before: rows.View | None,
+    assignment: Assignment,
+    uid: str,
+    *,
+    accepts: bool,
+    now: str,
+) -> rows.View | None:
+    """
+    Decide what a target's row must be; pure.
+
+    Args:
+        resource: Of the object.
+        obj: The upstream object as it will be stored; None when it is gone.
+        before: The row as it is.
+        assignment: Where the namespace runs.
+        uid: The target.
+        accepts: Whether the target takes this resource.
+        now: RFC 3339 time, for a new tombstone.
+
+    Returns:
+        The row to store (equal to ``before`` when nothing is to do), or None when there is none and none is due.
+        A row is never dropped here: that is the syncer's confirmation.
+    """
+    state = assignment.states.get(uid, "Leaving")
+    if obj is None:
+        return _tombstone(before, "Deleted", now)
+    if state == "Leaving" or stays_upstream(resource, obj):
+        return _tombstone(before, "Unassigned", now)
+    if not accepts:
+        return before  # hold what runs: an API that is away for a moment is no cause to delete
+    share = assignment.share(resource, obj, uid, None if before is None else before.replicas)
+    same = before is not None and before.uid == obj["metadata"]["uid"] and before.state == rows.SYNC
+    old = before if same and before is not None else rows.View("", "", "")
+    wanted = wanted_hash(resource, obj, share)
+    if same and old.hash == wanted:
+        return before
+    # A new object under the name of one not yet removed: the syncer sees another uid and replaces what it made.
+    report = old.report if same or before is None else {"replaces": before.uid, **_made(before)}
+    return replace(
+        old,
+        uid=obj["metadata"]["uid"],
+        api_version=obj["apiVersion"],
+        kind=obj["kind"],
+        generation=obj["metadata"].get("generation") or 0,
+        hash=wanted,
+        replicas=share,
+        report=report,
+    )
+
+
+def wanted_hash(resource: Resource, obj: JsonObject, share: int | None) -> str:
+    """Return the hash of what a target must run of an object: the travelling part and its share."""
+    body = travelling_body(resource.group, resource.plural, obj)
+    return fingerprint([travelling_metadata(obj["metadata"]), body, share])
+
+
+def _made(before: rows.View) -> JsonObject:
+    return {"downstreamUID": before.downstream_uid} if before.downstream_uid else {}
+
+
+def _tombstone(before: rows.View | None, cause: str, now: str) -> rows.View | None:
+    if before is None or before.state == rows.REMOVED:
+        return before
+    return replace(before, state=rows.REMOVED, cause=cause, since=now)
+
+
+class AssignmentEffects:
+    """
+    Keeps an Assignment and the rows of its namespace true to each other.
+
+    The namespace's own row comes and becomes a tombstone with the target's entry; the rows of its objects follow in
+    slices (:mod:`fairlead_control_plane.controllers.views`). An entry cannot be dropped while rows remain, so that a
+    target always knows what it still must remove.
+    """
+
+    def __init__(self, store: Store, targets: TargetIndex, assignments: Assignments, now: Callable[[], str]) -> None:
+        self._store = store
+        self._targets = targets
+        self._assignments = assignments
+        self._now = now
+
+    async def __call__(self, change: Change) -> Effect:
+        """Return the namespace rows to write with an Assignment; refuse to forget what a target still holds."""
+        own = self._assignments.resource
+        if (change.resource.group, change.resource.plural) != (own.group, own.plural):
+            return Effect()
+        states = _states(change.new)
+        operations: list[Operation] = []
+        compares: list[Compare] = []
+        for uid in {*_states(change.old), *states}:
+            row = await self._own_row(uid, change)
+            if uid not in states:
+                await self._refuse_if_held(uid, change, gone=change.new is None)
+            after = self._namespace_view(change, states.get(uid), None if row is None else rows.decode(row))
+            if after is not None:
+                operations.append(Put(rows.namespace_row_key(uid, change.cluster, change.name), after.encode()))
+                compares.append(Compare(operations[-1].key, row.mod_revision if row else 0))
+        return Effect(operations, compares)
+
+    async def _own_row(self, uid: str, change: Change) -> Row | None:
+        return await self._store.get(rows.namespace_row_key(uid, change.cluster, change.name))
+
+    def _namespace_view(self, change: Change, state: str | None, before: rows.View | None) -> rows.View | None:
+        """Return the namespace row to write, or None when it is as it must be."""
+        if state in {"Sync", "Draining"} and change.new is not None:
+            uid = change.new["spec"].get("namespaceUID", "")
+            if before is not None and before.state == rows.SYNC and before.uid == uid:
+                return None
+            report = {} if before is None else _made(before)
+            return rows.View(uid, "v1", "Namespace", hash=uid, report=report)
+        after = _tombstone(before, "Unassigned" if change.new is not None else "WorkspaceDeleted", self._now())
+        return None if after == before else after
+
+    async def _refuse_if_held(self, uid: str, change: Change, *, gone: bool) -> None:
+        found = await progress.read(self._store, uid, change.cluster, change.name, self._targets.resources_of(uid))
+        # With the whole Assignment gone (its workspace is) tombstones carry on alone; live rows would be orphans.
+        held = [row for row in found.objects if not gone or rows.decode(row).state == rows.SYNC]
+        if held or (found.own is not None and not gone):
+            raise Conflict(f"target {uid} still holds {len(held)} objects of namespace {change.name}")
+
+
+def _states(obj: JsonObject | None) -> dict[str, str]:
+    targets = ((obj or {}).get("spec") or {}).get("targets") or ()
+    return {target["uid"]: target.get("state", "Sync") for target in targets}

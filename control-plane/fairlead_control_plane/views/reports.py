@@ -1,0 +1,103 @@
+"""
+What a target said of an object, and what users see of it.
+
+A report lands in the target's row; in the same transaction the upstream status becomes the sum over the targets that
+count. Nothing is written when nothing changed (design section 6, number 9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import BadRequest, Conflict, NotFound
+from fairlead_control_plane.kinds.keys import parse_key
+from fairlead_control_plane.store.contract import Compare, Put, Row, Store
+from fairlead_control_plane.views import rows
+from fairlead_control_plane.views.assignment import Assignment
+from fairlead_transforms.summarize import Report, summarize
+
+_REPORT_FIELDS = {
+    "appliedGeneration": int,
+    "appliedHash": str,
+    "downstreamGeneration": int,
+    "observedGeneration": int,
+    "downstreamUID": str,
+    "synced": bool,
+    "reason": str,
+    "message": str,
+}
+
+
+def accept(row: Row | None, uid: str, status: JsonObject | None, report: JsonObject) -> rows.View:
+    """
+    Return the row's next value.
+
+    Args:
+        row: The target's row of that object.
+        uid: Upstream uid the report speaks of.
+        status: Raw downstream status, None when the kind has none or none is known.
+        report: The syncer's report; unknown fields are refused.
+
+    Raises:
+        NotFound: The object is not assigned to this target.
+        Conflict: The report speaks of another object of that name.
+        BadRequest: A field is unknown or has the wrong type.
+    """
+    if row is None:
+        raise NotFound("this object is not assigned to the target")
+    view = rows.decode(row)
+    if view.uid != uid:
+        raise Conflict(f"the view is of uid {view.uid}, not {uid}")
+    for name, value in report.items():
+        expected = _REPORT_FIELDS.get(name)
+        if expected is None or type(value) is not expected:
+            raise BadRequest(f"report field {name!r} is unknown or has the wrong type")
+    observed = view.observed
+    if report.get("observedGeneration", 0) >= report.get("downstreamGeneration", 0):
+        observed = max(observed, report.get("appliedGeneration", 0))
+    # What a report does not repeat still holds: a failed apply does not make the object downstream unmade.
+    merged = {name: value for name, value in view.report.items() if name != "replaces"} | report
+    return replace(view, status=view.status if status is None else status, observed=observed, report=merged)
+
+
+async def others(store: Store, key: str, assignment: Assignment) -> Mapping[str, Row]:
+    """Return the rows of an object's other targets that count, by target uid."""
+    target, object_key = rows.split_key(key)
+    found: dict[str, Row] = {}
+    for uid, state in assignment.states.items():
+        if uid != target and state != "Leaving":
+            row = await store.get(rows.view_key(uid, object_key))
+            if row is not None:
+                found[uid] = row
+    return found
+
+
+def upstream_status(
+    object_key: str, views: Mapping[str, rows.View], assignment: Assignment, generation: int
+) -> JsonObject | None:
+    """
+    Return the status users see, or None when no target said anything.
+
+    While a namespace moves, the target that still carries it counts until its replacement has reported in full;
+    then only what stays counts, so that replicas are never shown twice.
+    """
+    key = parse_key(object_key)
+    live = {uid: view for uid, view in views.items() if view.state == rows.SYNC}
+    staying = {uid: view for uid, view in live.items() if assignment.states.get(uid) == "Sync"}
+    draining = {uid: view for uid, view in live.items() if assignment.states.get(uid) == "Draining"}
+    arrived = bool(staying) and all(_carries(view, generation) for view in staying.values())
+    counted = staying if arrived or not draining else draining
+    reports = [Report(assignment.keys[uid], view.status, view.observed or 0) for uid, view in counted.items()]
+    return summarize(key.group, key.plural, reports)
+
+
+def _carries(view: rows.View, generation: int) -> bool:
+    wanted = view.replicas if view.replicas is not None else 0
+    return view.observed >= generation and ((view.status or {}).get("readyReplicas") or 0) >= wanted
+
+
+def row_write(row: Row, view: rows.View) -> tuple[Put, Compare]:
+    """Return the write of a row's next value and the compare that guards it."""
+    return Put(row.key, view.encode()), Compare(row.key, row.mod_revision)
