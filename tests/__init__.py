@@ -1,0 +1,1 @@
+"""Tests: see docs/how-to/run-the-tests.md."""
