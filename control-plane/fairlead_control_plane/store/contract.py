@@ -177,7 +177,8 @@ class Store(Protocol):
         Ends without an error when this store object is closed.
 
         Raises:
-            Compacted: On the first step, when ``after`` lies before the last compaction.
+            Compacted: On the first step, when ``after`` lies before the last compaction and what followed it is not
+                remembered either; never a hole instead.
             Unavailable: The store went away, or the consumer lagged too far; watch again from the last revision seen.
         """
 

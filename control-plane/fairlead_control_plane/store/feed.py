@@ -39,11 +39,12 @@ class FeedLimits:
 class Subscription:
     """One watch of ``[start, end)``: what it has not taken yet, or why it ended."""
 
-    __slots__ = ("_ended", "_failure", "_limits", "_pending", "_size", "_waiter", "end", "start")
+    __slots__ = ("_ended", "_failure", "_limits", "_pending", "_size", "_waiter", "after", "end", "start")
 
-    def __init__(self, start: str, end: str, limits: FeedLimits) -> None:
+    def __init__(self, start: str, end: str, *, after: int, limits: FeedLimits) -> None:
         self.start = start
         self.end = end
+        self.after = after
         self._limits = limits
         self._pending: list[Event] = []
         self._size = 0
@@ -53,7 +54,7 @@ class Subscription:
 
     def offer(self, events: Sequence[Event], size_bytes: int) -> None:
         """Add the events of one transaction; a watch that lags too far loses all and ends."""
-        if self._failure is not None or self._ended:
+        if self._ended or events[0].revision <= self.after:
             return
         self._pending.extend(events)
         self._size += size_bytes
@@ -162,7 +163,9 @@ class Feed:
 
     def subscribe(self, start: str, end: str, *, after: int) -> Subscription:
         """Start a watch with what the ring holds above ``after``, which must not lie below ``floor``."""
-        subscription = Subscription(start, end, self.limits)
+        if after < self.floor:
+            raise ValueError(f"revision {after} has left the ring, which starts after {self.floor}")
+        subscription = Subscription(start, end, after=after, limits=self.limits)
         missed: list[Transaction] = []
         for transaction in reversed(self._ring):
             if transaction.revision <= after:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from fairlead_control_plane.store.contract import MAX_OPERATIONS, Compare, Event, Operation
+
+EVERYTHING = ("", "\U0010ffff")
+"""Start and end of the range of all keys: the end is a code point that is no character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +59,8 @@ def check_transaction(operations: Sequence[Operation], compares: Sequence[Compar
         check_key(key)
     for compare in compares:
         check_key(compare.key)
+
+
+def transactions_of(events: Iterable[Event]) -> list[Transaction]:
+    """Group events, which are in order of their revisions and complete, by transaction."""
+    return [transaction_of(revision, list(group)) for revision, group in groupby(events, key=attrgetter("revision"))]

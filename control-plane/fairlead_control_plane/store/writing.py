@@ -32,7 +32,7 @@ from fairlead_control_plane.store.contract import (
 )
 from fairlead_control_plane.store.database import POSITION_BITS, newest_revision
 from fairlead_control_plane.store.reading import read_events, read_row
-from fairlead_control_plane.store.transaction import Transaction, transaction_of
+from fairlead_control_plane.store.transaction import EVERYTHING, Transaction, transaction_of
 
 log = structlog.get_logger(__name__)
 
@@ -261,7 +261,7 @@ class Writer:
     def _resolve_doubt(self) -> None:
         """Publish what a failed commit made durable after all."""
         while self._revision < newest_revision(self.connection):
-            events, upto = read_events(self.connection, "", "\U0010ffff", after=self._revision, window=1)
+            events, upto = read_events(self.connection, *EVERYTHING, after=self._revision, window=1)
             self._revision = upto
             self._publish([transaction_of(upto, events)])
         self._is_in_doubt = False
