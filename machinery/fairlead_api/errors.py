@@ -95,8 +95,9 @@ class ApiError(Exception):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         }
+        if self.reason:
+            body["reason"] = self.reason
         if details:
             body["details"] = details
         body["code"] = self.code
@@ -185,6 +186,12 @@ class InternalError(ApiError):
     """A defect of ours, or of the store (500)."""
 
     code, reason = 500, "InternalError"
+
+
+class Unclassified(ApiError):
+    """What Kubernetes answers with 500 and no reason, such as a config that server-side apply cannot read."""
+
+    code, reason = 500, ""
 
 
 class ServiceUnavailable(ApiError):
