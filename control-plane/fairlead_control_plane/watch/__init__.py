@@ -1,1 +1,5 @@
-"""See the package docstring of the control plane; filled in with its first module."""
+"""
+Watches: one change feed for the process, told apart by prefix and selection, framed once.
+
+Read in this order: ``selection`` (which objects a watcher sees, and as what), ``hub`` (who gets which event).
+"""

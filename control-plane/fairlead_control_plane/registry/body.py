@@ -1,0 +1,197 @@
+"""
+From the bytes of a body to an object of the kind asked for: typed, pruned and with its defaults.
+
+Source: k8s.io/apiserver pkg/endpoints/handlers/{create,rest}.go, apimachinery pkg/runtime/serializer/json; field
+validation: KEP-2885.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import yaml
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import BadRequest, RequestTooLarge, UnsupportedMediaType
+from fairlead_control_plane.kinds.shape import normalise
+from fairlead_control_plane.registry import media
+from fairlead_control_plane.registry.call import Target
+from fairlead_control_plane.registry.options import IGNORE, STRICT
+
+LIMIT_BYTES = 3 << 20
+"""Largest body, as in Kubernetes (MaxRequestBodyBytes)."""
+_DEPTH = 200
+"""Deepest nesting that is read: far more than any kind has, far less than what a recursive walk bears."""
+
+
+def check_size(raw: bytes) -> None:
+    """Raise ``RequestTooLarge`` for a body over the limit."""
+    if len(raw) > LIMIT_BYTES:
+        raise RequestTooLarge(f"Request entity too large: limit is {LIMIT_BYTES}")
+
+
+def parse_json(raw: bytes, validation: str) -> tuple[Any, list[str]]:
+    """
+    Parse JSON; return the value and complaints about doubled keys (none looked for when they are ignored).
+
+    Raises:
+        BadRequest: It is not JSON, or nested too deeply.
+    """
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from error
+    check_depth(value)
+    return value, [] if validation == IGNORE else doubled_keys(raw)
+
+
+def parse_yaml(raw: bytes) -> Any:
+    """
+    Parse one YAML document into JSON's values.
+
+    Raises:
+        BadRequest: It is not YAML, has aliases that multiply, or is nested too deeply.
+    """
+    try:
+        value = yaml.load(raw, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise BadRequest(f"error decoding YAML: {error}") from error
+    check_depth(value)
+    return value
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Safe YAML without what JSON has not: aliases (they can multiply) and dates."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not supported")
+        return super().compose_node(parent, index)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+
+
+def check_depth(value: Any) -> None:
+    """Raise ``BadRequest`` for a value nested deeper than anything reasonable."""
+    level = [value]
+    for _ in range(_DEPTH):
+        level = (
+            [
+                child
+                for item in level
+                for child in (item.values() if type(item) is dict else item)
+                if type(child) in (dict, list)
+            ]
+            if type(level) is list and level and all(type(one) in (dict, list) for one in level)
+            else []
+        )
+        if not level:
+            return
+    raise BadRequest(f"the body is nested more than {_DEPTH} levels deep")
+
+
+def doubled_keys(raw: bytes) -> list[str]:
+    """Return ``duplicate field "path"`` for each key that stands twice in its object."""
+    return []
+
+
+def decode(raw: bytes, content_type: str, target: Target, validation: str) -> JsonObject:
+    """
+    Decode a create's or update's body.
+
+    Returns:
+        The object in the target's version; warnings are left in ``target.warnings``.
+
+    Raises:
+        BadRequest, RequestTooLarge, UnsupportedMediaType.
+    """
+    check_size(raw)
+    kind = media.body_type(content_type)
+    problems: list[str] = []
+    if kind == media.PROTOBUF:
+        raise UnsupportedMediaType("protobuf bodies are not accepted for this kind")
+    if kind == media.YAML:
+        value = parse_yaml(raw)
+    else:
+        value, problems = parse_json(raw, validation)
+    return finish(checked_kind(value, target), target, validation, problems)
+
+
+def checked_kind(value: Any, target: Target) -> JsonObject:
+    """
+    Check that a parsed body is an object of the kind asked for; missing ``kind`` and ``apiVersion`` are filled in.
+
+    Raises:
+        BadRequest: It is not.
+    """
+    resource = target.resource
+    if not isinstance(value, dict):
+        raise BadRequest(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal "
+            f"{_go_name(value)} into Go value of type struct {{ APIVersion string "
+            '"json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+        )
+    given, api_version = value.get("kind") or resource.kind, value.get("apiVersion") or target.api_version
+    if api_version != target.api_version:
+        raise BadRequest(
+            f"the API version in the data ({api_version}) does not match the expected API version "
+            f"({target.api_version})"
+        )
+    if given != resource.kind:
+        raise BadRequest(
+            f'{given} in version "{target.version.name}" cannot be handled as a {resource.kind}: '
+            f"the kind in the data ({given}) does not match the expected kind ({resource.kind})"
+        )
+    value["kind"], value["apiVersion"] = given, api_version
+    return value
+
+
+def _go_name(value: Any) -> str:
+    names = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}
+    return names.get(type(value), "null")
+
+
+def finish(obj: JsonObject, target: Target, validation: str, problems: list[str]) -> JsonObject:
+    """
+    Type-check, prune and default a decoded object, in place.
+
+    Args:
+        problems: Complaints found so far (doubled fields), joined by those about unknown fields.
+
+    Raises:
+        BadRequest: A value has the wrong type, or there are complaints and validation is strict.
+    """
+    resource, version = target.resource, target.version
+    schema = version.schema()
+    is_go_type = not version.open_api
+    if is_go_type:
+        text = schema.typed_errors(obj)
+        if text:
+            raise _unhandled(target, text)
+    elif obj.get("metadata") is not None and not isinstance(obj["metadata"], dict):
+        raise _unhandled(target, "metadata must be an object")
+    if not obj.get("metadata"):
+        obj["metadata"] = {}
+    unknown = [f'unknown field "{path}"' for path in schema.prune(obj)]
+    problems = [*unknown, *problems]
+    if problems and validation == STRICT:
+        text = ", ".join(problems)
+        raise _unhandled(target, f"strict decoding error: {text}")
+    if validation != IGNORE:
+        target.warnings.extend(problems)
+    if is_go_type:
+        normalise(obj)
+        obj.setdefault("metadata", {})
+    obj["kind"], obj["apiVersion"] = resource.kind, target.api_version
+    schema.default(obj)
+    return obj
+
+
+def _unhandled(target: Target, text: str) -> BadRequest:
+    kind = target.resource.kind
+    return BadRequest(f'{kind} in version "{target.version.name}" cannot be handled as a {kind}: {text}')

@@ -1,0 +1,168 @@
+"""
+Delete and deletecollection: preconditions, propagation, finalizers, grace.
+
+Source: k8s.io/apiserver pkg/registry/generic/registry/store.go (Delete, deletionFinalizersForGarbageCollection),
+pkg/registry/rest/delete.go, pkg/endpoints/handlers/delete.go; k8s.io/kubernetes pkg/registry/core/namespace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fairlead_api import JsonObject
+from fairlead_control_plane.kinds import encoding
+from fairlead_control_plane.registry import messages, metadata, preparing
+from fairlead_control_plane.registry.call import Parts, Target, at
+from fairlead_control_plane.registry.committing import commit
+from fairlead_control_plane.registry.options import FOREGROUND, ORPHAN, DeleteOptions
+from fairlead_control_plane.registry.writing import is_finished
+from fairlead_control_plane.store.contract import CompareFailed, Row
+
+_TRIES = 16
+_FINALIZERS = {ORPHAN: "orphan", FOREGROUND: "foregroundDeletion"}
+_TERMINATING = (
+    "The system is ensuring all content is removed from this namespace.  Upon completion, this namespace will "
+    "automatically be purged by the system."
+)
+_RETURNS_OBJECT = frozenset(
+    {
+        ("", "pods"), ("", "services"), ("", "serviceaccounts"), ("", "persistentvolumeclaims"),
+        ("", "persistentvolumes"), ("", "podtemplates"), ("", "resourcequotas"), ("storage.k8s.io", "storageclasses"),
+        ("storage.k8s.io", "volumeattachments"), ("storage.k8s.io", "csinodes"), ("storage.k8s.io", "csidrivers"),
+        ("policy", "podsecuritypolicies"),
+    }
+)  # fmt: skip
+"""Kinds whose delete answers with the object where others answer with a ``Status``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """
+    What a delete did.
+
+    Attributes:
+        value, revision: The object's last stored state.
+        is_gone: False while finalizers or a grace period hold it.
+    """
+
+    value: bytes
+    revision: int
+    is_gone: bool
+
+
+async def delete(parts: Parts, target: Target, options: DeleteOptions) -> Deleted:
+    """
+    Delete one object, or begin to.
+
+    Raises:
+        NotFound, Conflict (preconditions, a namespace already going), ApiError (admission, effects).
+    """
+    for _ in range(_TRIES):
+        row = await parts.store.get(target.key)
+        if row is None:
+            raise messages.not_found(target.resource, target.name)
+        try:
+            return await _delete_row(parts, target, row, options)
+        except CompareFailed:
+            continue
+    raise messages.conflict(target.resource, target.name)
+
+
+async def _delete_row(parts: Parts, target: Target, row: Row, options: DeleteOptions) -> Deleted:
+    old = encoding.decode(row)
+    _check_preconditions(target, old, options)
+    await preparing.deleting(parts, target, old, dry_run=options.dry_run)
+    new = preparing.copied(old)
+    _mark(parts, target, new, options)
+    if not is_finished(new):
+        return await _begin(parts, target, row, old, new, options)
+    written = await commit(parts, target, row, None, old=old, dry_run=options.dry_run)
+    return Deleted(row.value, written.revision, is_gone=True)
+
+
+async def _begin(
+    parts: Parts, target: Target, row: Row, old: JsonObject, new: JsonObject, options: DeleteOptions
+) -> Deleted:
+    if preparing.is_same(new, old):
+        if _is_namespace(target):
+            raise messages.conflict(target.resource, target.name, _TERMINATING)
+        return Deleted(row.value, row.mod_revision, is_gone=False)
+    written = await commit(parts, target, row, new, old=old, dry_run=options.dry_run)
+    return Deleted(written.value, written.revision, is_gone=False)
+
+
+def _check_preconditions(target: Target, old: JsonObject, options: DeleteOptions) -> None:
+    uid, version = old["metadata"]["uid"], old["metadata"]["resourceVersion"]
+    if options.uid is not None and options.uid != uid:
+        why = (
+            f"the UID in the precondition ({options.uid}) does not match the UID in record ({uid}). "
+            "The object might have been deleted and then recreated"
+        )
+        raise messages.conflict(target.resource, target.name, why)
+    if options.version is not None and options.version != version:
+        why = (
+            f"the ResourceVersion in the precondition ({options.version}) does not match the ResourceVersion in "
+            f"record ({version}). The object might have been modified"
+        )
+        raise messages.conflict(target.resource, target.name, why)
+
+
+def _is_namespace(target: Target) -> bool:
+    return target.resource.plural == "namespaces" and not target.resource.group
+
+
+def _mark(parts: Parts, target: Target, new: JsonObject, options: DeleteOptions) -> None:
+    """Set deletion timestamp, grace period and the finalizers that the propagation policy asks for, in place."""
+    data = new["metadata"]
+    finalizers = [one for one in data.get("finalizers") or [] if not _is_dropped(one, options)]
+    wanted = _FINALIZERS.get(options.propagation)
+    if wanted and wanted not in finalizers:
+        finalizers.append(wanted)
+    data["finalizers"] = finalizers
+    metadata.drop_empty(data)
+    asked_s = options.grace_s
+    grace_s = _grace_s(target, new, asked_s)
+    was_going = bool(data.get("deletionTimestamp"))
+    if not was_going:
+        data["deletionTimestamp"] = at(parts.now_s() + grace_s)
+        data["deletionGracePeriodSeconds"] = grace_s
+        if data.get("generation"):
+            data["generation"] += 1
+    elif grace_s < (data.get("deletionGracePeriodSeconds") or 0) and (asked_s is not None or not grace_s):
+        data["deletionTimestamp"] = at(parts.now_s() + grace_s)
+        data["deletionGracePeriodSeconds"] = grace_s
+    if _is_namespace(target):
+        data.pop("deletionGracePeriodSeconds", None)
+        new.setdefault("status", {})["phase"] = "Terminating"
+
+
+def _grace_s(target: Target, obj: JsonObject, asked_s: int | None) -> int:
+    graceful = target.resource.strategy.graceful_s
+    return max(graceful(obj, asked_s), 0) if graceful is not None else 0
+
+
+def _is_dropped(finalizer: str, options: DeleteOptions) -> bool:
+    """Tell whether a policy named in the request removes a garbage collection finalizer set before."""
+    if not options.propagation or finalizer not in _FINALIZERS.values():
+        return False
+    return _FINALIZERS.get(options.propagation, "") != finalizer
+
+
+def status_code(deleted: Deleted, options: DeleteOptions) -> int:
+    """Return 202 where the client asked to wait for dependents and the object is not gone yet, else 200."""
+    waits = options.propagation == FOREGROUND or options.orphan is False
+    return 202 if waits and not deleted.is_gone else 200
+
+
+def answers_with_object(target: Target, deleted: Deleted) -> bool:
+    """Tell whether the answer is the object: it is still there, or its kind does so."""
+    return not deleted.is_gone or (target.resource.group, target.resource.plural) in _RETURNS_OBJECT
+
+
+def success(target: Target, uid: str) -> JsonObject:
+    """Return the ``Status`` of a finished delete."""
+    details: JsonObject = {"name": target.name}
+    if target.resource.group:
+        details["group"] = target.resource.group
+    details |= {"kind": target.resource.plural, "uid": uid}
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}

@@ -1,0 +1,65 @@
+"""From a request to its target: which resource, version and subresource, and whether it has the verb."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fairlead_api.errors import BadRequest
+from fairlead_api.request import RequestInfo, User
+from fairlead_control_plane.kinds import keys
+from fairlead_control_plane.registry import messages
+from fairlead_control_plane.registry.call import Parts, Target
+
+_WILDCARD_VERBS = frozenset({"list", "watch"})
+_SUBRESOURCE_VERBS = {
+    "status": frozenset({"get", "update", "patch"}),
+    "scale": frozenset({"get", "update", "patch"}),
+    "finalize": frozenset({"update"}),
+}
+_OTHER_SUBRESOURCE = frozenset({"create"})
+
+
+async def find_target(parts: Parts, info: RequestInfo, user: User) -> Target:
+    """
+    Look up what a request is about.
+
+    Raises:
+        NotFound: There is no such resource, version or subresource in the logical cluster.
+        MethodNotAllowed: It does not have the verb.
+        BadRequest: A namespaced object is named without its namespace, or a name cannot be one.
+    """
+    resource = await parts.catalog.lookup(info.cluster, info.group, info.resource, info.identity)
+    version = resource.version(info.version) if resource is not None else None
+    if resource is None or version is None:
+        raise messages.no_such_resource()
+    if info.subresource and info.subresource not in version.subresources:
+        raise messages.no_such_resource()
+    allowed = resource.strategy.verbs
+    if info.subresource:
+        allowed = _SUBRESOURCE_VERBS.get(info.subresource, _OTHER_SUBRESOURCE)
+    if info.cluster == "*":
+        allowed &= _WILDCARD_VERBS
+    if info.verb not in allowed:
+        raise messages.method_not_allowed()
+    namespace = info.namespace if resource.namespaced else ""
+    if not resource.namespaced and info.namespace and resource.plural != "namespaces":
+        raise messages.no_such_resource()
+    _check_segments(namespace, info.name)
+    if resource.namespaced and not namespace and info.verb not in {"list", "watch", "create", "deletecollection"}:
+        raise messages.no_such_resource()
+    target = Target(resource, version, info.cluster, namespace, info.name, info.subresource, user)
+    if version.deprecated:
+        target.warnings.append(version.deprecation_warning or f"{target.api_version} {resource.kind} is deprecated")
+    return target
+
+
+def _check_segments(namespace: str, name: str) -> None:
+    for segment in (namespace, name):
+        if "/" in segment or "\0" in segment:
+            raise BadRequest(f"invalid name {segment!r} in the path")
+
+
+def target_of(collection: Target, key: str) -> Target:
+    """Return the target of one object of a collection, by its store key."""
+    parsed = keys.parse_key(key)
+    return replace(collection, cluster=parsed.cluster, namespace=parsed.namespace, name=parsed.name)

@@ -1,0 +1,40 @@
+"""
+Who manages which fields: ``metadata.managedFields`` on every write.
+
+Done before admission, so that what plugins and the server add belongs to nobody, as in Kubernetes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fairlead_api import JsonObject
+from fairlead_control_plane.registry.call import Parts, Target
+from fairlead_control_plane.registry.options import WriteOptions
+from fairlead_schema import apply
+
+Manage = Callable[[JsonObject, JsonObject | None], None]
+"""Sets ``managedFields`` of the new object (changed in place), given the old one."""
+
+
+def by(parts: Parts, target: Target, options: WriteOptions) -> Manage:
+    """Return what notes the fields a create, update or patch changed as its manager's."""
+
+    def manage(new: JsonObject, old: JsonObject | None) -> None:
+        noted = apply.update(
+            old,
+            new,
+            schema=target.version.schema(),
+            api_version=target.api_version,
+            manager=options.manager,
+            subresource=target.subresource,
+            now=parts.timestamp(),
+        )
+        new["metadata"] = noted["metadata"]
+
+    return manage
+
+
+def already(new: JsonObject, old: JsonObject | None) -> None:
+    """Leave what server-side apply has worked out."""
+    del new, old

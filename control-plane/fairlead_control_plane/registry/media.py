@@ -1,0 +1,135 @@
+"""
+In which form an answer is wanted, and in which form a body came.
+
+Source: k8s.io/apiserver pkg/endpoints/handlers/negotiation; meta/v1 Table and PartialObjectMetadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fairlead_api.errors import NotAcceptable, UnsupportedMediaType
+
+JSON = "application/json"
+YAML = "application/yaml"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_YAML = "application/apply-patch+yaml"
+APPLY_CBOR = "application/apply-patch+cbor"
+OBJECT, TABLE, PARTIAL = "", "Table", "PartialObjectMetadata"
+_BODIES = (JSON, YAML, PROTOBUF)
+_META_VERSIONS = frozenset({"v1", "v1beta1"})
+_ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """
+    The form of an answer.
+
+    Attributes:
+        kind: :data:`OBJECT`, :data:`TABLE` or :data:`PARTIAL`.
+        version: Of ``meta.k8s.io``, for the latter two.
+        include: What rows of a Table carry: ``Metadata``, ``Object`` or ``None``.
+        yaml: True for YAML, else JSON.
+    """
+
+    kind: str = OBJECT
+    version: str = "v1"
+    include: str = "Metadata"
+    yaml: bool = False
+
+    @property
+    def meta_version(self) -> str:
+        """Return the ``apiVersion`` of the answer's own kind."""
+        return f"meta.k8s.io/{self.version}"
+
+
+def accepted(accept: str, *, is_list: bool = False, include: str = "") -> Form:
+    """
+    Return the first acceptable form.
+
+    Args:
+        accept: The header; ``""`` accepts everything.
+        is_list: A list is asked for, which ``PartialObjectMetadataList`` fits and a watch or get does not.
+        include: ``includeObject`` of the query.
+
+    Raises:
+        NotAcceptable: Nothing fits.
+    """
+    if accept in {"", "*/*", JSON}:
+        return Form()
+    for media, parameters in _clauses(accept):
+        form = _form(media, parameters, is_list=is_list, include=include)
+        if form is not None:
+            return form
+    raise NotAcceptable(f"only the following media types are accepted: {_ACCEPTED}")
+
+
+def _form(media: str, parameters: dict[str, str], *, is_list: bool, include: str) -> Form | None:
+    if media not in {JSON, "*/*", "application/*", YAML}:
+        return None
+    yaml = media == YAML
+    wanted = parameters.get("as", "")
+    if not wanted:
+        return Form(yaml=yaml)
+    if parameters.get("g") != "meta.k8s.io" or parameters.get("v") not in _META_VERSIONS:
+        return None
+    version = parameters["v"]
+    if wanted == TABLE:
+        return Form(TABLE, version, include or "Metadata", yaml)
+    if wanted == (PARTIAL + "List" if is_list else PARTIAL):
+        return Form(PARTIAL, version, yaml=yaml)
+    return None
+
+
+def _clauses(accept: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the media types of an Accept header, best first; equal ones in their order."""
+    found = []
+    for part in accept.split(","):
+        media, *rest = (piece.strip() for piece in part.split(";"))
+        pairs = (piece.partition("=") for piece in rest)
+        parameters = {key.strip().lower(): value.strip() for key, _, value in pairs}
+        try:
+            quality = float(parameters.get("q", "1"))
+        except ValueError:
+            quality = 0.0
+        if media and quality > 0:
+            found.append((quality, media.lower(), parameters))
+    for _, media, parameters in sorted(found, key=lambda clause: -clause[0]):
+        yield media, parameters
+
+
+def body_type(content_type: str) -> str:
+    """
+    Return the media type of a create's or update's body; JSON when none is named.
+
+    Raises:
+        UnsupportedMediaType: It is not one of JSON, YAML, protobuf.
+    """
+    media = content_type.split(";", maxsplit=1)[0].strip().lower()
+    if not media:
+        return JSON
+    if media not in _BODIES:
+        raise UnsupportedMediaType(
+            "the body of the request was in an unknown format - accepted media types include: " + _ACCEPTED
+        )
+    return media
+
+
+def patch_type(content_type: str, allowed: tuple[str, ...]) -> str:
+    """
+    Return the media type of a patch.
+
+    Raises:
+        UnsupportedMediaType: It is not among ``allowed``.
+    """
+    media = content_type.split(";", maxsplit=1)[0].strip().lower()
+    if media not in allowed:
+        raise UnsupportedMediaType(
+            "the body of the request was in an unknown format - accepted media types include: " + ", ".join(allowed)
+        )
+    return media

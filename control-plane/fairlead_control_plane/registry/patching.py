@@ -1,0 +1,94 @@
+"""
+The patches: JSON Patch, merge patch, strategic merge patch. Server-side apply is in :mod:`applying`.
+
+Source: k8s.io/apiserver pkg/endpoints/handlers/patch.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import BadRequest
+from fairlead_control_plane.registry import body, media
+from fairlead_control_plane.registry.call import Parts, Target
+from fairlead_control_plane.registry.committing import Written
+from fairlead_control_plane.registry.managing import Manage
+from fairlead_control_plane.registry.options import WriteOptions
+from fairlead_control_plane.registry.preparing import copied
+from fairlead_control_plane.registry.writing import update
+from fairlead_schema.jsonpatch import apply_json_patch
+from fairlead_schema.mergepatch import apply_merge_patch
+from fairlead_schema.strategic import apply_strategic_patch
+
+Patch = Callable[[JsonObject], JsonObject]
+
+
+def allowed_types(target: Target) -> tuple[str, ...]:
+    """Return the media types a patch of this resource may have; strategic merge is for Go types only."""
+    strategic = () if target.version.open_api else (media.STRATEGIC_PATCH,)
+    return (media.JSON_PATCH, media.MERGE_PATCH, *strategic, media.APPLY_YAML)
+
+
+def patch_of(raw: bytes, kind: str, target: Target, validation: str) -> tuple[Patch, list[str]]:
+    """
+    Parse a patch.
+
+    Returns:
+        A function from the present object to the patched one, and complaints about doubled keys.
+
+    Raises:
+        BadRequest, RequestTooLarge.
+    """
+    body.check_size(raw)
+    parsed, problems = _parsed(raw, validation)
+    if kind == media.JSON_PATCH:
+        return lambda obj: _as_object(apply_json_patch(obj, parsed)), problems
+    if kind == media.MERGE_PATCH:
+        return lambda obj: _as_object(apply_merge_patch(obj, parsed)), problems
+    schema = target.version.schema()
+    return lambda obj: _as_object(apply_strategic_patch(obj, parsed, schema)), problems
+
+
+def _parsed(raw: bytes, validation: str) -> tuple[Any, list[str]]:
+    if not raw.strip():
+        raise BadRequest("error decoding patch: unexpected end of JSON input")
+    return body.parse_json(raw, validation)
+
+
+def _as_object(value: Any) -> JsonObject:
+    if not isinstance(value, dict):
+        raise BadRequest("the patch does not result in an object")
+    return value
+
+
+async def patch(
+    parts: Parts, target: Target, change: Patch, options: WriteOptions, manage: Manage, problems: list[str]
+) -> Written:
+    """
+    Patch an object. The update is tried again when somebody else was faster, unless the patch names a version.
+
+    Raises:
+        NotFound, Conflict, Invalid, BadRequest, ApiError.
+    """
+
+    async def changed(old: JsonObject | None) -> JsonObject:
+        if old is None:
+            raise BadRequest("there is nothing to patch")
+        # The merges share unchanged parts with their input; what follows changes the result in place.
+        patched = copied(change(old))
+        if not isinstance(patched.get("metadata"), dict):
+            patched["metadata"] = {}
+        _keep_identity(patched, old, target)
+        return body.finish(patched, target, options.validation, list(problems))
+
+    return await update(parts, target, changed, options, manage)
+
+
+def _keep_identity(new: JsonObject, old: JsonObject, target: Target) -> None:
+    """Refuse or mend a patch of what says which object it is."""
+    checked = body.checked_kind(new, target)
+    checked["metadata"].setdefault("name", old["metadata"]["name"])
+    if target.resource.namespaced:
+        checked["metadata"].setdefault("namespace", old["metadata"]["namespace"])

@@ -1,0 +1,158 @@
+"""
+What every create and update goes through between decoding and commit.
+
+In this order, as in Kubernetes: reset what the request may not touch, note who manages which fields, let admission
+change the object, let the kind prepare it, validate, let admission validate.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import Cause
+from fairlead_api.field_errors import invalid_object
+from fairlead_control_plane.admission.contract import Attributes
+from fairlead_control_plane.registry import metadata
+from fairlead_control_plane.registry.call import Parts, Target
+from fairlead_control_plane.registry.managing import Manage
+from fairlead_control_plane.registry.options import WriteOptions
+
+_KEEPS_STATUS_ON_CREATE = frozenset({("", "nodes")})
+"""Kubelets register their node with its status."""
+
+
+def copied(obj: JsonObject) -> JsonObject:
+    """Return a deep copy of a JSON object."""
+    copy: JsonObject = orjson.loads(orjson.dumps(obj))
+    return copy
+
+
+def is_same(one: JsonObject, other: JsonObject) -> bool:
+    """Tell whether two objects differ in nothing but their resourceVersion; the order of keys says nothing."""
+    return one.keys() == other.keys() and _sorted(one) == _sorted(other)
+
+
+def _sorted(obj: JsonObject) -> bytes:
+    data = {key: value for key, value in obj["metadata"].items() if key != "resourceVersion"}
+    return orjson.dumps({**obj, "metadata": data}, option=orjson.OPT_SORT_KEYS)
+
+
+async def created(parts: Parts, target: Target, obj: JsonObject, options: WriteOptions, manage: Manage) -> JsonObject:
+    """
+    Make a decoded object ready to be stored as a new one; changed in place and returned.
+
+    Raises:
+        Invalid: The kind's rules or those of metadata are broken.
+        ApiError: Admission refused.
+    """
+    resource = target.resource
+    if "status" in target.version.subresources and (resource.group, resource.plural) not in _KEEPS_STATUS_ON_CREATE:
+        obj.pop("status", None)
+    metadata.prepare_create(obj, uid=parts.new_uid(), timestamp=parts.timestamp())
+    manage(obj, None)
+    if parts.marks_cluster:
+        metadata.place(obj, target.cluster)
+    attributes = _attributes(target, "CREATE", obj, None, options)
+    await parts.admission.admit(attributes)
+    strategy = resource.strategy
+    if strategy.generation_of is not None:
+        obj["metadata"]["generation"] = 1
+    if strategy.prepare_create is not None:
+        strategy.prepare_create(obj)
+    causes = metadata.validate(obj, resource)
+    causes += _content_causes(target, obj)
+    _refuse(target, obj, causes)
+    await parts.admission.validate(attributes)
+    return obj
+
+
+async def updated(
+    parts: Parts, target: Target, new: JsonObject, old: JsonObject, options: WriteOptions, manage: Manage
+) -> JsonObject:
+    """
+    Make a decoded object ready to replace ``old``; returns the one to store, ``old`` is not changed.
+
+    Raises:
+        Invalid, ApiError: As for :func:`created`.
+    """
+    strategy = target.resource.strategy
+    new = _reset(target, new, old)
+    metadata.prepare_update(new, old)
+    manage(new, old)
+    if parts.marks_cluster:
+        metadata.place(new, target.cluster)
+    attributes = _attributes(target, "UPDATE", new, old, options)
+    await parts.admission.admit(attributes)
+    if strategy.prepare_update is not None:
+        strategy.prepare_update(new, old)
+    if strategy.generation_of is not None and strategy.generation_of(new) != strategy.generation_of(old):
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+    causes = metadata.validate_update(new, old, target.resource)
+    causes += _content_causes(target, new)
+    if strategy.validate_update is not None:
+        causes += strategy.validate_update(new, old)
+    _refuse(target, new, causes)
+    await parts.admission.validate(attributes)
+    return new
+
+
+def _reset(target: Target, new: JsonObject, old: JsonObject) -> JsonObject:
+    """Undo what a request through this (sub)resource may not change."""
+    if target.subresource == "status":
+        kept = copied(old)
+        if target.version.open_api:
+            # Custom resources: the status alone, and who manages it.
+            kept["metadata"]["managedFields"] = new["metadata"].get("managedFields", [])
+        else:
+            kept["metadata"] = new["metadata"]
+        kept.pop("status", None)
+        if "status" in new:
+            kept["status"] = new["status"]
+        kept["metadata"]["resourceVersion"] = new["metadata"].get("resourceVersion", "")
+        return kept
+    if "status" in target.version.subresources and target.subresource != "finalize":
+        new.pop("status", None)
+        if "status" in old:
+            new["status"] = copied(old["status"])
+    return new
+
+
+def _content_causes(target: Target, obj: JsonObject) -> list[Cause]:
+    causes: list[Cause] = []
+    if target.version.open_api:
+        causes += target.version.schema().validate(obj)
+    if target.resource.strategy.validate is not None:
+        causes += target.resource.strategy.validate(obj)
+    return causes
+
+
+def _refuse(target: Target, obj: JsonObject, causes: list[Cause]) -> None:
+    if causes:
+        raise invalid_object(target.resource.group, target.resource.kind, metadata.name_of(obj), causes)
+
+
+def _attributes(
+    target: Target, operation: str, obj: JsonObject | None, old: JsonObject | None, options: WriteOptions
+) -> Attributes:
+    return Attributes(
+        operation=operation,
+        resource=target.resource,
+        version=target.version.name,
+        cluster=target.cluster,
+        namespace=target.namespace,
+        name=target.name or (metadata.name_of(obj) if obj is not None else ""),
+        subresource=target.subresource,
+        user=target.user,
+        obj=obj,
+        old=old,
+        dry_run=options.dry_run,
+        warnings=target.warnings,
+    )
+
+
+async def deleting(parts: Parts, target: Target, old: JsonObject, *, dry_run: bool) -> None:
+    """Ask admission about a delete; raises its refusal."""
+    attributes = _attributes(target, "DELETE", None, old, WriteOptions(dry_run=dry_run))
+    await parts.admission.admit(attributes)
+    await parts.admission.validate(attributes)

@@ -1,0 +1,127 @@
+"""
+Objects as clients see them: stored bytes with a resourceVersion put in, or a Table, or metadata alone.
+
+The first of these never decodes. Several versions without conversion differ in their ``apiVersion`` only, which
+stands at the front of the stored bytes and is exchanged there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+import yaml
+
+from fairlead_api import JsonObject
+from fairlead_control_plane.kinds.record import Resource, Version
+from fairlead_control_plane.registry.call import Target
+from fairlead_control_plane.registry.media import OBJECT, TABLE, Form
+
+
+class Renderer:
+    """Shows the objects of one resource in one version and form; ``now_s`` is for the ages in Tables."""
+
+    def __init__(self, target: Target, form: Form, now_s: float) -> None:
+        self._resource: Resource = target.resource
+        self._version: Version = target.version
+        self._api_version = target.api_version
+        self._form = form
+        self._now_s = now_s
+        self._convert = target.version.conversion
+        self._head = b'{"kind":"%b","apiVersion":"%b","metadata":{' % (
+            target.resource.kind.encode(),
+            self._api_version.encode(),
+        )
+        # Kubernetes leaves kind and apiVersion out of the items of its own kinds' lists, not of custom ones.
+        self._item_head = b'{"metadata":{' if target.resource.origin == "builtin" else self._head
+        self.key = (target.version.name, form)
+
+    def one(self, value: bytes, revision: int) -> bytes:
+        """Return a single object (get, watch) as JSON."""
+        if self._form.kind == OBJECT and self._convert is None:
+            offset = int.from_bytes(value[:4], "big") + 4
+            if not revision:  # a dry run's create has no version
+                return self._head + value[offset:]
+            return b'%b"resourceVersion":"%d",%b' % (self._head, revision, value[offset:])
+        obj = self.decode(value, revision)
+        if self._form.kind == OBJECT:
+            return orjson.dumps(obj)
+        if self._form.kind == TABLE:
+            return orjson.dumps(self._table([obj], obj["metadata"].get("resourceVersion", ""), {}))
+        return orjson.dumps(self._partial(obj))
+
+    def empty(self, metadata: JsonObject) -> JsonObject:
+        """Return an object that says nothing but its metadata: a bookmark."""
+        if self._form.kind == TABLE:
+            return self._table([], metadata["resourceVersion"], metadata)
+        if self._form.kind == OBJECT:
+            return {"kind": self._resource.kind, "apiVersion": self._api_version, "metadata": metadata}
+        return self._partial({"metadata": metadata})
+
+    def decode(self, value: bytes, revision: int) -> JsonObject:
+        """Return an object in the target's version as a fresh dict."""
+        return shown(orjson.loads(memoryview(value)[4:]), revision, self._version, self._api_version)
+
+    def bytes_list(self, values: Sequence[tuple[bytes, int]], meta: JsonObject) -> bytes:
+        """
+        Return a list as JSON.
+
+        Args:
+            values: Stored bytes and revision of each item.
+            meta: The list's ``metadata``.
+        """
+        kind = self._resource.list_kind or f"{self._resource.kind}List"
+        if self._form.kind == OBJECT and self._convert is None:
+            head = self._item_head
+            items = [
+                b'%b"resourceVersion":"%d",%b' % (head, revision, value[int.from_bytes(value[:4], "big") + 4 :])
+                for value, revision in values
+            ]
+            return b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[%b]}' % (
+                kind.encode(),
+                self._api_version.encode(),
+                orjson.dumps(meta),
+                b",".join(items),
+            )
+        objects = [self.decode(value, revision) for value, revision in values]
+        if self._form.kind == TABLE:
+            return orjson.dumps(self._table(objects, meta.get("resourceVersion", ""), meta))
+        api_version = self._api_version
+        if self._form.kind != OBJECT:
+            kind, api_version = "PartialObjectMetadataList", self._form.meta_version
+            objects = [self._partial(obj) for obj in objects]
+        return orjson.dumps({"kind": kind, "apiVersion": api_version, "metadata": meta, "items": objects})
+
+    def encode(self, body: bytes) -> bytes:
+        """Return a finished JSON body in the wire format wanted."""
+        if not self._form.yaml:
+            return body
+        return yaml.dump(orjson.loads(body), Dumper=_Dumper, default_flow_style=False, allow_unicode=True).encode()
+
+    @property
+    def content_type(self) -> str:
+        """Return the ``Content-Type`` of answers."""
+        return "application/yaml" if self._form.yaml else "application/json"
+
+    def _partial(self, obj: JsonObject) -> JsonObject:
+        return {
+            "kind": "PartialObjectMetadata",
+            "apiVersion": self._form.meta_version,
+            "metadata": obj["metadata"],
+        }
+
+    def _table(self, objects: Sequence[JsonObject], revision: str, meta: JsonObject) -> JsonObject:
+        raise NotImplementedError
+
+
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def shown(obj: JsonObject, revision: int, version: Version, api_version: str) -> JsonObject:
+    """Turn a stored object into one of a version, resourceVersion included; may change ``obj``."""
+    if revision:
+        obj["metadata"]["resourceVersion"] = str(revision)
+    if version.conversion is not None:
+        return version.conversion.from_storage(obj)
+    obj["apiVersion"] = api_version
+    return obj

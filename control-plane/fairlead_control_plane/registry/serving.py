@@ -1,0 +1,205 @@
+"""The registry over HTTP: one method a verb, each from a request to a response."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import orjson
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import BadRequest, NotFound
+from fairlead_api.request import RequestInfo, User
+from fairlead_control_plane.registry import (
+    body,
+    deleting,
+    lookup,
+    managing,
+    media,
+    messages,
+    metadata,
+    patching,
+    reading,
+    writing,
+)
+from fairlead_control_plane.registry.call import Parts, Target
+from fairlead_control_plane.registry.committing import Written
+from fairlead_control_plane.registry.options import delete_options, list_options, write_options
+from fairlead_control_plane.registry.rendering import Renderer
+from fairlead_control_plane.registry.watching import Watch
+from fairlead_control_plane.watch.selection import Selection, selection
+from fairlead_machinery.web import Request, Response
+
+Verb = Callable[[Target, Request], Awaitable[Response]]
+
+
+class Serving:
+    """Serves requests that have been authenticated and authorized."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._verbs: dict[str, Verb] = {
+            "get": self._get,
+            "list": self._list,
+            "watch": self._watch,
+            "create": self._create,
+            "update": self._update,
+            "patch": self._patch,
+            "delete": self._delete,
+            "deletecollection": self._delete_collection,
+        }
+
+    async def serve(self, info: RequestInfo, request: Request, user: User) -> Response:
+        """
+        Answer one request.
+
+        Raises:
+            ApiError: Anything but success.
+        """
+        target = await lookup.find_target(self._parts, info, user)
+        response = await self._verbs[info.verb](target, request)
+        response.warnings.extend(target.warnings)
+        return response
+
+    def _renderer(self, target: Target, request: Request, *, is_list: bool = False) -> Renderer:
+        accept = request.headers.get("accept", "")
+        form = media.accepted(accept, is_list=is_list, include=request.query.get("includeObject", ""))
+        return Renderer(target, form, self._parts.now_s())
+
+    async def _get(self, target: Target, request: Request) -> Response:
+        renderer = self._renderer(target, request)
+        row = await reading.get_row(self._parts, target, request.query.get("resourceVersion", ""))
+        return _answer(renderer, renderer.one(row.value, row.mod_revision))
+
+    async def _list(self, target: Target, request: Request) -> Response:
+        options = list_options(request.query, watching=False)
+        renderer = self._renderer(target, request, is_list=True)
+        selected = _selection(target, options.label_selector, options.field_selector)
+        page = await reading.list_page(self._parts, target, options, selected)
+        rows = [(row.value, row.mod_revision) for row in page.rows]
+        return _answer(renderer, renderer.bytes_list(rows, page.metadata()))
+
+    async def _watch(self, target: Target, request: Request) -> Response:
+        options = list_options(request.query, watching=True)
+        renderer = self._renderer(target, request)
+        fields = options.field_selector
+        if target.name:
+            fields = ",".join(part for part in (fields, f"metadata.name={target.name}") if part)
+        selected = _selection(target, options.label_selector, fields)
+        if options.revision:
+            await reading.check_not_future(self._parts, options.revision)
+        watch = Watch(self._parts, target, options, selected, renderer)
+        return Response(stream=watch.frames())
+
+    async def _create(self, target: Target, request: Request) -> Response:
+        key = f"{target.resource.plural}/{target.subresource}" if target.subresource else target.resource.plural
+        handler = self._parts.virtual.get((target.resource.group, key))
+        if handler is not None:
+            return await self._virtual(target, request, handler)
+        if target.subresource or target.resource.strategy.virtual:
+            raise messages.no_such_resource()
+        if target.name:
+            raise messages.method_not_allowed()
+        if target.resource.namespaced and not target.namespace:
+            raise messages.method_not_allowed()
+        options = write_options(request.query, request.query_all, _agent(request), "CreateOptions")
+        renderer = self._renderer(target, request)
+        obj = body.decode(await request.body(), request.headers.get("content-type", ""), target, options.validation)
+        manage = managing.by(self._parts, target, options)
+        written = await writing.create(self._parts, target, obj, options, manage)
+        return _answer(renderer, renderer.one(written.value, written.revision), 201)
+
+    async def _virtual(
+        self, target: Target, request: Request, handler: Callable[[Target, JsonObject], Awaitable[JsonObject]]
+    ) -> Response:
+        raw = await request.body()
+        content_type = request.headers.get("content-type", "")
+        if target.subresource:
+            body.check_size(raw)
+            parsed, _ = body.parse_json(raw, "Ignore")
+            if not isinstance(parsed, dict):
+                raise BadRequest("the body must be an object")
+        else:
+            parsed = body.decode(raw, content_type, target, "Ignore")
+        return Response(201, orjson.dumps(await handler(target, parsed)))
+
+    async def _update(self, target: Target, request: Request) -> Response:
+        options = write_options(request.query, request.query_all, _agent(request), "UpdateOptions")
+        renderer = self._renderer(target, request)
+        obj = body.decode(await request.body(), request.headers.get("content-type", ""), target, options.validation)
+        metadata.check_place(obj, target.resource, target.namespace, target.name)
+        raw = orjson.dumps(obj)
+
+        async def change(old: JsonObject | None) -> JsonObject:
+            del old
+            fresh: JsonObject = orjson.loads(raw)
+            return fresh
+
+        manage = managing.by(self._parts, target, options)
+        may_create = target.resource.strategy.create_on_update and not target.subresource
+        written = await writing.update(self._parts, target, change, options, manage, may_create=may_create)
+        return _written(renderer, written)
+
+    async def _patch(self, target: Target, request: Request) -> Response:
+        kind = media.patch_type(request.headers.get("content-type", ""), patching.allowed_types(target))
+        is_apply = kind == media.APPLY_YAML
+        options = write_options(request.query, request.query_all, _agent(request), "PatchOptions", applying=is_apply)
+        renderer = self._renderer(target, request)
+        raw = await request.body()
+        if is_apply:
+            raise BadRequest("apply is not supported")
+        change, problems = patching.patch_of(raw, kind, target, options.validation)
+        manage = managing.by(self._parts, target, options)
+        written = await patching.patch(self._parts, target, change, options, manage, problems)
+        return _written(renderer, written)
+
+    async def _delete(self, target: Target, request: Request) -> Response:
+        options = delete_options(request.query, await _options_body(request))
+        renderer = self._renderer(target, request)
+        deleted = await deleting.delete(self._parts, target, options)
+        code = deleting.status_code(deleted, options)
+        if deleting.answers_with_object(target, deleted):
+            return _answer(renderer, renderer.one(deleted.value, deleted.revision), code)
+        uid = orjson.loads(memoryview(deleted.value)[4:])["metadata"]["uid"]
+        return _answer(renderer, orjson.dumps(deleting.success(target, uid)), code)
+
+    async def _delete_collection(self, target: Target, request: Request) -> Response:
+        wanted = list_options(request.query, watching=False)
+        options = delete_options({"dryRun": "All"} if "dryRun" in request.query else {}, await _options_body(request))
+        renderer = self._renderer(target, request, is_list=True)
+        selected = _selection(target, wanted.label_selector, wanted.field_selector)
+        page = await reading.list_page(self._parts, target, wanted, selected)
+        for row in page.rows:
+            try:
+                await deleting.delete(self._parts, lookup.target_of(target, row.key), options)
+            except NotFound:
+                continue  # somebody else deleted it; that is what was asked for
+        rows = [(row.value, row.mod_revision) for row in page.rows]
+        return _answer(renderer, renderer.bytes_list(rows, page.metadata()))
+
+
+def _selection(target: Target, labels: str, fields: str) -> Selection:
+    where = f"{target.resource.group or ''}/{target.version.name}, Kind={target.resource.kind}"
+    return selection(labels, fields, target.version, where.removeprefix("/") if not target.resource.group else where)
+
+
+def _agent(request: Request) -> str:
+    return request.headers.get("user-agent", "")
+
+
+async def _options_body(request: Request) -> JsonObject:
+    raw = await request.body()
+    if not raw:
+        return {}
+    body.check_size(raw)
+    parsed, _ = body.parse_json(raw, "Ignore")
+    if not isinstance(parsed, dict):
+        raise BadRequest("couldn't get version/kind; json parse error: the body must be an object")
+    return parsed
+
+
+def _answer(renderer: Renderer, content: bytes, code: int = 200) -> Response:
+    return Response(code, renderer.encode(content), renderer.content_type)
+
+
+def _written(renderer: Renderer, written: Written) -> Response:
+    return _answer(renderer, renderer.one(written.value, written.revision), 201 if written.is_new else 200)

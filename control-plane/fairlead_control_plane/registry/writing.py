@@ -1,0 +1,161 @@
+"""
+Creates and updates: the loops around :mod:`preparing` and :mod:`committing`.
+
+An update reads, changes, and commits only if nothing changed meanwhile; what was read is never written back blindly.
+
+Source: k8s.io/apiserver pkg/registry/generic/registry/store.go (Create, Update), GuaranteedUpdate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import AlreadyExists
+from fairlead_control_plane.kinds import encoding
+from fairlead_control_plane.registry import messages, metadata, preparing
+from fairlead_control_plane.registry.call import Parts, Target
+from fairlead_control_plane.registry.committing import Written, commit
+from fairlead_control_plane.registry.managing import Manage
+from fairlead_control_plane.registry.options import WriteOptions, parse_version
+from fairlead_control_plane.registry.rendering import shown
+from fairlead_control_plane.store.contract import CompareFailed, Row
+
+_GENERATED_TRIES = 8
+_TRIES = 16
+"""Reads and commits until an update gives up: only effects that other writers keep invalidating come near."""
+
+Change = Callable[[JsonObject | None], Awaitable[JsonObject]]
+"""Makes the new object from the present one (a fresh dict it may change; None: there is none)."""
+
+
+def stored(target: Target, obj: JsonObject) -> JsonObject:
+    """Return an object of the target's version as it is stored."""
+    if target.version.conversion is not None:
+        return target.version.conversion.to_storage(obj)
+    storage = target.resource.api_version(target.resource.storage_version.name)
+    return obj if obj["apiVersion"] == storage else {**obj, "apiVersion": storage}
+
+
+async def create(parts: Parts, target: Target, obj: JsonObject, options: WriteOptions, manage: Manage) -> Written:
+    """
+    Create an object; with ``generateName`` try several names.
+
+    Args:
+        obj: Decoded, in the target's version; changed.
+
+    Raises:
+        AlreadyExists, Invalid, ApiError (admission, effects).
+    """
+    data = obj["metadata"]
+    stem = data.get("generateName", "")
+    if data.get("name") or not stem:
+        return await _create_named(parts, target, obj, options, manage)
+    for _ in range(_GENERATED_TRIES):
+        attempt = preparing.copied(obj)
+        attempt["metadata"]["name"] = metadata.generated(stem, parts.suffix())
+        try:
+            return await _create_named(parts, target, attempt, options, manage)
+        except AlreadyExists as error:
+            last = error
+    last.message += ", the server was not able to generate a unique name for the object"
+    raise last
+
+
+async def _create_named(
+    parts: Parts, target: Target, obj: JsonObject, options: WriteOptions, manage: Manage
+) -> Written:
+    metadata.check_place(obj, target.resource, target.namespace)
+    place = Target(
+        target.resource, target.version, target.cluster, target.namespace, metadata.name_of(obj),
+        target.subresource, target.user, target.warnings,
+    )  # fmt: skip
+    new = await preparing.created(parts, place, obj, options, manage)
+    for _ in range(_TRIES):
+        if await parts.store.get(place.key) is not None:
+            raise messages.already_exists(target.resource, place.name)
+        try:
+            return await commit(parts, place, None, stored(place, new), old=None, dry_run=options.dry_run)
+        except CompareFailed:
+            continue
+    raise messages.conflict(target.resource, place.name)
+
+
+async def update(
+    parts: Parts, target: Target, change: Change, options: WriteOptions, manage: Manage, *, may_create: bool = False
+) -> Written:
+    """
+    Replace an object by what ``change`` makes of it; retried whenever it changed meanwhile.
+
+    A new object with a ``resourceVersion`` demands that very version; without one the newest is replaced.
+
+    Args:
+        may_create: Create the object when there is none.
+
+    Raises:
+        NotFound, Conflict, Invalid, ApiError.
+    """
+    for _ in range(_TRIES):
+        row = await parts.store.get(target.key)
+        if row is None:
+            if not may_create:
+                raise messages.not_found(target.resource, target.name)
+            return await _create_by_update(parts, target, change, options, manage)
+        try:
+            return await _replace(parts, target, row, change, options, manage)
+        except CompareFailed:
+            continue
+    raise messages.conflict(target.resource, target.name)
+
+
+async def _create_by_update(
+    parts: Parts, target: Target, change: Change, options: WriteOptions, manage: Manage
+) -> Written:
+    obj = await change(None)
+    if obj["metadata"].get("uid"):
+        given = obj["metadata"]["uid"]
+        why = f"Precondition failed: UID in precondition: {given}, UID in object meta: "
+        raise messages.conflict(target.resource, target.name, why)
+    obj["metadata"].pop("resourceVersion", None)
+    return await create(parts, target, obj, options, manage)
+
+
+async def _replace(
+    parts: Parts, target: Target, row: Row, change: Change, options: WriteOptions, manage: Manage
+) -> Written:
+    old = _decoded(target, row)
+    new = await change(_decoded(target, row))
+    _check_preconditions(target, new, old)
+    new = await preparing.updated(parts, target, new, old, options, manage)
+    new["metadata"].pop("resourceVersion", None)
+    saved = stored(target, new)
+    old_saved = encoding.decode(row)
+    if preparing.is_same(saved, old_saved):
+        return Written(row.value, row.mod_revision)
+    if is_finished(new) and old["metadata"].get("deletionTimestamp"):
+        gone = await commit(parts, target, row, None, old=old_saved, dry_run=options.dry_run)
+        return Written(encoding.encode(saved), gone.revision, is_gone=True)
+    return await commit(parts, target, row, saved, old=old_saved, dry_run=options.dry_run)
+
+
+def _decoded(target: Target, row: Row) -> JsonObject:
+    return shown(encoding.decode(row), row.mod_revision, target.version, target.api_version)
+
+
+def _check_preconditions(target: Target, new: JsonObject, old: JsonObject) -> None:
+    uid, version = new["metadata"].get("uid"), new["metadata"].get("resourceVersion")
+    if uid and uid != old["metadata"]["uid"]:
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}"
+        raise messages.conflict(target.resource, target.name, why)
+    if version and parse_version(version) and version != old["metadata"]["resourceVersion"]:
+        raise messages.conflict(target.resource, target.name)
+
+
+def is_finished(obj: JsonObject) -> bool:
+    """Tell whether nothing holds an object that is being deleted any more."""
+    data = obj["metadata"]
+    if not data.get("deletionTimestamp") or data.get("finalizers"):
+        return False
+    if data.get("deletionGracePeriodSeconds"):
+        return False
+    return not (obj["kind"] == "Namespace" and obj["apiVersion"] == "v1" and obj.get("spec", {}).get("finalizers"))
