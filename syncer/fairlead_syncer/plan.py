@@ -1,0 +1,231 @@
+"""
+What to do about one object: pure decisions from a view and what the cluster has.
+
+The rules of design section 6 live here and nowhere else. Absence is never a cause: without a view in hand nothing is
+done. An object counts as ours only by proof: its uid is the one recorded in the view, or it carries a mark that only
+this agent can have made. Everything else is foreign and stays byte-identical.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead_api import JsonObject
+from fairlead_transforms.downstream import UPSTREAM_UID
+
+DOWNSTREAM_UID = "internal.workload.kcp.io/downstream-uid"
+HASH = "internal.workload.kcp.io/spec-hash"
+GENERATION = "internal.workload.kcp.io/upstream-generation"
+PROOF = "internal.workload.kcp.io/proof"
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """POST the object; fails when one of that name exists."""
+
+    obj: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Server-side apply over our own object; ``obj`` holds its uid, so that another's is never met."""
+
+    obj: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """DELETE with uid and resourceVersion; ``cause`` is the view's."""
+
+    uid: str
+    resource_version: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Tell upstream that nothing of ours is left of this uid."""
+
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """It cannot be synced; the reason goes to the user's object."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """As it must be."""
+
+
+Action = Create | Apply | Remove | Confirm | Refuse | Nothing
+
+
+def plan(view: JsonObject | None, desired: JsonObject | None, actual: JsonObject | None, *, proof: str) -> Action:
+    """
+    Decide about one object.
+
+    Args:
+        view: The object of the syncer's virtual workspace, live or a tombstone; None when there is none, for whatever
+            reason (not yet read, forbidden, gone): then nothing is done.
+        desired: :func:`desired_object` of a live view.
+        actual: The cluster's object of that name, whoever made it, read after the view; None when there is none.
+        proof: The mark only this agent can make for this name and upstream uid.
+
+    Returns:
+        One action. Invariant: carried out and asked again, the plan ends in :class:`Nothing`, :class:`Refuse` or, for
+        a tombstone, :class:`Confirm`.
+    """
+    if view is None:
+        return Nothing()
+    if is_tombstone(view):
+        return _plan_removal(view, actual, proof)
+    return _plan_running(view, desired, actual, proof)
+
+
+def _plan_running(view: JsonObject, desired: JsonObject | None, actual: JsonObject | None, proof: str) -> Action:
+    if actual is None:
+        return Nothing() if desired is None else Create(desired)
+    if actual["metadata"].get("deletionTimestamp"):
+        return Nothing()  # going, by our own word or another's; the event of its end brings us back
+    if not is_ours(view, actual, proof):
+        name = actual["metadata"]["name"]
+        return Refuse("NameTaken", f"the cluster already has an object named {name!r} that is not of this workspace")
+    if annotations_of(actual).get(UPSTREAM_UID) != view["metadata"]["uid"]:
+        return _remove(actual, "Replaced")
+    if desired is not None and _differs(desired, actual):
+        return Apply({**desired, "metadata": {**desired["metadata"], "uid": actual["metadata"]["uid"]}})
+    return Nothing()
+
+
+def _plan_removal(view: JsonObject, actual: JsonObject | None, proof: str) -> Action:
+    if actual is None or not is_ours(view, actual, proof):
+        return Confirm(view["metadata"]["uid"])
+    if actual["metadata"].get("deletionTimestamp"):
+        return Nothing()
+    cause = annotations_of(view).get("internal.workload.kcp.io/cause")
+    if not cause:
+        return Nothing()
+    return _remove(actual, cause)
+
+
+def _remove(actual: JsonObject, cause: str) -> Remove:
+    metadata = actual["metadata"]
+    return Remove(metadata["uid"], metadata["resourceVersion"], cause)
+
+
+def is_tombstone(view: JsonObject) -> bool:
+    """Tell whether a view says that the object must go."""
+    return bool(view["metadata"].get("deletionTimestamp"))
+
+
+def is_ours(view: JsonObject, actual: JsonObject, proof: str) -> bool:
+    """Tell whether the cluster's object was made by us for this view: recorded uid, or our mark."""
+    recorded = annotations_of(view).get(DOWNSTREAM_UID)
+    if recorded and recorded == actual["metadata"]["uid"]:
+        return True
+    return bool(proof) and annotations_of(actual).get(PROOF) == proof
+
+
+def annotations_of(obj: JsonObject) -> Mapping[str, str]:
+    """Return an object's annotations, empty when it has none."""
+    found: Mapping[str, str] = obj["metadata"].get("annotations") or {}
+    return found
+
+
+def desired_object(view: JsonObject, transformed: JsonObject, *, proof: str) -> JsonObject:
+    """Return the transformed object with the marks by which we know it again: proof, hash and upstream generation."""
+    metadata = transformed["metadata"]
+    marks = {
+        HASH: annotations_of(view).get(HASH, ""),
+        GENERATION: str(view["metadata"].get("generation") or 0),
+        PROOF: proof,
+    }
+    return {**transformed, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **marks}}}
+
+
+def _differs(desired: JsonObject, actual: JsonObject) -> bool:
+    """Tell whether what we apply is not what the cluster has; what servers add is no difference."""
+    if annotations_of(actual).get(HASH) != annotations_of(desired).get(HASH):
+        return True
+    parts = {key: value for key, value in desired.items() if key not in {"metadata", "stringData"}}
+    labels = desired["metadata"].get("labels") or {}
+    return not (_holds(actual, parts) and _holds(actual["metadata"].get("labels") or {}, labels))
+
+
+def _holds(actual: Any, wanted: Any) -> bool:
+    """Tell whether ``actual`` contains all of ``wanted``; lists must agree in length and order."""
+    if isinstance(wanted, dict):
+        # An absent map and an empty one, an absent value and null, are the same to a server.
+        if actual is None:
+            return not any(value is not None and value != {} for value in wanted.values())
+        return isinstance(actual, dict) and all(
+            _holds(actual.get(key), value) for key, value in wanted.items() if value is not None
+        )
+    if isinstance(wanted, list):
+        if not wanted:
+            return not actual
+        return (
+            isinstance(actual, list)
+            and len(actual) == len(wanted)
+            and all(_holds(a, w) for a, w in zip(actual, wanted, strict=True))
+        )
+    return bool(actual == wanted) or (actual is None and wanted in ("", 0, False))
+
+
+def report(actual: JsonObject, *, synced: bool = True, reason: str = "", message: str = "") -> JsonObject:
+    """
+    Return what to tell upstream of our object in the cluster (the ``report`` of the syncer protocol).
+
+    ``observedGeneration`` is the downstream generation its controller has seen; kinds without one have seen all.
+    Everything is read from the object itself, so that a restarted agent says the same.
+    """
+    metadata = actual["metadata"]
+    generation = int(metadata.get("generation") or 0)
+    status = actual.get("status") or {}
+    marks = annotations_of(actual)
+    return {
+        "appliedGeneration": int(marks.get(GENERATION) or 0),
+        "appliedHash": marks.get(HASH, ""),
+        "downstreamGeneration": generation,
+        "observedGeneration": int(status.get("observedGeneration") or 0) if _observes(actual) else generation,
+        "downstreamUID": metadata["uid"],
+        "synced": synced,
+        "reason": reason,
+        "message": message,
+    }
+
+
+def _observes(actual: JsonObject) -> bool:
+    """Tell whether a kind's controller says which generation it has seen."""
+    return actual.get("kind") in {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"}
+
+
+def may_delete_namespace(
+    tombstone: JsonObject, live_views: Sequence[JsonObject], pending: Sequence[JsonObject], foreign: Sequence[str]
+) -> str:
+    """
+    Return why a namespace must stay, or "" when it may go.
+
+    Args:
+        tombstone: The namespace's own view.
+        live_views: Views of that namespace that must still run.
+        pending: Tombstones of that namespace not yet confirmed.
+        foreign: Objects in it that are not ours, as ``resource/name``.
+    """
+    if not is_tombstone(tombstone):
+        return "the namespace is assigned"
+    if live_views:
+        return f"{len(live_views)} objects must still run in it"
+    if pending:
+        return f"{len(pending)} objects in it are still being removed"
+    if foreign:
+        shown = ", ".join(sorted(foreign)[:5])
+        return f"it holds {len(foreign)} objects that are not of this workspace: {shown}"
+    return ""
