@@ -1,8 +1,8 @@
 """
 Who an agent in a physical cluster is (design section 6, "Identity").
 
-The agent makes its own key. A single-use bootstrap token pins the key to the SyncTarget's uid; from then on short tokens
-are minted against proofs signed by that key, also after days away. No admin credential ever reaches an agent, and
+The agent makes its own key. A single-use bootstrap token pins the key to the SyncTarget's uid; from then on short
+tokens are minted against proofs signed by that key, also after days away. No admin credential reaches an agent, and
 a SyncTarget made again under the same name has another uid and knows no key.
 
 Source: RFC 7517 (JWK), RFC 7519 (JWT), RFC 7638 (thumbprint).

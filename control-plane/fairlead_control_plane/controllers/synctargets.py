@@ -1,0 +1,184 @@
+"""
+SyncTargets: their key and URLs from the first moment, their status from heartbeats.
+
+Source: kcp TMC, synctarget, heartbeat and exports controllers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import BadRequest
+from fairlead_api.names import sync_target_key
+from fairlead_control_plane.controllers.heartbeats import Heartbeats, conditions
+from fairlead_control_plane.kinds.change import Change, Effect
+from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.registry.rest import Registry
+from fairlead_control_plane.views.targets import TargetIndex
+
+KEY_LABEL = "internal.workload.kcp.io/key"
+INTERVAL_S = 20
+"""How often agents are asked to send a heartbeat; kcp's."""
+_CHECK_S = 1.0
+_DEFAULT_EXPORTS = ({"path": "root:compute", "export": "kubernetes"},)
+
+ExportedResources = Callable[[str, str], Any]
+"""Awaitable list of ``{"group", "resource", "versions", "identityHash"}`` of an APIExport, given path and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncTargetEffects:
+    """Completes a SyncTarget as it is created: key label, virtual workspace URLs, first conditions."""
+
+    external_url: str
+    now: Callable[[], str]
+
+    async def __call__(self, change: Change) -> Effect:
+        """See :data:`fairlead_control_plane.kinds.change.Effects`."""
+        is_target = (change.resource.group, change.resource.plural) == ("workload.kcp.io", "synctargets")
+        if not is_target or change.new is None or change.old is not None:
+            return Effect()
+        metadata = change.new["metadata"]
+        labels = {**metadata.get("labels", {}), KEY_LABEL: sync_target_key(change.cluster, change.name)}
+        place = f"{change.cluster}/{change.name}/{metadata['uid']}"
+        urls = {f"{name}URL": f"{self.external_url}/services/{name}/{place}" for name in ("syncer", "upsyncer")}
+        first = conditions([], healthy=False, ever=False, authorized=None, now=self.now())
+        status = {**change.new.get("status", {}), "virtualWorkspaces": [urls], "conditions": first}
+        return Effect(new={**change.new, "metadata": {**metadata, "labels": labels}, "status": status})
+
+
+class SyncTargetReports:
+    """Takes heartbeats and keeps conditions true as time passes."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        targets: TargetIndex,
+        synctargets: Resource,
+        beats: Heartbeats,
+        exported: ExportedResources,
+        now: Callable[[], str],
+    ) -> None:
+        self._registry = registry
+        self._targets = targets
+        self._resource = synctargets
+        self._beats = beats
+        self._exported = exported
+        self._now = now
+
+    async def heartbeat(self, target: JsonObject, body: JsonObject) -> JsonObject:
+        """
+        Note that an agent lives, and what it says of its cluster; return when it should speak again.
+
+        Args:
+            target: The SyncTarget.
+            body: ``syncerVersion``, ``properties`` (strings), ``apis`` (``[{group, resource, versions}]`` that the
+                cluster offers and the agent may write), ``authorized`` (``{status, reason, message}``).
+
+        Raises:
+            BadRequest: A field has the wrong type.
+        """
+        seen = _checked(body)
+        due = self._beats.beat(target["metadata"]["uid"])
+        synced = await self._synced_resources(target, seen.get("apis"))
+        now = self._now()
+
+        def change(obj: JsonObject) -> JsonObject | None:
+            status = self._status(obj, seen, synced, now)
+            if due:
+                status["lastSyncerHeartbeatTime"] = now
+            if status == obj.get("status"):
+                return None
+            obj["status"] = status
+            return obj
+
+        await self._modify(target, change)
+        return {"intervalSeconds": INTERVAL_S, "serverTime": now}
+
+    async def run(self) -> None:
+        """Write the transitions that come by time alone, for ever."""
+        while True:
+            await asyncio.sleep(_CHECK_S)
+            for target in self._targets.all():
+                if self._is_stale(target):
+                    await self._write_health(target)
+
+    def _is_stale(self, target: JsonObject) -> bool:
+        was = _was_healthy(target)
+        return was and not self._beats.is_healthy(target["metadata"]["uid"], was)
+
+    async def _write_health(self, target: JsonObject) -> None:
+        def change(obj: JsonObject) -> JsonObject | None:
+            status = self._status(obj, {}, None, self._now())
+            if status == obj.get("status"):
+                return None
+            obj["status"] = status
+            return obj
+
+        await self._modify(target, change)
+
+    async def _modify(self, target: JsonObject, change: Callable[[JsonObject], JsonObject | None]) -> None:
+        uid = target["metadata"]["uid"]
+
+        def same(obj: JsonObject) -> JsonObject | None:
+            return change(obj) if obj["metadata"]["uid"] == uid else None
+
+        cluster, name = self._targets.cluster_of(target), target["metadata"]["name"]
+        await self._registry.modify(self._resource, cluster, "", name, same, subresource="status")
+
+    def _status(self, obj: JsonObject, seen: JsonObject, synced: list[JsonObject] | None, now: str) -> JsonObject:
+        """Return the next status; equal to the old one when nothing that matters changed."""
+        old = obj.get("status") or {}
+        status = dict(old)
+        was = _was_healthy(obj)
+        healthy = self._beats.is_healthy(obj["metadata"]["uid"], was)
+        ever = healthy or bool(old.get("lastSyncerHeartbeatTime"))
+        before = old.get("conditions") or []
+        authorized = seen.get("authorized") or next(
+            (
+                {k: v for k, v in c.items() if k not in {"type", "lastTransitionTime"}}
+                for c in before
+                if c["type"] == "SyncerAuthorized"
+            ),
+            None,
+        )
+        status["conditions"] = conditions(before, healthy=healthy, ever=ever, authorized=authorized, now=now)
+        for field in ("syncerVersion", "properties"):
+            if field in seen:
+                status[field] = seen[field]
+        if synced is not None:
+            status["syncedResources"] = synced
+        return status
+
+    async def _synced_resources(self, target: JsonObject, apis: list[JsonObject] | None) -> list[JsonObject] | None:
+        """Judge every resource of the supported exports against what the cluster offers; None when it did not say."""
+        if apis is None:
+            return None
+        offered = {(api.get("group", ""), api["resource"]): api.get("versions") or [] for api in apis}
+        own_path = self._targets.cluster_of(target)
+        found: list[JsonObject] = []
+        for export in (target.get("spec") or {}).get("supportedAPIExports") or _DEFAULT_EXPORTS:
+            for one in await self._exported(export.get("path") or own_path, export["export"]):
+                have = offered.get((one["group"], one["resource"]))
+                common = have is not None and set(have) & set(one["versions"])
+                found.append({**one, "state": "Accepted" if common else "Incompatible"})
+        return sorted(found, key=lambda one: (one["group"], one["resource"]))
+
+
+def _was_healthy(target: JsonObject) -> bool:
+    stored: Sequence[JsonObject] = (target.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == "HeartbeatHealthy" and one["status"] == "True" for one in stored)
+
+
+def _checked(body: JsonObject) -> JsonObject:
+    types: dict[str, type] = {"syncerVersion": str, "properties": dict, "apis": list, "authorized": dict}
+    for name, value in body.items():
+        if name not in types or not isinstance(value, types[name]):
+            raise BadRequest(f"heartbeat field {name!r} is unknown or has the wrong type")
+    if not all(isinstance(api, dict) and isinstance(api.get("resource"), str) for api in body.get("apis", ())):
+        raise BadRequest("heartbeat apis must be a list of {group, resource, versions}")
+    return body

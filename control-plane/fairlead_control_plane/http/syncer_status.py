@@ -1,0 +1,119 @@
+"""Where an agent's report goes: into the target's row and, in the same transaction, into the status users see."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import BadRequest, Conflict
+from fairlead_control_plane.kinds import encoding, keys
+from fairlead_control_plane.kinds.catalog import Catalog
+from fairlead_control_plane.kinds.change import Effect
+from fairlead_control_plane.kinds.keys import ObjectKey, parse_key
+from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.registry.rest import Registry
+from fairlead_control_plane.store.contract import CompareFailed, Row, Store
+from fairlead_control_plane.views import reports, rows
+from fairlead_control_plane.views.assignment import Assignments
+
+_TRIES = 5
+Announce = Callable[[JsonObject, str, str, str], Awaitable[None]]
+"""Writes an Event about an object: (object, type, reason, message)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWriter:
+    """Takes reports of all agents."""
+
+    store: Store
+    registry: Registry
+    catalog: Catalog
+    assignments: Assignments
+    announce: Announce
+
+    async def report(self, target: JsonObject, row: Row | None, body: JsonObject) -> JsonObject:
+        """
+        Store a report; return ``{"resourceVersion"}`` of the row as it is now.
+
+        Args:
+            target: The SyncTarget, found to be the caller's.
+            row: The target's row of the object, as read just now.
+            body: ``metadata.uid``, ``status`` (raw, or null), ``report``.
+
+        Raises:
+            NotFound, Conflict, BadRequest: See :func:`fairlead_control_plane.views.reports.accept`.
+        """
+        del target
+        uid = (body.get("metadata") or {}).get("uid")
+        status, report = body.get("status"), body.get("report") or {}
+        if not isinstance(uid, str) or not isinstance(report, dict) or not isinstance(status, dict | None):
+            raise BadRequest("a report needs metadata.uid, status (object or null) and report (object)")
+        for _ in range(_TRIES):
+            before = None if row is None else rows.decode(row)
+            view = reports.accept(row, uid, status, report)
+            if row is None or view == before:
+                return {"resourceVersion": str(row.mod_revision if row else 0)}
+            try:
+                return await self._store_report(row, view, before)
+            except (CompareFailed, Conflict):
+                row = await self.store.get(row.key)
+        raise Conflict("the view keeps changing; report again")
+
+    async def _store_report(self, row: Row, view: rows.View, before: rows.View | None) -> JsonObject:
+        key = parse_key(rows.split_key(row.key)[1])
+        put, compare = reports.row_write(row, view)
+        effect = Effect([put], [compare])
+        resource = await self.catalog.lookup(key.cluster, key.group, key.plural)
+        obj = await self._upstream(key, view)
+        status = None
+        if obj is not None and resource is not None and view.state == rows.SYNC:
+            status = await self._summary(row, view, key, obj)
+        if status is None or resource is None or obj is None or status == obj.get("status"):
+            revision = await self.store.commit(effect.operations, effect.compares)
+        else:
+            revision = await self._write_status(resource, key, status, effect)
+        if obj is not None:
+            await self._tell(obj, view, before)
+        return {"resourceVersion": str(revision)}
+
+    async def _upstream(self, key: ObjectKey, view: rows.View) -> JsonObject | None:
+        """Read the object a view stands for; None when it is gone or another by now, or a namespace."""
+        if (key.group, key.plural) == ("", "namespaces"):
+            return None
+        stand_in = Resource(key.group, key.plural, "", (), identity=key.identity)
+        row = await self.store.get(keys.object_key(stand_in, key.cluster, key.namespace, key.name))
+        obj = None if row is None else encoding.decode(row)
+        return obj if obj is not None and obj["metadata"]["uid"] == view.uid else None
+
+    async def _summary(self, row: Row, view: rows.View, key: ObjectKey, obj: JsonObject) -> JsonObject | None:
+        assignment = await self.assignments.get(key.cluster, key.namespace)
+        target_uid, object_key = rows.split_key(row.key)
+        found = await reports.others(self.store, row.key, assignment)
+        views = {uid: rows.decode(other) for uid, other in found.items()}
+        views[target_uid] = view
+        generation = obj["metadata"].get("generation") or 0
+        return reports.upstream_status(object_key, views, assignment, generation)
+
+    async def _write_status(self, resource: Resource, key: ObjectKey, status: JsonObject, effect: Effect) -> int:
+        def change(obj: JsonObject) -> JsonObject:
+            obj["status"] = status
+            return obj
+
+        written = await self.registry.modify(
+            resource, key.cluster, key.namespace, key.name, change, subresource="status", effect=effect
+        )
+        return int(written["metadata"]["resourceVersion"])
+
+    async def _tell(self, obj: JsonObject, view: rows.View, before: rows.View | None) -> None:
+        """Say on the user's object that it cannot be synced, once for each reason, and when it can again."""
+        failed = view.report.get("synced") is False
+        said = before.report if before is not None else {}
+        if failed and (said.get("reason"), said.get("message")) != (
+            view.report.get("reason"),
+            view.report.get("message"),
+        ):
+            reason = str(view.report.get("reason") or "SyncFailed")
+            await self.announce(obj, "Warning", reason, str(view.report.get("message") or "it cannot be synced"))
+        elif not failed and said.get("synced") is False:
+            await self.announce(obj, "Normal", "Synced", "applied to the cluster")
