@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import BadRequest, InternalError
+from fairlead_api.errors import BadRequest, Unclassified
 from fairlead_schema import managed
 from fairlead_schema.causes import compact
 from fairlead_schema.defaulting import zero
@@ -83,7 +83,7 @@ def apply(  # noqa: PLR0913 - the parts of an apply request; all but the objects
 
     Raises:
         BadRequest: Another version, managedFields in the config, unreadable managedFields in ``live``.
-        InternalError: The config has undeclared fields or wrong types, which Kubernetes answers with 500.
+        Unclassified: The config has undeclared fields or wrong types, which Kubernetes answers with a bare 500.
         Conflict: Others own fields that the config changes and ``force`` is not set.
     """
     shape = shape_of(schema)
@@ -172,20 +172,23 @@ def _join(obj: JsonObject, managers: Managers) -> JsonObject:
 
 
 def _check_config(config: JsonObject, shape: Shape, api_version: str) -> None:
-    if config.get("apiVersion") != api_version:
-        raise BadRequest(
-            "Incorrect version specified in apply patch. "
-            f"Specified patch version: {config.get('apiVersion', '')}, expected: {api_version}"
-        )
     metadata = config.get("metadata") or {}
+    kind = _kind_text(config)
+    if config.get("apiVersion") != api_version:
+        raise BadRequest(f"invalid object type: {kind}")
     if metadata.get("managedFields") is not None:
         raise BadRequest("metadata.managedFields must be nil")
     found = list(problems(shape, config))
     if found:
         text = found[0] if len(found) == 1 else "\n".join(["errors:", *(f"  {line}" for line in found)])
         name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
-        kind = f"{api_version}, Kind={config.get('kind', '')}"
-        raise InternalError(f"failed to create typed patch object ({name}; {kind}): {text}")
+        raise Unclassified(f"failed to create typed patch object ({name}; {kind}): {text}")
+
+
+def _kind_text(config: JsonObject) -> str:
+    """Return the kind as messages print it: ``apps/v1, Kind=Deployment``, ``/v1, Kind=Pod``."""
+    version = str(config.get("apiVersion", ""))
+    return f"{version if '/' in version else f'/{version}'}, Kind={config.get('kind', '')}"
 
 
 def _owned(managers: Managers, shape: Shape) -> Managers:

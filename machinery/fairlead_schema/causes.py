@@ -58,6 +58,12 @@ def compact(value: Any) -> str:
     return text
 
 
+def json_type(value: Any) -> str:
+    """Return what Go's JSON decoder calls a value."""
+    names = {bool: "bool", str: "string", int: "number", float: "number", dict: "object", list: "array"}
+    return names.get(type(value), "null")
+
+
 def _plain(value: Any) -> Any:
     if type(value) is float:
         return int(value) if value.is_integer() and abs(value) < 1e21 else value
@@ -75,11 +81,6 @@ def number(value: float) -> str:
     if type(value) is float and abs(value) >= 1e21:
         return f"{value:g}"
     return str(int(value))
-
-
-def shown(value: Any) -> str:
-    """Return a bad value as field errors print it."""
-    return compact(value)
 
 
 def invalid(value: Any, detail: str) -> Problem:
@@ -126,4 +127,4 @@ def composite(detail: str) -> Problem:
 
 
 def _bad(value: Any) -> str:
-    return quote(value) if isinstance(value, str) else shown("" if value is None else value)
+    return quote(value) if isinstance(value, str) else compact("" if value is None else value)

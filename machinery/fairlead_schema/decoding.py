@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from fairlead_schema.causes import json_type
 from fairlead_schema.node import ANY, LIST, MAP, Node
 
 Decoder = Callable[[Any, str, str], str | None]
@@ -143,7 +144,7 @@ def _quantity(value: Any, _path: str, _owner: str) -> str | None:
 def _int_or_string(value: Any, _path: str, _owner: str) -> str | None:
     if value is None or type(value) in (int, str):
         return None
-    return f"json: cannot unmarshal {_json_type(value)} into Go value of type int32"
+    return f"json: cannot unmarshal {json_type(value)} into Go value of type int32"
 
 
 def _byte(value: Any, path: str, owner: str) -> str | None:
@@ -170,7 +171,7 @@ def _time(value: Any, path: str, owner: str) -> str | None:
     if value is None:
         return None
     if type(value) is not str:
-        return f"json: cannot unmarshal {_json_type(value)} into Go value of type string"
+        return f"json: cannot unmarshal {json_type(value)} into Go value of type string"
     if value and not _TIME_PATTERN.match(value):
         layout = "2006-01-02T15:04:05.000000Z07:00" if "Micro" in owner else "2006-01-02T15:04:05Z07:00"
         return f'parsing time {json.dumps(value)} as "{layout}": cannot parse {json.dumps(value)} as "2006"'
@@ -179,17 +180,11 @@ def _time(value: Any, path: str, owner: str) -> str | None:
 
 def mismatch(value: Any, path: str, owner: str, go_type: str, *, literal: bool = False) -> str:
     """Return the decoder's sentence; ``literal`` adds the number that does not fit."""
-    given = _json_type(value)
+    given = json_type(value)
     if literal:
         given = f"{given} {json.dumps(value)}"
     target = f"Go struct field {owner}.{path}" if owner and path else "Go value"
     return f"json: cannot unmarshal {given} into {target} of type {go_type}"
-
-
-def _json_type(value: Any) -> str:
-    if type(value) is bool:
-        return "bool"
-    return {str: "string", int: "number", float: "number", dict: "object", list: "array"}.get(type(value), "null")
 
 
 def _short(name: str) -> str:

@@ -14,11 +14,12 @@ from typing import Any
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import BadRequest, Invalid, RequestTooLarge
-from fairlead_schema.causes import compact
+from fairlead_schema.causes import compact, json_type
 
 MAX_OPERATIONS = 10_000
 
 _INDEX = re.compile(r"[+-]?[0-9]+\Z")
+_UNREADABLE = "error decoding patch: json: cannot unmarshal"
 _REJECTED = "the server rejected our request due to an error in our request"
 
 
@@ -38,10 +39,10 @@ def apply_json_patch(doc: JsonObject, ops: Any) -> JsonObject:
         Invalid: An operation does not apply; none is then applied.
     """
     if not isinstance(ops, list):
-        raise BadRequest(f"json: cannot unmarshal {_json_type(ops)} into Go value of type jsonpatch.Patch")
+        raise BadRequest(f"{_UNREADABLE} {json_type(ops)} into Go value of type []handlers.jsonPatchOp")
     for op in ops:
         if not isinstance(op, dict):
-            raise BadRequest(f"json: cannot unmarshal {_json_type(op)} into Go value of type jsonpatch.Operation")
+            raise BadRequest(f"{_UNREADABLE} {json_type(op)} into Go value of type handlers.jsonPatchOp")
     if len(ops) > MAX_OPERATIONS:
         raise RequestTooLarge(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(ops)}")
     try:
@@ -50,11 +51,6 @@ def apply_json_patch(doc: JsonObject, ops: Any) -> JsonObject:
     except PatchProblem as problem:
         raise Invalid(_REJECTED) from problem
     return doc
-
-
-def _json_type(value: Any) -> str:
-    names = {bool: "bool", str: "string", int: "number", float: "number", dict: "object", list: "array"}
-    return names.get(type(value), "null")
 
 
 def _apply(doc: Any, op: JsonObject) -> Any:

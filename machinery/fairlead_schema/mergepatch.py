@@ -10,6 +10,9 @@ from typing import Any
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import BadRequest
+from fairlead_schema.causes import json_type
+
+_TARGET = "map[string]interface {}"
 
 
 def apply_merge_patch(doc: JsonObject, patch: Any) -> JsonObject:
@@ -20,7 +23,8 @@ def apply_merge_patch(doc: JsonObject, patch: Any) -> JsonObject:
         BadRequest: ``patch`` is not an object.
     """
     if not isinstance(patch, dict):
-        raise BadRequest("Invalid JSON Patch")
+        given = json_type(patch)
+        raise BadRequest(f"error decoding patch: json: cannot unmarshal {given} into Go value of type {_TARGET}")
     return _merge(doc, patch)
 
 

@@ -13,14 +13,22 @@ from collections.abc import Iterable
 from typing import Any
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import BadRequest, InternalError
-from fairlead_schema.causes import compact
+from fairlead_api.errors import BadRequest, Unclassified
+from fairlead_schema.causes import compact, json_type
 from fairlead_schema.node import Node
 
 _PATCH = "$patch"
 _RETAIN_KEYS = "$retainKeys"
 _DELETE_FROM = "$deleteFromPrimitiveList"
 _ORDER = "$setElementOrder"
+_GO_TYPES = {
+    str: "string",
+    bool: "bool",
+    int: "int64",
+    float: "float64",
+    dict: "map[string]interface {}",
+    list: "[]interface {}",
+}
 _BAD_LIST = "invalid patch format of primitive list"
 _BAD_RETAIN_KEYS = "invalid patch format of retainKeys"
 _BAD_ORDER = "invalid patch format of setElementOrder list"
@@ -32,10 +40,10 @@ def apply_strategic_patch(doc: JsonObject, patch: Any, schema: Node) -> JsonObje
 
     Raises:
         BadRequest: The patch is not an object or a directive is malformed.
-        InternalError: What Kubernetes answers with 500: a list item without its merge key, an unknown directive.
+        Unclassified: What Kubernetes answers with a bare 500: a list item without its merge key, an unknown directive.
     """
     if not isinstance(patch, dict):
-        raise BadRequest("invalid JSON document")
+        raise BadRequest(f"json: cannot unmarshal {json_type(patch)} into Go value of type map[string]interface {{}}")
     return _merge_map(doc, patch, schema)
 
 
@@ -67,7 +75,7 @@ def _whole_map(patch: JsonObject) -> JsonObject:
         return {key: value for key, value in patch.items() if key != _PATCH}
     if directive == "delete":
         return {}
-    raise InternalError(f"unknown patch type: {directive} in map: {_go_map(patch)}")
+    raise Unclassified(f"unknown patch type: {directive} in map: {_go_map(patch)}")
 
 
 def _merge_field(merged: JsonObject, key: str, value: Any, schema: Node | None) -> None:
@@ -133,13 +141,12 @@ def _merge_ordered(merged: JsonObject, patch: JsonObject, directive: str, schema
     """Merge a list whose resulting order the patch states."""
     order = patch.pop(directive)
     key = _target(directive, _ORDER, _BAD_ORDER)
-    if not isinstance(order, list):
-        raise BadRequest(_BAD_ORDER)
+    _check_list(order, present=True)
     child = _child(schema, key)
     merge_key = child.patch_merge_key if child else ""
     original, items = merged.get(key), patch.get(key)
-    _check_list(original, key in merged)
-    _check_list(items, key in patch)
+    _check_list(original, present=key in merged)
+    _check_list(items, present=key in patch)
     _check_order(items or [], order, merge_key)
     if key in merged and key in patch:
         result = _merge_list(original or [], items or [], child)
@@ -154,9 +161,9 @@ def _merge_ordered(merged: JsonObject, patch: JsonObject, directive: str, schema
     patch.pop(key, None)
 
 
-def _check_list(value: Any, present: bool) -> None:
+def _check_list(value: Any, *, present: bool) -> None:
     if present and type(value) is not list:
-        raise InternalError("expected a []interface {}, but received a " + type(value).__name__)
+        raise Unclassified(f"expected a []interface {{}}, but received a {_GO_TYPES.get(type(value), '%!s(<nil>)')}")
 
 
 def _check_order(items: list[Any], order: list[Any], merge_key: str) -> None:
@@ -169,7 +176,7 @@ def _check_order(items: list[Any], order: list[Any], merge_key: str) -> None:
         if position < len(wanted) and wanted[position] == key:
             position += 1
     if position < len(wanted):
-        raise InternalError(f"The order in patch list:\n{_go(items)}\n doesn't match {_ORDER} list:\n{_go(order)}\n")
+        raise Unclassified(f"The order in patch list:\n{_go(items)}\n doesn't match {_ORDER} list:\n{_go(order)}\n")
 
 
 def _merge_list(original: list[Any], patch: list[Any], schema: Node | None) -> list[Any]:
@@ -182,7 +189,7 @@ def _merge_list(original: list[Any], patch: list[Any], schema: Node | None) -> l
     else:
         merge_key = schema.patch_merge_key
         if not merge_key:
-            raise InternalError(f"cannot merge lists without merge key for {schema.name}")
+            raise Unclassified(f"cannot merge lists without merge key for {schema.name}")
         original, patch = _special_items(original, patch, merge_key)
         merged = _merge_items(original, patch, merge_key, schema.items)
     named, others = _partition(merged, patch, merge_key)
@@ -201,9 +208,9 @@ def _special_items(original: list[Any], patch: list[Any], merge_key: str) -> tup
         elif directive == "replace":
             replaces = True
         elif directive == "merge":
-            raise InternalError("merging lists cannot yet be specified in the patch")
+            raise Unclassified("merging lists cannot yet be specified in the patch")
         else:
-            raise InternalError(f"unknown patch type: {directive} in map: {_go_map(item)}")
+            raise Unclassified(f"unknown patch type: {directive} in map: {_go_map(item)}")
     if replaces:
         return rest, []
     return [item for item in original if not gone or _key(item, merge_key) not in gone], rest
@@ -230,9 +237,11 @@ def _key(item: Any, merge_key: str) -> str:
     if not merge_key:
         return compact(item)
     if type(item) is not dict:
-        raise InternalError(f"expected a map[string]interface {{}}, but received a {type(item).__name__}")
+        raise Unclassified(
+            f"expected a map[string]interface {{}}, but received a {_GO_TYPES.get(type(item), '%!s(<nil>)')}"
+        )
     if merge_key not in item:
-        raise InternalError(f"map: {_go_map(item)} does not contain declared merge key: {merge_key}")
+        raise Unclassified(f"map: {_go_map(item)} does not contain declared merge key: {merge_key}")
     return compact(item[merge_key])
 
 

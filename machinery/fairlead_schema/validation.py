@@ -74,7 +74,7 @@ def _declares_fields(raw: JsonObject) -> bool:
     return any(key in raw for key in ("properties", "additionalProperties", "required"))
 
 
-def json_type(value: Any) -> str:
+def schema_type(value: Any) -> str:
     """Return the JSON Schema type of a value."""
     if type(value) is bool:
         return "boolean"
@@ -102,7 +102,7 @@ def _type_check(node: Node) -> Check | None:
             return None
         if takes_integers and kind is float and value.is_integer():
             return None
-        given = json_type(value)
+        given = schema_type(value)
         return [causes.type_invalid(given, f'{PATH} in body must be of type {names}: "{given}"')]
 
     return check
