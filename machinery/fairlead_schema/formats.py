@@ -14,7 +14,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 
-import re2
+from fairlead_schema.patterns import compile_pattern
 
 _HEX4 = "[0-9a-f]{4}"
 _SHORT_NAME = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -33,7 +33,8 @@ _PATTERNS = {
     "creditcard": r"^(?:4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|6(?:011|5[0-9][0-9])[0-9]{12}|3[47][0-9]{13}"
     r"|3(?:0[0-5]|[68][0-9])[0-9]{11}|(?:2131|1800|35\d{3})\d{11})$",
 }
-_HOSTNAME = re2.compile(
+_CREDIT_CARD = compile_pattern(_PATTERNS["creditcard"])
+_HOSTNAME = compile_pattern(
     r"^([a-zA-Z0-9\p{S}\p{L}]((-?[a-zA-Z0-9\p{S}\p{L}]{0,62})?)"
     r"|([a-zA-Z0-9\p{S}\p{L}](([a-zA-Z0-9-\p{S}\p{L}]{0,61}[a-zA-Z0-9\p{S}\p{L}])?)(\.)){1,}([a-zA-Z\p{L}]){2,63})$"
 )
@@ -105,7 +106,7 @@ def _byte(text: str) -> bool:
 
 def _luhn(text: str) -> bool:
     digits = re.sub(r"[^0-9]+", "", text)
-    if not re2.search(_PATTERNS["creditcard"], digits):
+    if not _CREDIT_CARD.search(digits):
         return False
     doubled = [int(d) * (1, 2)[i % 2] for i, d in enumerate(reversed(digits))]
     return sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0
@@ -130,7 +131,7 @@ def _rgb(text: str) -> bool:
 
 
 def _matcher(pattern: str) -> Callable[[str], bool]:
-    compiled = re2.compile(pattern)
+    compiled = compile_pattern(pattern)
     return lambda text: compiled.search(text) is not None
 
 

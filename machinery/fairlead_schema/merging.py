@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fairlead_api import JsonObject
+from fairlead_schema.causes import compact
 from fairlead_schema.fieldset import FieldSet, key_element, path_text, value_element
 from fairlead_schema.node import ANY, LIST, MAP, SCALAR, Node
 
@@ -440,4 +441,6 @@ def _wrong_type(shape: Shape, kind: str, value: Any) -> str:
     names = {"numeric": "numeric (int or float)", "untyped": "any scalar"}
     go_types = {str: "string", bool: "bool", int: "int64", float: "float64", dict: "map[string]interface {}"}
     given = go_types.get(type(value), "[]interface {}") if shape.scalar == "numeric" else f"&{{{value}}}"
+    if shape.scalar == "string" and type(value) in (int, float, bool):
+        given = f"&value.valueUnstructured{{Value:{compact(value)}}}"
     return f"expected {names.get(shape.scalar, shape.scalar)}, got {given}"

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import re2
-
 from fairlead_api import JsonObject
 from fairlead_api.errors import Cause
 from fairlead_schema.causes import compact, quote
+from fairlead_schema.patterns import BadPattern, compile_pattern
 
 _ROOT, _ITEM, _FIELD = "at the root", "for specified array items", "for specified object fields"
 _INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
@@ -153,8 +152,8 @@ def _value_rules(schema: JsonObject, path: str, *, skips_any_of: bool) -> Iterat
     pattern = schema.get("pattern")
     if pattern:
         try:
-            re2.compile(pattern)
-        except re2.error as error:
+            compile_pattern(pattern)
+        except BadPattern as error:
             detail = f"must be a valid regular expression, but isn't: {error}"
             yield _invalid(_child(path, "pattern"), pattern, detail)
 

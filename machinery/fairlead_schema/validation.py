@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import re2
-
 from fairlead_api import JsonObject
 from fairlead_api.errors import Cause
 from fairlead_schema import causes
 from fairlead_schema.causes import PATH, Problem, number, quote
 from fairlead_schema.formats import check_of
 from fairlead_schema.node import LIST, MAP, META_FIELDS, Node
+from fairlead_schema.patterns import compile_pattern
 
 Check = Callable[[Any], list[Problem] | None]
 """Takes a value; returns what is wrong with it, None for nothing."""
@@ -126,6 +125,8 @@ def _by_value(raw: JsonObject) -> Iterator[Check]:
         yield _string_check(raw)
     if raw.get("format"):
         yield from _format_checks(raw)
+    if raw.get("type") == "integer":
+        yield _range_check(str(raw.get("format") or ""))
     if any(raw.get(key) is not None for key in ("maximum", "minimum", "multipleOf")):
         yield _number_check(raw)
     if raw.get("maxItems") is not None or raw.get("minItems") is not None or raw.get("uniqueItems"):
@@ -136,19 +137,18 @@ def _by_value(raw: JsonObject) -> Iterator[Check]:
 
 def _string_check(raw: JsonObject) -> Check:
     longest, shortest, pattern = raw.get("maxLength"), raw.get("minLength"), raw.get("pattern") or ""
-    search = re2.compile(pattern).search if pattern else None
+    search = compile_pattern(pattern).search if pattern else None
 
     def check(value: Any) -> list[Problem] | None:
         if type(value) is not str:
             return None
-        found = []
         if longest is not None and len(value) > longest:
-            found.append(causes.too_long(int(longest)))
+            return [causes.too_long(int(longest))]
         if shortest is not None and len(value) < shortest:
-            found.append(causes.invalid(value, f"{PATH} in body should be at least {int(shortest)} chars long"))
+            return [causes.invalid(value, f"{PATH} in body should be at least {int(shortest)} chars long")]
         if search is not None and search(value) is None:
-            found.append(causes.invalid(value, f"{PATH} in body should match '{pattern}'"))
-        return found or None
+            return [causes.invalid(value, f"{PATH} in body should match '{pattern}'")]
+        return None
 
     return check
 
@@ -165,22 +165,20 @@ def _format_checks(raw: JsonObject) -> Iterator[Check]:
                     else [causes.type_invalid(value, f"{PATH} in body must be of type {name}: {quote(value)}")]
                 )
             )
-    elif raw.get("type") == "integer":
-        limit = _INTEGER_LIMITS.get(name, 2**63)
-        yield (
-            lambda value: (
-                None
-                if type(value) is not int or -limit <= value < limit
-                else [
-                    Problem(
-                        "",
-                        "FieldValueInvalid",
-                        f'Invalid value: "": Checked value must be of type integer with format {name} in {PATH}',
-                        is_whole=True,
-                    )
-                ]
-            )
-        )
+
+
+def _range_check(form: str) -> Check:
+    """Refuse numbers an integer of this format cannot hold."""
+    limit = _INTEGER_LIMITS.get(form, 2**63)
+    words = f"with format {form}" if form else "(default format)"
+    text = f'Invalid value: "": Checked value must be of type integer {words} in {PATH}'
+
+    def check(value: Any) -> list[Problem] | None:
+        if type(value) not in (int, float) or (float(value).is_integer() and -limit <= value < limit):
+            return None
+        return [Problem("", "FieldValueInvalid", text, is_whole=True)]
+
+    return check
 
 
 def _number_check(raw: JsonObject) -> Check:
