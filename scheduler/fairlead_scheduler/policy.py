@@ -121,7 +121,8 @@ def choose(placement: Placement, request: Request, snapshot: Snapshot) -> Choice
     Choose Location and SyncTarget for one class of namespaces.
 
     Keeps the current target while every filter accepts it and it still lies in a matching Location, else takes the
-    best accepted candidate: fewest namespaces, then name, so that equal inputs give equal answers.
+    best accepted candidate: of the Location bound so far, then fewest namespaces, then name, so that equal inputs give
+    equal answers.
     """
     locations, refusal = _locations(placement, snapshot)
     if refusal is not None:
@@ -134,7 +135,7 @@ def choose(placement: Placement, request: Request, snapshot: Snapshot) -> Choice
     shown = tuple(candidate for _, candidate in candidates)
     if not accepted:
         return Choice(placement.name, locations[0], None, "NoValidTarget", explain(shown), shown)
-    location, best = min(accepted, key=lambda pair: _rank(pair[1], request))
+    location, best = min(accepted, key=lambda pair: (not _is_kept(pair[0], placement), *_rank(pair[1], request)))
     message = f"SyncTarget {best.target.name} in Location {location.name}"
     return Choice(placement.name, location, best.target, "Scheduled", message, shown)
 
@@ -174,11 +175,11 @@ def _locations(placement: Placement, snapshot: Snapshot) -> tuple[list[Location]
         empty = "locationSelectors is empty, which matches no Location"
         none = f"none of the {len(there)} Locations of {where} matches locationSelectors"
         return refuse("LocationNoMatch", none if placement.location_selectors else empty)
-    kept = [one for one in matching if (one.cluster, one.name) == placement.selected]
-    if kept and not placement.spec_changed:
-        others = [one for one in matching if one not in kept]
-        return kept + sorted(others, key=lambda one: one.name), None
-    return sorted(matching, key=lambda one: one.name), None
+    return sorted(matching, key=lambda one: (not _is_kept(one, placement), one.name)), None
+
+
+def _is_kept(location: Location, placement: Placement) -> bool:
+    return (location.cluster, location.name) == placement.selected
 
 
 def _candidates(

@@ -77,8 +77,7 @@ class Placement:
         location_selectors: ORed; empty matches no Location.
         namespaces: None when ``namespaceSelector`` is absent, which selects nothing.
         allowed: Whether the workspace may use Locations of that workspace.
-        selected: (cluster, name) of the Location bound so far.
-        spec_changed: The spec is not the one ``selected`` was chosen for: choose again.
+        selected: (cluster, name) of the Location bound so far; kept while it matches and has a target that fits.
     """
 
     cluster: str
@@ -89,7 +88,6 @@ class Placement:
     namespaces: Matches | None
     allowed: bool = True
     selected: tuple[str, str] | None = None
-    spec_changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
