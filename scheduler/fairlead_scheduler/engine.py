@@ -159,8 +159,8 @@ def _same(spec: JsonObject, decision: JsonObject) -> bool:
     and are no reason to write. Of one that is not placed the message must be of now.
     """
     old = spec.get("decision") or {}
-    return old.get("reason") == decision["reason"] and (
-        decision["reason"] == "Scheduled" or old.get("message") == decision["message"]
+    return bool(old.get("reason") == decision["reason"]) and (
+        decision["reason"] == "Scheduled" or bool(old.get("message") == decision["message"])
     )
 
 
