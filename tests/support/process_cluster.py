@@ -10,6 +10,7 @@ import contextlib
 import json
 import signal
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -96,7 +97,7 @@ def _answers(url: str, certificate_authority: Path | None = None, token: str = "
 class ProcessCluster:
     """Implements :class:`tests.support.clusters.Cluster`; made by :func:`start_api` and :func:`start_all`."""
 
-    def __init__(self, name: str, folder: Path, *, is_durable: bool = False) -> None:
+    def __init__(self, name: str, folder: Path, *, for_measurement: bool = False) -> None:
         folder.mkdir(parents=True)
         self.name = name
         self.folder = folder
@@ -109,7 +110,9 @@ class ProcessCluster:
         self.audit_log.touch()
         self.kubeconfig = self._kubeconfig("admin", ADMIN_TOKEN)
         self._write_api_server_files()
-        self.etcd = launch_etcd(folder, is_durable=is_durable)
+        self._for_measurement = for_measurement
+        self.started_at_s = time.monotonic()
+        self.etcd = launch_etcd(folder, is_durable=for_measurement)
         self.api_server = self._launch_api_server()
         self._others: dict[str, processes.Process] = {}
 
@@ -216,9 +219,12 @@ class ProcessCluster:
             f"--service-account-key-file={self._account_key}",
             f"--service-account-signing-key-file={self._account_key}",
             f"--service-cluster-ip-range={SERVICE_NETWORK}",
-            f"--audit-policy-file={self.folder / 'audit-policy.json'}",
-            f"--audit-log-path={self.audit_log}",
         ]
+        if not self._for_measurement:
+            command += [
+                f"--audit-policy-file={self.folder / 'audit-policy.json'}",
+                f"--audit-log-path={self.audit_log}",
+            ]
         return processes.start("kube-apiserver", command, log=self.folder / "kube-apiserver.log")
 
     def _launch_manager(self) -> None:
@@ -272,16 +278,16 @@ class ProcessCluster:
         return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
 
 
-def start_api(name: str, folder: Path, *, is_durable: bool = False) -> ProcessCluster:
+def start_api(name: str, folder: Path, *, for_measurement: bool = False) -> ProcessCluster:
     """
     Start etcd and kube-apiserver alone, and wait until they are ready.
 
     Args:
         name: Of the cluster and its context.
         folder: For data and logs; must not exist yet.
-        is_durable: Whether etcd syncs its files; for measurements.
+        for_measurement: As it is run in production: etcd syncs its files; and without the audit log, which is ours.
     """
-    cluster = ProcessCluster(name, folder, is_durable=is_durable)
+    cluster = ProcessCluster(name, folder, for_measurement=for_measurement)
     _or_stop([cluster], cluster.wait_api_ready)
     return cluster
 

@@ -1,0 +1,280 @@
+"""Tenancy and sharing put together over a store in memory, with a writer that does what the registry does of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import orjson
+
+from fairlead_api import JsonObject
+from fairlead_api.request import SYSTEM, RequestInfo, User
+from fairlead_control_plane.admission.contract import Attributes, Plugin
+from fairlead_control_plane.kinds import encoding
+from fairlead_control_plane.kinds.change import Change, Effects
+from fairlead_control_plane.kinds.record import Resource, Strategy, Version
+from fairlead_control_plane.main.bootstrap import Room, Schemas, bootstrap
+from fairlead_control_plane.sharing.admission import BindingAdmission, ExportAdmission, SchemaAdmission
+from fairlead_control_plane.sharing.bindings import Bindings
+from fairlead_control_plane.sharing.catalog import WorkspaceCatalog
+from fairlead_control_plane.sharing.exports import ExportEffects, Exports
+from fairlead_control_plane.sharing.objects import Maker, by_name
+from fairlead_control_plane.store.contract import Compare, Delete, Operation, Put, Store
+from fairlead_control_plane.store.sqlite import SqliteStore
+from fairlead_control_plane.tenancy.admission import (
+    LogicalClusterAdmission,
+    PathAnnotation,
+    WorkspaceAdmission,
+    WorkspaceTypeAdmission,
+)
+from fairlead_control_plane.tenancy.creation import ClusterMaker
+from fairlead_control_plane.tenancy.home import HomeWorkspaces
+from fairlead_control_plane.tenancy.lifecycle import WorkspaceEffects
+from fairlead_control_plane.tenancy.paths import Tenancy
+from fairlead_control_plane.tenancy.types import Types
+
+URL = "https://fairlead.test:6443"
+ALICE = User("alice", ("team-a", "system:authenticated"))
+
+
+def _no_schema() -> None:
+    raise AssertionError("no test of these rooms looks into a schema")
+
+
+def record(
+    group: str, plural: str, kind: str, version: str = "v1", *, namespaced: bool = False, generation: bool = True
+) -> Resource:
+    """Return a record that can be stored and told apart, no more."""
+    strategy = Strategy(generation_of=lambda obj: obj.get("spec")) if generation else Strategy()
+    versions = (Version(version, _no_schema, subresources=frozenset({"status"})),)  # type: ignore[arg-type] # never called
+    return Resource(group, plural, kind, versions, namespaced=namespaced, strategy=strategy)
+
+
+BUILTIN = (
+    record("", "namespaces", "Namespace", generation=False),
+    record("", "secrets", "Secret", namespaced=True, generation=False),
+    record("", "configmaps", "ConfigMap", namespaced=True, generation=False),
+    record("", "serviceaccounts", "ServiceAccount", namespaced=True, generation=False),
+    record("rbac.authorization.k8s.io", "clusterroles", "ClusterRole", generation=False),
+    record("rbac.authorization.k8s.io", "clusterrolebindings", "ClusterRoleBinding", generation=False),
+    record("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition"),
+)
+OWN = tuple(
+    record(group, kind.lower() + "s", kind, "v1alpha1")
+    for group, kinds in {
+        "apis.kcp.io": ("APIResourceSchema", "APIExport", "APIBinding"),
+        "core.kcp.io": ("LogicalCluster", "Shard"),
+        "tenancy.kcp.io": ("Workspace", "WorkspaceType"),
+        "topology.kcp.io": ("Partition",),
+        "scheduling.kcp.io": ("Location", "Placement"),
+        "workload.kcp.io": ("SyncTarget",),
+        "apiresource.kcp.io": ("APIResourceImport",),
+        "scheduling.fairlead.io": ("Assignment",),
+    }.items()
+    for kind in kinds
+)
+NATIVE = record("apps", "deployments", "Deployment", namespaced=True)
+
+
+def schema(resource: Resource, prefix: str = "v1", **properties: str) -> JsonObject:
+    """Return an APIResourceSchema of a resource; ``properties`` become the schema's."""
+    version = resource.storage_version.name
+    open_api = {"type": "object", "properties": {name: {"type": kind} for name, kind in properties.items()}}
+    return {
+        "metadata": {"name": f"{prefix}.{resource.plural}.{resource.group or 'core'}"},
+        "spec": {
+            "group": resource.group,
+            "names": {
+                "plural": resource.plural,
+                "singular": resource.kind.lower(),
+                "kind": resource.kind,
+                "listKind": f"{resource.kind}List",
+            },
+            "scope": "Namespaced" if resource.namespaced else "Cluster",
+            "versions": [{"name": version, "served": True, "storage": True, "schema": open_api}],
+        },
+    }
+
+
+def crd(group: str, kind: str, **properties: str) -> JsonObject:
+    """Return a CustomResourceDefinition."""
+    made = schema(record(group, kind.lower() + "s", kind), **properties)
+    return {"metadata": {"name": f"{kind.lower()}s.{group}"}, "spec": made["spec"]}
+
+
+def _from_definition(obj: JsonObject, identity: str = "") -> Resource:
+    spec = obj["spec"]
+    made = record(spec["group"], spec["names"]["plural"], spec["names"]["kind"], spec["versions"][0]["name"])
+    version = Version("v1", _no_schema, open_api=spec["versions"][0]["schema"])  # type: ignore[arg-type] # never called
+    return Resource(made.group, made.plural, made.kind, (version,), identity=identity, origin="crd")
+
+
+def _system_schemas() -> dict[str, list[JsonObject]]:
+    groups = ("tenancy.kcp.io", "topology.kcp.io", "scheduling.kcp.io", "workload.kcp.io", "apiresource.kcp.io")
+    return {group: [schema(kind, "v1") for kind in OWN if kind.group == group] for group in groups}
+
+
+@dataclass
+class World:
+    """
+    The rooms, and writes as users and the system make them.
+
+    ``allowed`` decides what RBAC would: (user name, verb, resource, cluster) it holds are allowed to users.
+    """
+
+    store: Store
+    maker: Maker
+    tenancy: Tenancy
+    types: Types
+    exports: Exports
+    bindings: Bindings
+    clusters: ClusterMaker
+    workspaces: WorkspaceEffects
+    export_effects: ExportEffects
+    homes: HomeWorkspaces
+    catalog: WorkspaceCatalog
+    allowed: set[tuple[str, str, str, str]] = field(default_factory=set)
+    plugins: tuple[Plugin, ...] = ()
+
+    @property
+    def effects(self) -> tuple[Effects, ...]:
+        """All effects of the two rooms, in the order the server has them."""
+        return (self.workspaces, self.export_effects, self.bindings)
+
+    async def bootstrap(self, digest: str = "1") -> bool:
+        """Bootstrap with the schemas of the records above."""
+        room = Room(
+            self.store, self.maker, self.tenancy, self.types, self.clusters, self.workspaces, self.export_effects, "CA"
+        )
+        schemas = Schemas(digest, _system_schemas, lambda: [schema(NATIVE, "v136")])
+        return await bootstrap(room, schemas)
+
+    async def get(self, kind: tuple[str, str], cluster: str, name: str, namespace: str = "") -> JsonObject | None:
+        """Read an object."""
+        row = await self.store.get(self.maker.key(kind, cluster, name, namespace))
+        return None if row is None else encoding.decode(row)
+
+    async def create(self, kind: tuple[str, str], cluster: str, obj: JsonObject, *, user: User = SYSTEM) -> JsonObject:
+        """Create an object as the registry does: admission, effects, one transaction."""
+        obj = orjson.loads(orjson.dumps(obj))
+        attributes = self._attributes("CREATE", kind, cluster, obj, None, user)
+        for plugin in self.plugins:
+            await plugin.admit(attributes)
+        for plugin in self.plugins:
+            await plugin.validate(attributes)
+        made = self.maker.complete(kind, cluster, obj)
+        return await self._write(kind, cluster, None, made, user) or {}
+
+    async def modify(
+        self,
+        kind: tuple[str, str],
+        cluster: str,
+        name: str,
+        change: Callable[[JsonObject], None],
+        *,
+        user: User = SYSTEM,
+    ) -> JsonObject | None:
+        """Change an object in place; None when that removed it."""
+        old = await self.get(kind, cluster, name)
+        assert old is not None
+        new = orjson.loads(orjson.dumps(old))
+        change(new)
+        attributes = self._attributes("UPDATE", kind, cluster, new, old, user)
+        for plugin in self.plugins:
+            await plugin.admit(attributes)
+        for plugin in self.plugins:
+            await plugin.validate(attributes)
+        return await self._write(kind, cluster, old, new, user)
+
+    async def delete(self, kind: tuple[str, str], cluster: str, name: str, *, user: User = SYSTEM) -> JsonObject | None:
+        """Delete an object; what is left of it while finalizers hold it."""
+        old = await self.get(kind, cluster, name)
+        assert old is not None
+        attributes = self._attributes("DELETE", kind, cluster, None, old, user)
+        for plugin in self.plugins:
+            await plugin.validate(attributes)
+        new = orjson.loads(orjson.dumps(old))
+        new["metadata"]["deletionTimestamp"] = self.maker.now()
+        return await self._write(kind, cluster, old, new, user)
+
+    async def _write(
+        self, kind: tuple[str, str], cluster: str, old: JsonObject | None, new: JsonObject, user: User
+    ) -> JsonObject | None:
+        metadata = new["metadata"]
+        is_gone = "deletionTimestamp" in metadata and not metadata.get("finalizers")
+        name = metadata["name"]
+        after = None if is_gone else new
+        resource = self.maker.records[kind]
+        revision = int(old["metadata"]["resourceVersion"]) if old is not None else 0
+        operations: list[Operation] = []
+        compares = [Compare(self.maker.key(kind, cluster, name), revision)]
+        for effects in self.effects:
+            effect = await effects(Change(resource, cluster, "", name, old, after, user))
+            operations += effect.operations
+            compares += effect.compares
+            after = effect.new or after
+        key = self.maker.key(kind, cluster, name)
+        operations.append(Delete(key) if after is None else Put(key, encoding.encode(after)))
+        await self.store.commit(operations, list(dict.fromkeys(compares)))
+        return after
+
+    def _attributes(
+        self,
+        operation: str,
+        kind: tuple[str, str],
+        cluster: str,
+        obj: JsonObject | None,
+        old: JsonObject | None,
+        user: User,
+    ) -> Attributes:
+        resource = self.maker.records[kind]
+        name = (obj or old or {})["metadata"]["name"]
+        return Attributes(operation, resource, "v1alpha1", cluster, "", name, "", user, obj, old)
+
+
+@asynccontextmanager
+async def world() -> AsyncGenerator[World, None]:
+    """Open a world without anything in it."""
+    store = await SqliteStore.open(":memory:")
+    allowed: set[tuple[str, str, str, str]] = set()
+
+    async def allows(user: User, info: RequestInfo) -> bool:
+        return user.is_master or (user.name, info.verb, f"{info.resource}/{info.name}", info.cluster) in allowed
+
+    records = by_name((*BUILTIN, *OWN))
+    maker = Maker(records, now_s=lambda: 1_700_000_000.0)
+    tenancy = Tenancy(store, records["core.kcp.io", "logicalclusters"])
+    types = Types(store, records["tenancy.kcp.io", "workspacetypes"], tenancy)
+    exports = Exports(store, maker)
+    bindings = Bindings(store, maker, exports, tenancy.resolve)
+    clusters = ClusterMaker(maker, types, bindings, external_url=URL, root_ca="CA")
+    made = World(
+        store=store,
+        maker=maker,
+        tenancy=tenancy,
+        types=types,
+        exports=exports,
+        bindings=bindings,
+        clusters=clusters,
+        workspaces=WorkspaceEffects(store, maker, tenancy, types, clusters),
+        export_effects=ExportEffects(store, maker, "CA"),
+        homes=HomeWorkspaces(store, maker, types, clusters, allows),
+        catalog=WorkspaceCatalog(
+            store, builtin=BUILTIN, own=OWN, from_crd=_from_definition, from_schema=_from_definition
+        ),
+        allowed=allowed,
+        plugins=(
+            WorkspaceAdmission(tenancy, types, allows),
+            WorkspaceTypeAdmission(),
+            LogicalClusterAdmission(),
+            PathAnnotation(tenancy),
+            SchemaAdmission(),
+            ExportAdmission(),
+            BindingAdmission(tenancy.resolve, allows),
+        ),
+    )
+    try:
+        yield made
+    finally:
+        await store.close()
