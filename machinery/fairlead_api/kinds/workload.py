@@ -1,0 +1,98 @@
+"""``workload.kcp.io/v1alpha1``: physical clusters. Source: kcp v0.11 pkg/apis/workload/v1alpha1."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from fairlead_api.kinds.model import CONDITIONS, Condition, ExportReference, Object, Part, Quantity, Time
+
+SYNCER_READY, API_IMPORTER_READY = "SyncerReady", "APIImporterReady"
+HEARTBEAT_HEALTHY, SYNCER_AUTHORIZED = "HeartbeatHealthy", "SyncerAuthorized"
+MAX_NAME_LENGTH = 234
+"""Room for what is put around a SyncTarget's name in labels and annotations."""
+
+
+class SyncTargetSpec(Part):
+    """SyncTargetSpec is what the owner of a physical cluster wants of it."""
+
+    unschedulable: bool = Field(
+        default=False, description="unschedulable keeps what runs and takes nothing new (cordon)."
+    )
+    evict_after: Time | None = Field(
+        default=None, description="evictAfter is when workloads begin to be moved away (drain)."
+    )
+    supported_api_exports: list[ExportReference] = Field(
+        default_factory=lambda: [ExportReference(export="kubernetes")],
+        alias="supportedAPIExports",
+        description="supportedAPIExports are the exports whose APIs this cluster may run.",
+        json_schema_extra={"default": [{"export": "kubernetes"}]},
+    )
+    cells: dict[str, str] | None = Field(
+        default=None, description="cells name the failure domains the cluster lies in."
+    )
+    pod_security: Literal["privileged", "baseline", "restricted"] = Field(
+        default="baseline",
+        description="podSecurity is the pod security level enforced in the namespaces made for workloads.",
+    )
+
+
+class ResourceToSync(Part):
+    """ResourceToSync is one resource and whether the cluster can run it."""
+
+    group: str = Field(default="", description="group of the resource, empty for the core group.")
+    resource: str = Field(pattern="^[a-z][-a-z0-9]*[a-z0-9]$", description="resource is its plural name.")
+    versions: list[str] = Field(default_factory=list, min_length=1, description="versions that may be synced.")
+    identity_hash: str | None = Field(
+        default=None, description="identityHash of the export that the resource comes from."
+    )
+    state: Literal["Pending", "Accepted", "Incompatible"] = Field(
+        default="Pending", description="state tells whether the cluster's schema is compatible."
+    )
+
+
+class VirtualWorkspace(Part):
+    """VirtualWorkspace holds the URLs a syncer talks to."""
+
+    syncer_url: str = Field(alias="syncerURL", min_length=1, description="syncerURL serves what has to run.")
+    upsyncer_url: str = Field(alias="upsyncerURL", min_length=1, description="upsyncerURL takes what is sent up.")
+
+
+class TunnelWorkspace(Part):
+    """TunnelWorkspace is where a syncer opens its tunnel."""
+
+    url: str = Field(description="url of the workspace on one shard.")
+
+
+class SyncTargetStatus(Part):
+    """SyncTargetStatus is what is known of a physical cluster."""
+
+    allocatable: dict[str, Quantity] | None = Field(
+        default=None, description="allocatable is what workloads may use in sum."
+    )
+    capacity: dict[str, Quantity] | None = Field(default=None, description="capacity of all nodes in sum.")
+    conditions: list[Condition] = Field(default_factory=list, description=CONDITIONS)
+    synced_resources: list[ResourceToSync] = Field(
+        default_factory=list, description="syncedResources are the resources of the supported exports."
+    )
+    last_syncer_heartbeat_time: Time | None = Field(
+        default=None, description="lastSyncerHeartbeatTime is the last sign of life."
+    )
+    virtual_workspaces: list[VirtualWorkspace] = Field(
+        default_factory=list, description="virtualWorkspaces are the URLs for the syncer, one entry per shard."
+    )
+    tunnel_workspaces: list[TunnelWorkspace] = Field(
+        default_factory=list, description="tunnelWorkspaces, one per shard."
+    )
+    syncer_version: str | None = Field(default=None, description="syncerVersion is the version of the running agent.")
+    properties: dict[str, str] | None = Field(
+        default=None, description="properties are facts the agent found: Kubernetes version, provider, architectures."
+    )
+
+
+class SyncTarget(Object):
+    """SyncTarget is a physical cluster that can run workloads."""
+
+    spec: SyncTargetSpec = Field(default_factory=SyncTargetSpec)
+    status: SyncTargetStatus = Field(default_factory=SyncTargetStatus)
