@@ -52,7 +52,7 @@ def range_prefix(resource: Resource, cluster: str = "", namespace: str = "") -> 
         cluster: Logical cluster name; ``""`` for all.
         namespace: ``""`` for all of the cluster.
     """
-    prefix = f"/{resource.group or 'core'}/{resource.plural}/{resource.identity or NONE}/"
+    prefix = f"/{resource.stored_as or resource.group or 'core'}/{resource.plural}/{resource.identity or NONE}/"
     if cluster:
         prefix += _segment(cluster) + "/"
         if namespace:

@@ -40,15 +40,28 @@ class ScalePaths:
 
 
 @dataclass(frozen=True, slots=True)
+class Conversion:
+    """
+    How objects of a version differ from those of the storage version, as pure functions that return new objects.
+
+    Both set ``apiVersion`` and ``kind``. Only for the few kinds that one store row serves under two names (events).
+    """
+
+    to_storage: Callable[[JsonObject], JsonObject]
+    from_storage: Callable[[JsonObject], JsonObject]
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """
     One served or stored version of a resource.
 
     Attributes:
         schema: Compiled structural schema (defaults, pruning, list types); compiled lazily and shared by content.
-        open_api: The raw OpenAPI v3 schema, for publishing; ``{}`` when built in (published from the built-in document).
+        open_api: The raw OpenAPI v3 schema, for publishing; ``{}`` when built in (the built-in document has it).
         subresources: ``status``, ``scale`` and kind-specific ones (``token``, ``finalize``, ``binding``, ``eviction``).
         selectable: JSON paths (``.spec.nodeName``) usable in field selectors beside metadata.name and .namespace.
+        conversion: None when the stored bytes are what is served.
     """
 
     name: str
@@ -62,6 +75,7 @@ class Version:
     selectable: tuple[str, ...] = ()
     deprecated: bool = False
     deprecation_warning: str = ""
+    conversion: Conversion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +117,8 @@ class Resource:
         origin: ``builtin``, ``own`` (our kinds), ``crd`` or ``bound``.
         owner: For ``crd`` the CRD's uid; for ``bound`` (and our own kinds that came by a binding) the export as
             ``<its cluster>/<its name>``, the same for all who bind it, so that records are shared; else ``""``.
+        stored_as: The group whose store range holds the objects (``core``), where that is not ``group``:
+            ``events.k8s.io`` shows core's Events through ``Version.conversion``.
     """
 
     group: str
@@ -118,6 +134,7 @@ class Resource:
     origin: str = "builtin"
     owner: str = ""
     strategy: Strategy = Strategy()
+    stored_as: str = ""
 
     @property
     def name(self) -> str:

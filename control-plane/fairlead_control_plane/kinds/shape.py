@@ -1,0 +1,154 @@
+"""
+Give built-in objects the shape they have after a round trip through Kubernetes' Go types.
+
+A Go server decodes into structs and encodes them again: ``hostNetwork: false`` or ``labels: {}`` are gone afterwards,
+``replicas: 0`` is not, ``cpu: 1000m`` has become ``1``. Clients compare what they sent with what came back, so the
+same must happen here. One compiled walk a type, over the fields that are present.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from fairlead_api import JsonObject
+from fairlead_api.quantity import canonical
+from fairlead_control_plane.kinds import facts
+
+Walk = Callable[[Any], Any]
+"""Takes a value (changed in place where it is a container) and returns what replaces it."""
+
+_SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_MICROSECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+def normalise(obj: JsonObject) -> None:
+    """
+    Bring an object of a built-in kind into shape, in place.
+
+    Values of the wrong type are left alone: the schema refuses those.
+    """
+    group, _, version = str(obj.get("apiVersion", "")).rpartition("/")
+    try:
+        name = facts.definition_name(group, version, str(obj.get("kind")))
+    except KeyError:
+        return
+    walk_of(name)(obj)
+
+
+@cache
+def walk_of(name: str) -> Walk:
+    """Return the walk for a struct."""
+    plan: dict[str, tuple[bool, Walk | None]] = {}
+
+    def walk(value: Any) -> Any:
+        if type(value) is not dict:
+            return value
+        if not plan:
+            plan.update(_plan(name))
+        for key in list(value):
+            step = plan.get(key)
+            item = value[key]
+            if item is None:
+                del value[key]
+            elif step is not None:
+                drops_empty, inner = step
+                if drops_empty and not item:
+                    del value[key]
+                elif inner is not None:
+                    value[key] = inner(item)
+        return value
+
+    return walk
+
+
+def _plan(name: str) -> dict[str, tuple[bool, Walk | None]]:
+    plan: dict[str, tuple[bool, Walk | None]] = {"apiVersion": (True, None), "kind": (True, None)}
+    for _, field, kind, form, keeps_empty, *_ in facts.types()[name]:
+        if form == "inline":
+            plan.update(_plan(kind))
+            continue
+        is_struct = form == "one" and (kind in facts.types() or kind in _LEAVES)
+        drops_empty = not keeps_empty and form != "pointer" and not is_struct
+        plan[field] = (drops_empty, _inner(kind, form))
+    return plan
+
+
+def _inner(kind: str, form: str) -> Walk | None:
+    walk = walk_of(kind) if kind in facts.types() else _LEAVES.get(kind)
+    if walk is None or form in {"one", "pointer"}:
+        return walk
+    return _each_item(walk) if form == "list" else _each_value(walk)
+
+
+def _each_item(walk: Walk) -> Walk:
+    def step(value: Any) -> Any:
+        if type(value) is list:
+            value[:] = [walk(item) for item in value]
+        return value
+
+    return step
+
+
+def _each_value(walk: Walk) -> Walk:
+    def step(value: Any) -> Any:
+        if type(value) is dict:
+            for key, item in value.items():
+                value[key] = walk(item)
+        return value
+
+    return step
+
+
+def _quantity(value: Any) -> Any:
+    if type(value) not in (str, int, float):
+        return value
+    try:
+        return canonical(value)
+    except ValueError:
+        return value
+
+
+def _time(value: Any) -> Any:
+    if type(value) is not str or _SECONDS.fullmatch(value):
+        return value
+    moment = _moment(value)
+    return value if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _micro_time(value: Any) -> Any:
+    if type(value) is not str or _MICROSECONDS.fullmatch(value):
+        return value
+    moment = _moment(value)
+    return value if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def _schema_or_array(value: Any) -> Any:
+    return _each_item(_schema)(value) if type(value) is list else _schema(value)
+
+
+def _schema(value: Any) -> Any:
+    # Free-form: defaults, examples and enumerations inside are the user's and keep their empty values.
+    return walk_of("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps")(value)
+
+
+_LEAVES: dict[str, Walk] = {
+    "quantity": _quantity,
+    "time": _time,
+    "microtime": _micro_time,
+    "schema-or-array": _schema_or_array,
+    "schema-or-bool": _schema,
+    "schema-or-strings": _schema,
+    "raw": lambda value: value,
+    "intstr": lambda value: value,
+}

@@ -1,0 +1,40 @@
+"""
+Leases.
+
+Source: k8s.io/kubernetes/pkg/apis/coordination/validation.
+"""
+
+from __future__ import annotations
+
+from fairlead_api import JsonObject
+from fairlead_api import field_errors as wrong
+from fairlead_api.errors import Cause
+from fairlead_control_plane.kinds.record import Strategy
+from fairlead_control_plane.kinds.shape import normalise
+from fairlead_control_plane.kinds.strategies.metadata import NEGATIVE
+
+
+def _prepare(obj: JsonObject) -> None:
+    normalise(obj)
+    obj.setdefault("spec", {})
+
+
+def _validate(obj: JsonObject) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    causes: list[Cause] = []
+    duration, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
+    if duration is not None and duration <= 0:
+        causes.append(wrong.invalid("spec.leaseDurationSeconds", duration, "must be greater than 0"))
+    if transitions is not None and transitions < 0:
+        causes.append(wrong.invalid("spec.leaseTransitions", transitions, NEGATIVE))
+    if spec.get("preferredHolder") and not spec.get("strategy"):
+        causes.append(wrong.forbidden("spec.preferredHolder", "may only be specified if `strategy` is defined"))
+    return causes
+
+
+LEASE = Strategy(
+    prepare_create=_prepare,
+    prepare_update=lambda new, old: _prepare(new),
+    validate=_validate,
+    create_on_update=True,
+)

@@ -1,0 +1,291 @@
+"""
+Services and Endpoints. Addresses and node ports are given out elsewhere, where there is something to give.
+
+Source: k8s.io/kubernetes/pkg/apis/core/validation (validateService), pkg/registry/core/service/strategy.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fairlead_api import JsonObject, validation
+from fairlead_api import field_errors as wrong
+from fairlead_api.errors import Cause
+from fairlead_control_plane.kinds.record import Strategy
+from fairlead_control_plane.kinds.shape import normalise
+from fairlead_control_plane.kinds.strategies.containers import PROTOCOLS
+from fairlead_control_plane.kinds.strategies.metadata import IMMUTABLE, validate_labels
+from fairlead_control_plane.kinds.strategies.pod_spec import validate_ip
+from fairlead_control_plane.kinds.strategies.probes import validate_port
+
+_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_NODE_PORT_TYPES = {"NodePort", "LoadBalancer"}
+_AFFINITIES = ("ClientIP", "None")
+_TRAFFIC = ("Cluster", "Local")
+_FAMILIES = ("IPv4", "IPv6")
+_FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
+_MAX_AFFINITY_S = 86400
+_ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
+
+
+def _default(obj: JsonObject) -> None:
+    spec = obj.setdefault("spec", {})
+    kind = spec.setdefault("type", "ClusterIP")
+    if spec.setdefault("sessionAffinity", "None") == "ClientIP":
+        client = spec.setdefault("sessionAffinityConfig", {}).setdefault("clientIP", {})
+        client.setdefault("timeoutSeconds", 10800)
+    elif spec.get("sessionAffinity") == "None":
+        spec.pop("sessionAffinityConfig", None)
+    for port in spec.get("ports") or ():
+        port.setdefault("protocol", "TCP")
+        if not port.get("targetPort"):
+            port["targetPort"] = port.get("port")
+    if kind != "ExternalName":
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+        _default_families(spec)
+    if kind in _NODE_PORT_TYPES or (spec.get("externalIPs") and kind == "ClusterIP"):
+        spec.setdefault("externalTrafficPolicy", "Cluster")
+    if kind == "LoadBalancer":
+        spec.setdefault("allocateLoadBalancerNodePorts", True)
+    normalise(obj)
+
+
+def _default_families(spec: JsonObject) -> None:
+    """Keep both forms of the address in step, and name the address family as a single-stack cluster does."""
+    if spec.get("clusterIP") and not spec.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]]
+    is_headless = spec.get("clusterIP") == "None"
+    if is_headless and not spec.get("selector"):
+        spec.setdefault("ipFamilyPolicy", "RequireDualStack")
+        spec.setdefault("ipFamilies", ["IPv4", "IPv6"])
+        return
+    address = spec.get("clusterIP") or ""
+    spec.setdefault("ipFamilyPolicy", "SingleStack")
+    if not spec.get("ipFamilies"):
+        spec["ipFamilies"] = ["IPv6" if ":" in address else "IPv4"]
+
+
+def _prepare_create(obj: JsonObject) -> None:
+    _default(obj)
+    obj["status"] = {"loadBalancer": {}}
+
+
+def _prepare_update(new: JsonObject, old: JsonObject) -> None:
+    """Carry over what the server gave out, and drop what a change of type makes meaningless."""
+    spec, before = new.setdefault("spec", {}), old.get("spec") or {}
+    kind, was = spec.get("type") or "ClusterIP", before.get("type") or "ClusterIP"
+    if kind != "ExternalName" and was != "ExternalName":
+        for field in ("clusterIP", "clusterIPs"):
+            if not spec.get(field) and before.get(field):
+                spec[field] = before[field]
+    if kind in _NODE_PORT_TYPES and was in _NODE_PORT_TYPES:
+        _keep_node_ports(spec, before)
+    for field in _dropped_fields(kind, was):
+        if spec.get(field) == before.get(field):
+            spec.pop(field, None)
+    if was in _NODE_PORT_TYPES and kind not in _NODE_PORT_TYPES and _node_ports(spec) == _node_ports(before):
+        for port in spec.get("ports") or ():
+            port.pop("nodePort", None)
+    _default(new)
+
+
+def _dropped_fields(kind: str, was: str) -> list[str]:
+    fields: list[str] = []
+    if kind == "ExternalName" and was != "ExternalName":
+        fields += ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]
+    if was == "LoadBalancer" and kind != "LoadBalancer":
+        fields += ["allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort"]
+    if was in _NODE_PORT_TYPES and kind not in _NODE_PORT_TYPES:
+        fields.append("externalTrafficPolicy")
+    return fields
+
+
+def _keep_node_ports(spec: JsonObject, before: JsonObject) -> None:
+    given = {
+        (port.get("protocol", "TCP"), port.get("port")): port.get("nodePort") for port in before.get("ports") or ()
+    }
+    for port in spec.get("ports") or ():
+        known = given.get((port.get("protocol", "TCP"), port.get("port")))
+        if known and not port.get("nodePort"):
+            port["nodePort"] = known
+
+
+def _node_ports(spec: JsonObject) -> list[int]:
+    return sorted(port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort"))
+
+
+def _validate(obj: JsonObject) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    kind, headless = spec.get("type") or "", spec.get("clusterIP") == "None"
+    ports = spec.get("ports") or ()
+    causes: list[Cause] = []
+    if not ports and not headless and kind != "ExternalName":
+        causes.append(wrong.required("spec.ports"))
+    causes += _external_name(spec) if kind == "ExternalName" else _addresses(spec, kind, headless=headless)
+    names: set[str] = set()
+    for index, port in enumerate(ports):
+        causes += _port(port, f"spec.ports[{index}]", names, needs_name=len(ports) > 1)
+    causes += validate_labels(spec.get("selector"), "spec.selector")
+    causes += _affinity(spec)
+    for index, address in enumerate(spec.get("externalIPs") or ()):
+        causes += validate_ip(address, f"spec.externalIPs[{index}]")
+    if kind not in _TYPES:
+        causes.append(wrong.not_supported("spec.type", kind, _TYPES) if kind else wrong.required("spec.type"))
+    causes += _port_conflicts(ports, kind)
+    return causes + _load_balancer(spec, kind) + _traffic(spec, kind)
+
+
+def _external_name(spec: JsonObject) -> list[Cause]:
+    text = "may not be set for ExternalName services"
+    causes = [wrong.forbidden(f"spec.{f}", text) for f in ("clusterIPs", "ipFamilies", "ipFamilyPolicy") if spec.get(f)]
+    name = (spec.get("externalName") or "").removesuffix(".")
+    if not name:
+        return [*causes, wrong.required("spec.externalName")]
+    return causes + [wrong.invalid("spec.externalName", name, text) for text in validation.dns1123_subdomain(name)]
+
+
+def _addresses(spec: JsonObject, kind: str, *, headless: bool) -> list[Cause]:
+    causes: list[Cause] = []
+    address, addresses = spec.get("clusterIP") or "", spec.get("clusterIPs") or []
+    if headless and kind in _NODE_PORT_TYPES:
+        causes.append(wrong.invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services"))
+    if address and not addresses:
+        causes.append(wrong.required("spec.clusterIPs"))
+    elif address and addresses[0] != address:
+        causes.append(wrong.invalid("spec.clusterIPs", addresses, "first value must match `clusterIP`"))
+    elif not address and addresses:
+        text = "must be empty when `clusterIP` is not specified"
+        causes.append(wrong.invalid("spec.clusterIPs", addresses, text))
+    for index, one in enumerate(addresses):
+        if one != "None":
+            causes += validate_ip(one, f"spec.clusterIPs[{index}]")
+    return causes + _families(spec)
+
+
+def _families(spec: JsonObject) -> list[Cause]:
+    causes: list[Cause] = []
+    seen: set[str] = set()
+    for index, family in enumerate(spec.get("ipFamilies") or ()):
+        if family not in _FAMILIES:
+            causes.append(wrong.not_supported(f"spec.ipFamilies[{index}]", family, _FAMILIES))
+        if family in seen:
+            causes.append(wrong.duplicate(f"spec.ipFamilies[{index}]", family))
+        seen.add(family)
+    policy = spec.get("ipFamilyPolicy")
+    if policy is not None and policy not in _FAMILY_POLICIES:
+        causes.append(wrong.not_supported("spec.ipFamilyPolicy", policy, _FAMILY_POLICIES))
+    return causes
+
+
+def _port(port: JsonObject, path: str, names: set[str], *, needs_name: bool) -> list[Cause]:
+    causes: list[Cause] = []
+    name, number = port.get("name") or "", port.get("port") or 0
+    if name:
+        causes += [wrong.invalid(f"{path}.name", name, text) for text in validation.dns1123_label(name)]
+        if name in names:
+            causes.append(wrong.duplicate(f"{path}.name", name))
+        names.add(name)
+    elif needs_name:
+        causes.append(wrong.required(f"{path}.name"))
+    causes += [wrong.invalid(f"{path}.port", number, text) for text in validation.port_number(number)]
+    protocol = port.get("protocol") or ""
+    if protocol not in PROTOCOLS:
+        at = f"{path}.protocol"
+        causes.append(wrong.not_supported(at, protocol, PROTOCOLS) if protocol else wrong.required(at))
+    causes += validate_port(port.get("targetPort", 0), f"{path}.targetPort")
+    if protocol_name := port.get("appProtocol"):
+        at = f"{path}.appProtocol"
+        causes += [wrong.invalid(at, protocol_name, text) for text in validation.qualified_name(protocol_name)]
+    return causes
+
+
+def _affinity(spec: JsonObject) -> list[Cause]:
+    affinity, config = spec.get("sessionAffinity") or "", spec.get("sessionAffinityConfig")
+    path = "spec.sessionAffinityConfig"
+    if affinity not in _AFFINITIES:
+        at = "spec.sessionAffinity"
+        return [wrong.not_supported(at, affinity, _AFFINITIES) if affinity else wrong.required(at)]
+    if affinity == "None":
+        return [] if config is None else [wrong.forbidden(path, "must not be set when session affinity is None")]
+    seconds = ((config or {}).get("clientIP") or {}).get("timeoutSeconds")
+    if seconds is None:
+        return [wrong.required(path, "when session affinity type is ClientIP")]
+    if not 0 < seconds <= _MAX_AFFINITY_S:
+        text = f"must be greater than 0 and less than {_MAX_AFFINITY_S}"
+        return [wrong.invalid(f"{path}.clientIP.timeoutSeconds", seconds, text)]
+    return []
+
+
+def _port_conflicts(ports: Sequence[JsonObject], kind: str) -> list[Cause]:
+    causes: list[Cause] = []
+    node_ports: set[tuple[str, int]] = set()
+    seen: set[tuple[str, int]] = set()
+    for index, port in enumerate(ports):
+        path, protocol, node_port = f"spec.ports[{index}]", port.get("protocol", ""), port.get("nodePort") or 0
+        if node_port and kind == "ClusterIP":
+            causes.append(wrong.forbidden(f"{path}.nodePort", "may not be used when `type` is 'ClusterIP'"))
+        if node_port and (protocol, node_port) in node_ports:
+            causes.append(wrong.duplicate(f"{path}.nodePort", node_port))
+        node_ports.add((protocol, node_port))
+        key = (protocol, port.get("port") or 0)
+        if key in seen:
+            causes.append(wrong.duplicate(path, {"port": key[1], "protocol": protocol, "targetPort": 0}))
+        seen.add(key)
+    return causes
+
+
+def _load_balancer(spec: JsonObject, kind: str) -> list[Cause]:
+    if kind == "LoadBalancer":
+        return []
+    causes: list[Cause] = []
+    if spec.get("loadBalancerSourceRanges"):
+        causes.append(wrong.forbidden("spec.LoadBalancerSourceRanges", _ONLY_LOAD_BALANCER))
+    if spec.get("allocateLoadBalancerNodePorts") is not None:
+        causes.append(wrong.forbidden("spec.allocateLoadBalancerNodePorts", _ONLY_LOAD_BALANCER))
+    if spec.get("loadBalancerClass") is not None:
+        causes.append(wrong.forbidden("spec.loadBalancerClass", _ONLY_LOAD_BALANCER))
+    return causes
+
+
+def _traffic(spec: JsonObject, kind: str) -> list[Cause]:
+    causes: list[Cause] = []
+    external = spec.get("externalTrafficPolicy")
+    reachable = kind in _NODE_PORT_TYPES or (kind == "ClusterIP" and spec.get("externalIPs"))
+    if external and not reachable:
+        text = "may only be set for externally-accessible services"
+        causes.append(wrong.invalid("spec.externalTrafficPolicy", external, text))
+    elif external and external not in _TRAFFIC:
+        causes.append(wrong.not_supported("spec.externalTrafficPolicy", external, _TRAFFIC))
+    internal = spec.get("internalTrafficPolicy")
+    if internal is not None and internal not in _TRAFFIC:
+        causes.append(wrong.not_supported("spec.internalTrafficPolicy", internal, _TRAFFIC))
+    return causes
+
+
+def _validate_update(new: JsonObject, old: JsonObject) -> list[Cause]:
+    """Refuse to change an address that was given out, unless the type changed from or to ExternalName."""
+    spec, before = new.get("spec") or {}, old.get("spec") or {}
+    if "ExternalName" in {spec.get("type"), before.get("type")} or not before.get("clusterIP"):
+        return []
+    if spec.get("clusterIP") == before["clusterIP"]:
+        return []
+    return [wrong.invalid("spec.clusterIPs[0]", spec.get("clusterIPs"), IMMUTABLE)]
+
+
+def _prepare_endpoints(obj: JsonObject) -> None:
+    normalise(obj)
+
+
+SERVICE = Strategy(
+    prepare_create=_prepare_create,
+    prepare_update=_prepare_update,
+    validate=_validate,
+    validate_update=_validate_update,
+    validate_name=validation.dns1035_label,
+    create_on_update=True,
+)
+ENDPOINTS = Strategy(
+    prepare_create=_prepare_endpoints,
+    prepare_update=lambda new, old: _prepare_endpoints(new),
+    create_on_update=True,
+)
