@@ -143,15 +143,15 @@ def _chosen(entries: Any, live_entries: Any, subresource: str) -> Managers:
     if not subresource:
         if managed.is_reset(entries):
             return {}
-        managers = _readable(entries)
+        managers = _readable(entries, is_stored=False)
         if managers:
             return managers
-    return _readable(live_entries)
+    return _readable(live_entries, is_stored=True)
 
 
-def _readable(entries: Any) -> Managers:
+def _readable(entries: Any, *, is_stored: bool) -> Managers:
     try:
-        return managed.decode(entries)
+        return managed.decode(entries, is_stored=is_stored)
     except (managed.BadEntry, AttributeError, TypeError):
         return {}
 
@@ -196,7 +196,7 @@ def _owned(managers: Managers, shape: Shape) -> Managers:
     found = {}
     for manager, owned in managers.items():
         fields = reconcile(shape, owned.fields)
-        found[manager] = owned if fields is owned.fields else replace(owned, fields=fields)
+        found[manager] = owned if fields is owned.fields else replace(owned, fields=fields, entry=None)
     return found
 
 
@@ -214,10 +214,11 @@ def _shifted(
             if taken:
                 lost[manager] = taken
                 fields = fields.difference(taken)
-            if comparison.removed:
-                fields = fields.difference(comparison.removed)
+            gone = fields.intersection(comparison.removed) if comparison.removed else EMPTY
+            if gone:
+                fields = fields.difference(gone)
         if fields:
-            found[manager] = owned if fields is owned.fields else replace(owned, fields=fields)
+            found[manager] = owned if fields is owned.fields else replace(owned, fields=fields, entry=None)
     return found, lost
 
 
@@ -242,7 +243,7 @@ def _applied(
     fields = fields_of(write.shape, config).recursive_difference(write.reset)
     owned = Ownership(fields, write.api_version, previous.time if previous else "")
     managers = {**managers, write.manager: owned}
-    if previous is not None and previous.fields:
+    if previous is not None and previous.fields.difference(fields):
         merged = _pruned(write, merged, managers, previous.fields)
     comparison = compare(write.shape, live, merged).without(write.reset)
     found, lost = _shifted(managers, comparison, write.manager)
@@ -256,7 +257,7 @@ def _applied(
     if _same(live, merged):
         return live, found
     if write.manager in found:
-        found[write.manager] = replace(found[write.manager], time=write.now)
+        found[write.manager] = replace(found[write.manager], time=write.now, entry=None)
     return merged, found
 
 

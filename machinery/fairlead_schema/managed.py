@@ -7,7 +7,7 @@ Source: k8s.io/apimachinery/pkg/util/managedfields/internal (managedfields.go, c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from fairlead_api import JsonObject
@@ -59,11 +59,13 @@ class Ownership:
 
     Attributes:
         time: RFC 3339, empty when unknown.
+        entry: The entry as stored, while it still says the same: spares writing it out again.
     """
 
     fields: FieldSet
     api_version: str
     time: str = ""
+    entry: JsonObject | None = None
 
 
 Managers = dict[Manager, Ownership]
@@ -73,9 +75,13 @@ class BadEntry(ValueError):
     """An entry of managedFields that cannot be read."""
 
 
-def decode(entries: Any) -> Managers:
+def decode(entries: Any, *, is_stored: bool = True) -> Managers:
     """
     Return the owners in ``managedFields`` (None counts as none).
+
+    Args:
+        entries: The list.
+        is_stored: It was written by :func:`encode`, not sent by a client, whose spelling may differ.
 
     Raises:
         BadEntry: An entry is malformed.
@@ -101,7 +107,7 @@ def decode(entries: Any) -> Managers:
             fields = FieldSet.decode(entry.get("fieldsV1") or {})
         except (ValueError, TypeError, AttributeError) as error:
             raise BadEntry(f"error decoding set: {error}") from error
-        found[manager] = Ownership(fields, version, entry.get("time") or "")
+        found[manager] = Ownership(fields, version, entry.get("time") or "", entry if is_stored else None)
     return found
 
 
@@ -113,7 +119,7 @@ def encode(managers: Managers) -> list[JsonObject]:
             pair[0].operation, pair[1].time, pair[0].name, pair[1].api_version, pair[0].subresource,
         ),
     )  # fmt: skip
-    return [_entry(manager, owned) for manager, owned in ordered]
+    return [owned.entry or _entry(manager, owned) for manager, owned in ordered]
 
 
 def _entry(manager: Manager, owned: Ownership) -> JsonObject:
@@ -150,7 +156,7 @@ def capped(managers: Managers) -> Managers:
         bucket = Manager(_ANCIENT, "Update", version)
         gathered = found[bucket] if bucket in found else found.pop(first[version])
         owned = found.pop(manager) if manager != bucket else gathered
-        found[bucket] = replace(owned, fields=owned.fields.union(gathered.fields), time=managers[manager].time)
+        found[bucket] = Ownership(owned.fields.union(gathered.fields), version, managers[manager].time)
         excess -= 1
     return found
 
