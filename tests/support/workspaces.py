@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -110,7 +110,7 @@ def _from_definition(obj: JsonObject, identity: str = "") -> Resource:
     return Resource(made.group, made.plural, made.kind, (version,), identity=identity, origin="crd")
 
 
-def _system_schemas() -> dict[str, list[JsonObject]]:
+def _system_schemas() -> dict[str, Sequence[JsonObject]]:
     groups = ("tenancy.kcp.io", "topology.kcp.io", "scheduling.kcp.io", "workload.kcp.io", "apiresource.kcp.io")
     return {group: [schema(kind, "v1") for kind in OWN if kind.group == group] for group in groups}
 
