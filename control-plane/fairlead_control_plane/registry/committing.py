@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError, InternalError, RequestTooLarge, ServiceUnavailable
-from fairlead_control_plane.kinds import encoding
+from fairlead_control_plane.kinds import encoding, keys
 from fairlead_control_plane.kinds.change import Change
+from fairlead_control_plane.registry import messages
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.owners import owner_operations
 from fairlead_control_plane.store.contract import (
@@ -58,16 +59,19 @@ async def commit(
     """
     key = target.key
     change = Change(target.resource, target.cluster, target.namespace, target.name, old, new, target.user)
-    value = encoding.encode(new) if new is not None else row.value if row is not None else b""
-    if new is not None and len(value) > _VALUE_BYTES:
-        raise RequestTooLarge(f"Request entity too large: limit is {_VALUE_BYTES}")
-    operations: list[Operation] = [Put(key, value) if new is not None else Delete(key)]
+    operations: list[Operation] = list(owner_operations(change))
     compares = [Compare(key, row.mod_revision if row is not None else 0)]
-    operations.extend(owner_operations(change))
     for effects in parts.effects:
         effect = await effects(change)
         operations.extend(effect.operations)
         compares.extend(effect.compares)
+        if effect.new is not None and change.new is not None:
+            change = replace(change, new=effect.new)
+    new = change.new
+    value = encoding.encode(new) if new is not None else row.value if row is not None else b""
+    if new is not None and len(value) > _VALUE_BYTES:
+        raise RequestTooLarge(f"Request entity too large: limit is {_VALUE_BYTES}")
+    operations.append(Put(key, value) if new is not None else Delete(key))
     if len(operations) > MAX_OPERATIONS:
         raise InternalError(f"this write would change {len(operations)} keys at once, more than {MAX_OPERATIONS}")
     if dry_run:
@@ -75,6 +79,24 @@ async def commit(
     else:
         revision = await _committed(parts, operations, compares)
     return Written(value, revision, is_new=row is None, is_gone=new is None)
+
+
+async def _guards(parts: Parts, target: Target) -> list[Compare]:
+    """
+    Tie a create to its namespace as it is now.
+
+    Admission has looked at the namespace before; without this, one deleted in between would be left with content.
+    """
+    if parts.namespaces is None or not target.namespace:
+        return []
+    key = keys.object_key(parts.namespaces, target.cluster, "", target.namespace)
+    place = await parts.store.get(key)
+    if place is None:
+        raise messages.not_found(parts.namespaces, target.namespace)
+    if b'"deletionTimestamp"' in place.value and encoding.decode(place)["metadata"].get("deletionTimestamp"):
+        why = f"unable to create new content in namespace {target.namespace} because it is being terminated"
+        raise messages.forbidden(target.resource, target.name, why)
+    return [Compare(key, place.mod_revision)]
 
 
 async def _committed(parts: Parts, operations: list[Operation], compares: list[Compare]) -> int:
