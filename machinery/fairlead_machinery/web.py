@@ -26,7 +26,8 @@ class Request:
         target: Raw request target (percent-encoded, with query), never re-encoded; for audit and forwarding.
         path: Decoded once; a target whose decoding is ambiguous (encoded slash or dot segment) never gets here.
         query: Decoded query; of repeated keys the first is kept here, all are in ``query_all``.
-        headers: Names in lower case; of repeated ones the values are joined with ``,``.
+        headers: Names in lower case; of repeated ones the values are joined with ``,`` (``impersonate-*``: with a
+            line feed, which no value can hold, because user names and extras may hold commas).
         body: Reads the whole body once, bounded; raises ``RequestTooLarge``.
         peer_certificate: DER of the verified client certificate, else None.
         upgrade: Takes over the connection after an upgrade (exec, websocket watch); None when not possible.

@@ -12,20 +12,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from fairlead_api import JsonObject
 from fairlead_api.request import User
 from fairlead_control_plane.auth.authorize import CLUSTER_NAME
 from fairlead_control_plane.auth.tokens import Bound, Claims, ServiceAccountTokens
+from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.keys import object_key
 from fairlead_control_plane.kinds.reader import ObjectReader
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.store.contract import Event, Store
 
 SERVICE_ACCOUNTS = Resource("", "serviceaccounts", "ServiceAccount", ())
-_BOUND = {
-    "Pod": Resource("", "pods", "Pod", ()),
-    "Secret": Resource("", "secrets", "Secret", ()),
-    "Node": Resource("", "nodes", "Node", (), namespaced=False),
-}
+_PLURALS = {"ServiceAccount": "serviceaccounts", "Pod": "pods", "Secret": "secrets", "Node": "nodes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +34,26 @@ class _Known:
 
 
 class ServiceAccounts:
-    """Authenticates service account tokens against the store."""
+    """
+    Authenticates service account tokens against the store.
+
+    Args:
+        catalog: Says where the objects lie that tokens are bound to (Pods may come in through a binding).
+        clock: Seconds since the epoch.
+        size: Most tokens remembered.
+    """
 
     def __init__(
-        self, store: Store, tokens: ServiceAccountTokens, clock: Callable[[], float], *, size: int = 8192
+        self,
+        store: Store,
+        catalog: Catalog,
+        tokens: ServiceAccountTokens,
+        clock: Callable[[], float],
+        *,
+        size: int = 8192,
     ) -> None:
         self.tokens = tokens
+        self._catalog = catalog
         self._reader = ObjectReader(store)
         self._clock = clock
         self._size = size
@@ -89,21 +101,33 @@ class ServiceAccounts:
                 self._forget(next(iter(self._known)))
         return user
 
+    async def find(self, kind: str, cluster: str, namespace: str, name: str) -> JsonObject | None:
+        """Return a ServiceAccount, or a Pod, Secret or Node that a token can be bound to; None when it is not there."""
+        resource = await self._resource(kind, cluster)
+        if resource is None:
+            return None
+        try:
+            return await self._reader.get(resource, cluster, namespace, name)
+        except ValueError:  # a name that cannot be one
+            return None
+
+    async def _resource(self, kind: str, cluster: str) -> Resource | None:
+        if kind == "ServiceAccount":
+            return SERVICE_ACCOUNTS
+        return await self._catalog.lookup(cluster, "", _PLURALS[kind])
+
     async def _keys(self, claims: Claims) -> tuple[str, ...] | None:
         """Return the keys of the objects a token rests on; None when one is gone or is another of that name."""
         keys = []
-        parts = [(SERVICE_ACCOUNTS, claims.name, claims.uid)]
+        parts = [("ServiceAccount", claims.name, claims.uid)]
         if claims.bound is not None:
-            parts.append((_BOUND[claims.bound.kind], claims.bound.name, claims.bound.uid))
-        for resource, name, uid in parts:
-            try:
-                key = object_key(resource, claims.cluster, claims.namespace, name)
-            except ValueError:
+            parts.append((claims.bound.kind, claims.bound.name, claims.bound.uid))
+        for kind, name, uid in parts:
+            obj = await self.find(kind, claims.cluster, claims.namespace, name)
+            resource = await self._resource(kind, claims.cluster)
+            if obj is None or resource is None or obj["metadata"].get("uid") != uid:
                 return None
-            obj = await self._reader.get(resource, claims.cluster, claims.namespace, name)
-            if obj is None or obj["metadata"].get("uid") != uid:
-                return None
-            keys.append(key)
+            keys.append(object_key(resource, claims.cluster, claims.namespace, name))
         return tuple(keys)
 
     def _changed(self, events: Sequence[Event], revision: int) -> None:

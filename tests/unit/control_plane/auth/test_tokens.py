@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from fairlead_control_plane.auth.accounts import SERVICE_ACCOUNTS, ServiceAccounts
 from fairlead_control_plane.auth.tokens import Bound, Claims, ServiceAccountTokens
+from fairlead_control_plane.kinds.catalog import StaticCatalog
 from fairlead_control_plane.kinds.reader import delete, put
 from fairlead_control_plane.store.sqlite import SqliteSettings, SqliteStore
 
@@ -80,7 +81,7 @@ def test_publishes_keys_that_verify() -> None:
 async def test_a_token_ends_with_its_account() -> None:
     """Deleted: refused at once. Made again under the same name: still refused, the uid is another."""
     store = await SqliteStore.open(":memory:", SqliteSettings(history_s=0))
-    accounts = ServiceAccounts(store, TOKENS, lambda: NOW)
+    accounts = ServiceAccounts(store, StaticCatalog([]), TOKENS, lambda: NOW)
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "builder", "namespace": "default"}}
     token = TOKENS.issue(CLAIMS)
     try:

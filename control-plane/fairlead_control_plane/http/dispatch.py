@@ -1,0 +1,187 @@
+"""
+The order of checks every request passes; there is no other way in.
+
+Health and version; who is it; virtual workspaces; which logical cluster; acting as whom; may they; then discovery,
+OpenAPI and the registry.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from fairlead_api.errors import (
+    ApiError,
+    BadRequest,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    ServiceUnavailable,
+    Unauthorized,
+)
+from fairlead_api.request import ANONYMOUS, RequestInfo, User, parse_request
+from fairlead_control_plane.auth.authenticate import Authenticator
+from fairlead_control_plane.auth.authorize import CLUSTER_NAME, Authorizer, forbidden
+from fairlead_control_plane.auth.impersonation import impersonate, is_requested
+from fairlead_control_plane.http.health import Health
+from fairlead_control_plane.http.target import WILDCARD, split_cluster
+from fairlead_control_plane.http.virtual import SERVICES, VirtualWorkspaces
+from fairlead_control_plane.store.contract import Unavailable
+from fairlead_machinery.web import Request, Response, error_response
+
+log = logging.getLogger(__name__)
+
+Resolve = Callable[[str], Awaitable[str | None]]
+"""From a workspace's path or name to its logical cluster's name; None when there is none."""
+
+Serve = Callable[[RequestInfo, Request, User], Awaitable[Response]]
+"""Answers an authorized request."""
+
+Audit = Callable[[Request, User, RequestInfo | None, Response], None]
+"""Hears of every answered request; must not block."""
+
+
+@dataclass(slots=True)
+class Context:
+    """What becomes known of a request on its way."""
+
+    user: User = ANONYMOUS
+    info: RequestInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """
+    Where requests go.
+
+    Attributes:
+        resources: The registry.
+        documents: By first path segment (``api``, ``apis``, ``openapi``, ``metrics`` ...): what is no resource.
+        bare_only: First segments that concern the whole server and are refused under a workspace.
+        resolve: None in the ``cluster`` profile, where all paths are those of ``home``.
+        home: The logical cluster of bare paths; ``""`` where there are workspaces.
+    """
+
+    resources: Serve
+    documents: dict[str, Serve]
+    resolve: Resolve | None
+    home: str = ""
+    bare_only: frozenset[str] = frozenset({"metrics", "debug", "configz", "logs"})
+    virtual: VirtualWorkspaces = field(default_factory=VirtualWorkspaces)
+
+
+class Dispatcher:
+    """Leads each request through the checks to whoever answers it; every outcome is an answer."""
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        authorizer: Authorizer,
+        health: Health,
+        routes: Routes,
+        audit: Audit | None = None,
+    ) -> None:
+        self._authenticator = authenticator
+        self._authorizer = authorizer
+        self._health = health
+        self._routes = routes
+        self._audit = audit
+
+    async def handle(self, request: Request) -> Response:
+        """Answer a request; errors become ``Status``, defects a 500 that says nothing of the inside."""
+        context = Context()
+        try:
+            response = await self._answer(request, context)
+        except ApiError as error:
+            response = error_response(error)
+        except Unavailable:
+            response = error_response(ServiceUnavailable("the store cannot answer now", retry_after_s=1))
+        except Exception:
+            log.exception("request failed: %s %r", request.method, request.target)
+            response = error_response(InternalError("an internal error occurred"))
+        if self._audit is not None:
+            self._audit(request, context.user, context.info, response)
+        return response
+
+    async def _answer(self, request: Request, context: Context) -> Response:
+        path = request.path
+        if not path.startswith(("/clusters/", "/api")):
+            healthy = await self._health.serve(path, request)
+            if healthy is not None:
+                return healthy
+        user = await self._authenticator.authenticate(request)
+        if user is None:
+            raise Unauthorized("Unauthorized")
+        context.user = user
+        if path.startswith(SERVICES):
+            return await self._routes.virtual.serve(request, user)
+        info = await self._locate(request, user)
+        if is_requested(request.headers):
+            user = context.user = await impersonate(user, info.cluster, request.headers, self._authorizer)
+        context.info = info
+        await self._authorizer.require(user, info)
+        return await self._serve(info, request, user)
+
+    async def _locate(self, request: Request, user: User) -> RequestInfo:
+        """Find the logical cluster and what is asked of it."""
+        routes = self._routes
+        if routes.resolve is None:
+            return _parse(request, routes.home, request.path)
+        wanted, path = split_cluster(request.path)
+        if wanted is None:
+            # Only a verified token can say where a bare path leads.
+            claimed = user.extra.get(CLUSTER_NAME, (routes.home,))
+            return _parse(request, claimed[0], path)
+        if wanted == WILDCARD:
+            return _wildcard(_parse(request, WILDCARD, path))
+        cluster = await routes.resolve(wanted)
+        info = _parse(request, cluster or "", path)
+        if cluster is None:
+            # An unknown workspace answers like one that may not be entered.
+            if user.is_master:
+                raise NotFound(
+                    f'workspaces.tenancy.kcp.io "{wanted}" not found',
+                    group="tenancy.kcp.io",
+                    kind="workspaces",
+                    name=wanted,
+                )
+            raise forbidden(user, info, "access denied")
+        return info
+
+    async def _serve(self, info: RequestInfo, request: Request, user: User) -> Response:
+        routes = self._routes
+        if info.is_resource:
+            return await routes.resources(info, request, user)
+        first = info.path[1:].partition("/")[0]
+        if first in routes.bare_only and request.path != info.path:
+            raise _NotImplementedHere(f"{info.path} is not available in a workspace")
+        healthy = await self._health.serve(info.path, request)
+        if healthy is not None:
+            return healthy
+        document = routes.documents.get(first)
+        if document is None:
+            raise NotFound("the server could not find the requested resource")
+        if request.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        return await document(info, request, user)
+
+
+class _NotImplementedHere(ApiError):
+    code, reason = 501, "NotImplemented"
+
+
+def _parse(request: Request, cluster: str, path: str) -> RequestInfo:
+    try:
+        return parse_request(request.method, cluster, path, request.query)
+    except BadRequest as error:
+        # A path with a trailing slash names nothing; Kubernetes says so in these words.
+        if path.endswith("/"):
+            raise NotFound("the server could not find the requested resource") from error
+        raise
+
+
+def _wildcard(info: RequestInfo) -> RequestInfo:
+    if not info.is_resource or info.verb not in ("list", "watch"):
+        raise MethodNotAllowed("the server does not allow this method in the `*` logical cluster")
+    return info

@@ -1,0 +1,108 @@
+"""
+Built-in credentials and the kubeconfigs that carry them.
+
+``admin.kubeconfig`` has kcp's contexts: ``root``, ``base``, ``system:admin``. The tokens live in ``tokens.json`` and
+stay the same over restarts, so that copies of a kubeconfig go on working.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairlead_api import JsonObject
+from fairlead_api.request import User
+from fairlead_control_plane.auth.authenticate import authenticated
+from fairlead_control_plane.auth.bootstrap import ADMIN_GROUP
+from fairlead_control_plane.main.files import write_private
+
+MASTERS = "system:masters"
+_NAMES = ("shard-admin", "kcp-admin", "scheduler")
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Bearer tokens of the built-in users, by user name."""
+
+    by_name: Mapping[str, str]
+
+    def users(self, *, workspaces: bool) -> dict[str, User]:
+        """Return who each token stands for; without workspaces there is nothing below a master to be."""
+        groups = {
+            "shard-admin": [MASTERS],
+            "kcp-admin": [ADMIN_GROUP if workspaces else MASTERS],
+            "scheduler": [MASTERS],
+        }
+        names = {"scheduler": "system:fairlead:scheduler"}
+        return {token: authenticated(names.get(name, name), groups[name]) for name, token in self.by_name.items()}
+
+
+def ensure_tokens(directory: Path) -> Tokens:
+    """
+    Read the built-in tokens; make those that are missing.
+
+    Raises:
+        OSError: The file cannot be read or written.
+        ValueError: It is not what we wrote.
+    """
+    path = directory / "tokens.json"
+    found: dict[str, str] = {}
+    if path.exists():
+        try:
+            found = json.loads(path.read_text())
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged; remove it to get new tokens") from error
+    if not all(isinstance(found.get(name), str) and found[name] for name in _NAMES):
+        found = {name: found.get(name) or secrets.token_urlsafe(32) for name in _NAMES}
+        write_private(path, json.dumps(found, indent=1).encode())
+    return Tokens(found)
+
+
+def write_kubeconfigs(directory: Path, url: str, ca: bytes, tokens: Tokens, *, workspaces: bool) -> Path:
+    """
+    Write ``admin.kubeconfig`` and ``scheduler.kubeconfig``; return the path of the first.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    paths = {"root": "/clusters/root", "base": "", "system:admin": "/clusters/system:admin"}
+    clusters = {name: url + (path if workspaces else "") for name, path in paths.items()}
+    contexts = {
+        "root": ("root", "kcp-admin"),
+        "base": ("base", "kcp-admin"),
+        "system:admin": ("system:admin", "shard-admin"),
+    }
+    users = {name: tokens.by_name[name] for name in ("kcp-admin", "shard-admin")}
+    path = directory / "admin.kubeconfig"
+    write_private(path, _kubeconfig(clusters, contexts, users, ca))
+    agent = _kubeconfig({"base": url}, {"base": ("base", "scheduler")}, {"scheduler": tokens.by_name["scheduler"]}, ca)
+    write_private(directory / "scheduler.kubeconfig", agent)
+    return path
+
+
+def _kubeconfig(
+    clusters: Mapping[str, str], contexts: Mapping[str, tuple[str, str]], users: Mapping[str, str], ca: bytes
+) -> bytes:
+    import yaml  # noqa: PLC0415 - only needed here, once a start
+
+    authority = base64.b64encode(ca).decode()
+    config: JsonObject = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {"name": name, "cluster": {"server": server, "certificate-authority-data": authority}}
+            for name, server in clusters.items()
+        ],
+        "users": [{"name": name, "user": {"token": token}} for name, token in users.items()],
+        "contexts": [
+            {"name": name, "context": {"cluster": cluster, "user": user}} for name, (cluster, user) in contexts.items()
+        ],
+        "current-context": next(iter(contexts)),
+        "preferences": {},
+    }
+    text: bytes = yaml.safe_dump(config, sort_keys=False, encoding="utf-8")
+    return text
