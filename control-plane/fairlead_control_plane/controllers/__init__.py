@@ -1,1 +1,6 @@
-"""See the package docstring of the control plane; filled in with its first module."""
+"""
+What the control plane does by itself. Read ``runner`` first: one change feed, one queue, a durable cursor.
+
+``garbage`` follows owner references, ``namespaces`` empties what is being deleted, ``crds`` establishes definitions,
+``rootca`` restores what every namespace has.
+"""

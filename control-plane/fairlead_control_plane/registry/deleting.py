@@ -24,6 +24,8 @@ _TERMINATING = (
     "The system is ensuring all content is removed from this namespace.  Upon completion, this namespace will "
     "automatically be purged by the system."
 )
+_DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
+CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 _RETURNS_OBJECT = frozenset(
     {
         ("", "pods"), ("", "services"), ("", "serviceaccounts"), ("", "persistentvolumeclaims"),
@@ -134,6 +136,27 @@ def _mark(parts: Parts, target: Target, new: JsonObject, options: DeleteOptions)
     if _is_namespace(target):
         data.pop("deletionGracePeriodSeconds", None)
         new.setdefault("status", {})["phase"] = "Terminating"
+    if not was_going and target.resource.name == _DEFINITIONS:
+        _hold_definition(new, data["deletionTimestamp"])
+
+
+def _hold_definition(new: JsonObject, timestamp: str) -> None:
+    """Keep a CRD until its objects are gone; its controller deletes them and drops the finalizer."""
+    finalizers = new["metadata"].setdefault("finalizers", [])
+    if CLEANUP_FINALIZER not in finalizers:
+        finalizers.append(CLEANUP_FINALIZER)
+    status = new.setdefault("status", {})
+    conditions = [one for one in status.get("conditions") or [] if one.get("type") != "Terminating"]
+    conditions.append(
+        {
+            "type": "Terminating",
+            "status": "True",
+            "lastTransitionTime": timestamp,
+            "reason": "InstanceDeletionPending",
+            "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will occur soon",
+        }
+    )
+    status["conditions"] = conditions
 
 
 def _grace_s(target: Target, obj: JsonObject, asked_s: int | None) -> int:

@@ -12,6 +12,11 @@ from fairlead_api import JsonObject
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.options import WriteOptions
 from fairlead_schema import apply
+from fairlead_schema.fieldset import EMPTY, FieldSet
+
+_STATUS = FieldSet.of(("status",))
+_SPEC = FieldSet.of(("spec",))
+_BUT_STATUS = FieldSet.of(("spec",), ("metadata",))
 
 Manage = Callable[[JsonObject, JsonObject | None], None]
 """Sets ``managedFields`` of the new object (changed in place), given the old one."""
@@ -29,10 +34,18 @@ def by(parts: Parts, target: Target, options: WriteOptions) -> Manage:
             manager=options.manager,
             subresource=target.subresource,
             now=parts.timestamp(),
+            reset_fields=reset_fields(target),
         )
         new["metadata"] = noted["metadata"]
 
     return manage
+
+
+def reset_fields(target: Target) -> FieldSet:
+    """Return the fields that a write to this endpoint cannot change, so that its manager does not own them."""
+    if target.subresource == "status":
+        return _BUT_STATUS if target.version.open_api else _SPEC
+    return _STATUS if "status" in target.version.subresources else EMPTY
 
 
 def already(new: JsonObject, old: JsonObject | None) -> None:

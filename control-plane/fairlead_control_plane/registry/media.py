@@ -79,7 +79,7 @@ def _form(media: str, parameters: dict[str, str], *, is_list: bool, include: str
     if parameters.get("g") != "meta.k8s.io" or parameters.get("v") not in _META_VERSIONS:
         return None
     version = parameters["v"]
-    if wanted == TABLE:
+    if wanted == TABLE and include in {"", "None", "Metadata", "Object"}:
         return Form(TABLE, version, include or "Metadata", yaml)
     if wanted == (PARTIAL + "List" if is_list else PARTIAL):
         return Form(PARTIAL, version, yaml=yaml)

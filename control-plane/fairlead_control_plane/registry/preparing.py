@@ -1,8 +1,8 @@
 """
 What every create and update goes through between decoding and commit.
 
-In this order, as in Kubernetes: reset what the request may not touch, note who manages which fields, let admission
-change the object, let the kind prepare it, validate, let admission validate.
+In this order, as in Kubernetes: reset what the request may not touch, let the kind fill in its defaults, note who
+manages which fields, let admission change the object, validate, let admission validate.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from fairlead_control_plane.registry.options import WriteOptions
 
 _KEEPS_STATUS_ON_CREATE = frozenset({("", "nodes")})
 """Kubelets register their node with its status."""
+
+_NARROW = frozenset({"status", "finalize"})
+"""Subresources that change one part of an object; the kind's preparation is about the others."""
 
 
 def copied(obj: JsonObject) -> JsonObject:
@@ -50,16 +53,16 @@ async def created(parts: Parts, target: Target, obj: JsonObject, options: WriteO
     if "status" in target.version.subresources and (resource.group, resource.plural) not in _KEEPS_STATUS_ON_CREATE:
         obj.pop("status", None)
     metadata.prepare_create(obj, uid=parts.new_uid(), timestamp=parts.timestamp())
+    strategy = resource.strategy
+    if strategy.prepare_create is not None:
+        strategy.prepare_create(obj)
     manage(obj, None)
+    if strategy.generation_of is not None:
+        obj["metadata"]["generation"] = 1
     if parts.marks_cluster:
         metadata.place(obj, target.cluster)
     attributes = _attributes(target, "CREATE", obj, None, options)
     await parts.admission.admit(attributes)
-    strategy = resource.strategy
-    if strategy.generation_of is not None:
-        obj["metadata"]["generation"] = 1
-    if strategy.prepare_create is not None:
-        strategy.prepare_create(obj)
     causes = metadata.validate(obj, resource)
     causes += _content_causes(target, obj)
     _refuse(target, obj, causes)
@@ -79,13 +82,13 @@ async def updated(
     strategy = target.resource.strategy
     new = _reset(target, new, old)
     metadata.prepare_update(new, old)
+    if strategy.prepare_update is not None and target.subresource not in _NARROW:
+        strategy.prepare_update(new, old)
     manage(new, old)
     if parts.marks_cluster:
         metadata.place(new, target.cluster)
     attributes = _attributes(target, "UPDATE", new, old, options)
     await parts.admission.admit(attributes)
-    if strategy.prepare_update is not None:
-        strategy.prepare_update(new, old)
     if strategy.generation_of is not None and strategy.generation_of(new) != strategy.generation_of(old):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     causes = metadata.validate_update(new, old, target.resource)
@@ -109,9 +112,11 @@ def _reset(target: Target, new: JsonObject, old: JsonObject) -> JsonObject:
         kept.pop("status", None)
         if "status" in new:
             kept["status"] = new["status"]
-        kept["metadata"]["resourceVersion"] = new["metadata"].get("resourceVersion", "")
         return kept
-    if "status" in target.version.subresources and target.subresource != "finalize":
+    if target.subresource == "finalize":
+        finalizers = (new.get("spec") or {}).get("finalizers") or []
+        return {**copied(old), "spec": {"finalizers": finalizers} if finalizers else {}}
+    if "status" in target.version.subresources:
         new.pop("status", None)
         if "status" in old:
             new["status"] = copied(old["status"])

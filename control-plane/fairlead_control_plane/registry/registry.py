@@ -15,7 +15,7 @@ from fairlead_control_plane.admission.chain import Chain
 from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.change import Effects
 from fairlead_control_plane.kinds.record import Resource
-from fairlead_control_plane.registry import body, deleting, managing, reading, writing
+from fairlead_control_plane.registry import applying, body, deleting, managing, media, patching, reading, writing
 from fairlead_control_plane.registry.call import Parts, Target, VirtualResource
 from fairlead_control_plane.registry.committing import Written
 from fairlead_control_plane.registry.options import BACKGROUND, DeleteOptions, ListOptions, WriteOptions
@@ -45,6 +45,7 @@ class Registry:
         admission: Chain | None = None,
         effects: Sequence[Effects] = (),
         virtual_resources: Mapping[tuple[str, str], VirtualResource] | None = None,
+        namespaces: Resource | None = None,
         now_s: Callable[[], float] = time.time,
         marks_cluster: bool = True,
     ) -> None:
@@ -55,6 +56,7 @@ class Registry:
             admission or Chain(),
             tuple(effects),
             dict(virtual_resources or {}),
+            namespaces=namespaces,
             marks_cluster=marks_cluster,
             now_s=now_s,
         )
@@ -153,6 +155,43 @@ class Registry:
             return body.finish(body.checked_kind(copied(new), target), target, "Ignore", [])
 
         return await self._write(target, changed, manager)
+
+    async def apply(  # noqa: PLR0913 - keywords
+        self,
+        resource: Resource,
+        cluster: str,
+        config: JsonObject,
+        *,
+        manager: str,
+        force: bool = False,
+        subresource: str = "",
+        user: User = SYSTEM,
+    ) -> JsonObject:
+        """Apply a configuration on the server side, creating the object when there is none."""
+        data = config["metadata"]
+        target = _target(resource, cluster, data.get("namespace", ""), data["name"], subresource, user)
+        options = WriteOptions(manager=manager, asked_manager=manager, force=force)
+        return _result(target, await applying.apply(self.parts, target, config, options))
+
+    async def patch(  # noqa: PLR0913 - keywords
+        self,
+        resource: Resource,
+        cluster: str,
+        namespace: str,
+        name: str,
+        patch: object,
+        *,
+        kind: str = media.MERGE_PATCH,
+        subresource: str = "",
+        user: User = SYSTEM,
+        manager: str = "fairlead",
+    ) -> JsonObject:
+        """Patch an object; ``kind`` is a media type of ``registry.media``, ``patch`` the decoded document."""
+        target = _target(resource, cluster, namespace, name, subresource, user)
+        options = WriteOptions(manager=manager)
+        change, _ = patching.patch_of(orjson.dumps(patch), kind, target, options.validation)
+        manage = managing.by(self.parts, target, options)
+        return _result(target, await patching.patch(self.parts, target, change, options, manage, []))
 
     async def delete(  # noqa: PLR0913 - keywords
         self,

@@ -8,12 +8,14 @@ stands at the front of the stored bytes and is exchanged there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import orjson
 import yaml
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds.record import Resource, Version
+from fairlead_control_plane.kinds.table import IncludeObject, table
 from fairlead_control_plane.registry.call import Target
 from fairlead_control_plane.registry.media import OBJECT, TABLE, Form
 
@@ -47,13 +49,13 @@ class Renderer:
         if self._form.kind == OBJECT:
             return orjson.dumps(obj)
         if self._form.kind == TABLE:
-            return orjson.dumps(self._table([obj], obj["metadata"].get("resourceVersion", ""), {}))
+            return orjson.dumps(self._table([obj], _version_only(obj["metadata"])))
         return orjson.dumps(self._partial(obj))
 
     def empty(self, metadata: JsonObject) -> JsonObject:
         """Return an object that says nothing but its metadata: a bookmark."""
         if self._form.kind == TABLE:
-            return self._table([], metadata["resourceVersion"], metadata)
+            return self._table([], metadata)
         if self._form.kind == OBJECT:
             return {"kind": self._resource.kind, "apiVersion": self._api_version, "metadata": metadata}
         return self._partial({"metadata": metadata})
@@ -85,7 +87,7 @@ class Renderer:
             )
         objects = [self.decode(value, revision) for value, revision in values]
         if self._form.kind == TABLE:
-            return orjson.dumps(self._table(objects, meta.get("resourceVersion", ""), meta))
+            return orjson.dumps(self._table(objects, meta))
         api_version = self._api_version
         if self._form.kind != OBJECT:
             kind, api_version = "PartialObjectMetadataList", self._form.meta_version
@@ -110,11 +112,24 @@ class Renderer:
             "metadata": obj["metadata"],
         }
 
-    def _table(self, objects: Sequence[JsonObject], revision: str, meta: JsonObject) -> JsonObject:
-        raise NotImplementedError
+    def _table(self, objects: Sequence[JsonObject], meta: JsonObject) -> JsonObject:
+        shown = table(
+            self._resource,
+            self._version,
+            objects,
+            cast("IncludeObject", self._form.include),
+            now=self._now_s,
+            list_metadata=meta,
+        )
+        shown["apiVersion"] = self._form.meta_version
+        return shown
 
 
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def _version_only(metadata: JsonObject) -> JsonObject:
+    return {key: metadata[key] for key in ("resourceVersion",) if key in metadata}
 
 
 def shown(obj: JsonObject, revision: int, version: Version, api_version: str) -> JsonObject:

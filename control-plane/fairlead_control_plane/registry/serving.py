@@ -10,6 +10,7 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import BadRequest, NotFound
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.registry import (
+    applying,
     body,
     deleting,
     lookup,
@@ -19,11 +20,12 @@ from fairlead_control_plane.registry import (
     metadata,
     patching,
     reading,
+    scaling,
     writing,
 )
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written
-from fairlead_control_plane.registry.options import delete_options, list_options, write_options
+from fairlead_control_plane.registry.options import WriteOptions, delete_options, list_options, write_options
 from fairlead_control_plane.registry.rendering import Renderer
 from fairlead_control_plane.registry.watching import Watch
 from fairlead_control_plane.watch.selection import Selection, selection
@@ -68,6 +70,8 @@ class Serving:
     async def _get(self, target: Target, request: Request) -> Response:
         renderer = self._renderer(target, request)
         row = await reading.get_row(self._parts, target, request.query.get("resourceVersion", ""))
+        if target.subresource == "scale":
+            return self._scale(target, renderer, row.value, row.mod_revision)
         return _answer(renderer, renderer.one(row.value, row.mod_revision))
 
     async def _list(self, target: Target, request: Request) -> Response:
@@ -125,7 +129,12 @@ class Serving:
     async def _update(self, target: Target, request: Request) -> Response:
         options = write_options(request.query, request.query_all, _agent(request), "UpdateOptions")
         renderer = self._renderer(target, request)
-        obj = body.decode(await request.body(), request.headers.get("content-type", ""), target, options.validation)
+        raw = await request.body()
+        if target.subresource == "scale":
+            body.check_size(raw)
+            parsed, _ = body.parse_json(raw, "Ignore")
+            return await self._rescale(target, renderer, options, lambda _: scaling.checked(target, parsed))
+        obj = body.decode(raw, request.headers.get("content-type", ""), target, options.validation)
         metadata.check_place(obj, target.resource, target.namespace, target.name)
         raw = orjson.dumps(obj)
 
@@ -146,11 +155,33 @@ class Serving:
         renderer = self._renderer(target, request)
         raw = await request.body()
         if is_apply:
-            raise BadRequest("apply is not supported")
+            config, problems = applying.configuration(raw, options.validation)
+            applied = await applying.apply(self._parts, target, config, options, problems=problems)
+            return _written(renderer, applied)
         change, problems = patching.patch_of(raw, kind, target, options.validation)
+        if target.subresource == "scale":
+            return await self._rescale(target, renderer, options, lambda scale: scaling.checked(target, change(scale)))
         manage = managing.by(self._parts, target, options)
         written = await patching.patch(self._parts, target, change, options, manage, problems)
         return _written(renderer, written)
+
+    def _scale(self, target: Target, renderer: Renderer, value: bytes, revision: int) -> Response:
+        return _answer(renderer, orjson.dumps(scaling.scale_of(target, renderer.decode(value, revision))))
+
+    async def _rescale(
+        self, target: Target, renderer: Renderer, options: WriteOptions, change: patching.Patch
+    ) -> Response:
+        """Update an object through its Scale; ``change`` makes the new Scale from the present one."""
+
+        async def changed(old: JsonObject | None) -> JsonObject:
+            if old is None:
+                raise messages.not_found(target.resource, target.name)
+            scale = change(scaling.scale_of(target, old))
+            return body.finish(scaling.scaled(target, old, scale), target, "Ignore", [])
+
+        manage = managing.by(self._parts, target, options)
+        written = await writing.update(self._parts, target, changed, options, manage)
+        return self._scale(target, renderer, written.value, written.revision)
 
     async def _delete(self, target: Target, request: Request) -> Response:
         options = delete_options(request.query, await _options_body(request))
