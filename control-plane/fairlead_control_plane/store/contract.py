@@ -82,7 +82,8 @@ class Range:
         rows: In key order (byte-wise).
         revision: The revision the read shows; pass it on to read the next page of the same snapshot.
         more: True when ``limit`` cut the answer.
-        remaining: Rows after the last one returned; 0 when ``more`` is false. May be counted only when ``more``.
+        remaining: Rows after the last one returned; 0 when ``more`` is false. When there are many (over a thousand)
+            it may be counted a moment later than the rows were read, as Kubernetes allows of remainingItemCount.
     """
 
     rows: Sequence[Row]

@@ -30,6 +30,9 @@ _EVENTS = (
     " WHERE h.id > ? AND h.id < ? AND h.key >= ? AND h.key < ? ORDER BY h.id"
 )
 
+COUNTED_ROWS = 1_024
+"""Rows up to which what remains of a range is counted exactly, at its revision; at most a millisecond."""
+
 
 def ids_after(revision: int) -> int:
     """Return the first id that lies above every row of ``revision``."""
@@ -96,12 +99,16 @@ class RangeReader:
                 return False
         return True
 
-    def remaining(self, at_most: int) -> int | None:
-        """Count the rows after those read; None when there are more than ``at_most``, as counting walks over them."""
-        start = self._rows[-1].key + "\0" if self._rows else self._bounds[0]
+    def remaining(self) -> int | None:
+        """Count the rows after those read; None when there are more than :data:`COUNTED_ROWS`."""
         revision = None if self._is_current else self._revision
-        count = read_count(self._connection, start, self._bounds[1], revision, at_most + 1)
-        return None if count > at_most else count
+        count = read_count(self._connection, self.rest, self._bounds[1], revision, COUNTED_ROWS + 1)
+        return None if count > COUNTED_ROWS else count
+
+    @property
+    def rest(self) -> str:
+        """Return where the rows after those read begin."""
+        return self._rows[-1].key + "\0" if self._rows else self._bounds[0]
 
     def close(self) -> None:
         """Let go of the read transaction; what was read stays."""

@@ -55,6 +55,7 @@ class RemoteStore:
         self._follower = Follower(revision, limits)
         self._writer: asyncio.StreamWriter | None = None
         self._calls: dict[int, asyncio.Future[Incoming]] = {}
+        self._parts: dict[int, list[Row]] = {}
         self._streams: dict[int, asyncio.Queue[Incoming | None]] = {}
         self._ids = itertools.count(1)
         self._unusable = ""
@@ -94,9 +95,14 @@ class RemoteStore:
 
     async def range(self, start: str, end: str, *, limit: int = 0, revision: int = 0) -> Range:
         """See the contract."""
-        frame = await self._call({"call": "range", "in": [start, end], "limit": limit, "at": revision})
-        header = frame.header
-        return Range(frame.rows(header["rows"]), header["revision"], header["more"], header["remaining"])
+        call = next(self._ids)
+        rows = self._parts[call] = []
+        asked = {"id": call, "call": "range", "in": [start, end], "limit": limit, "at": revision}
+        try:
+            header = (await self._ask(call, Outgoing(asked).encode())).header
+        finally:
+            del self._parts[call]
+        return Range(rows, header["revision"], header["more"], header["remaining"])
 
     async def count(self, start: str, end: str) -> int:
         """See the contract."""
@@ -243,6 +249,9 @@ class RemoteStore:
         call = int(frame.header["id"])
         if call == _FEED:
             self._follow(frame)
+        elif "part" in frame.header:
+            if (rows := self._parts.get(call)) is not None:
+                rows.extend(frame.rows(frame.header["part"]))
         elif (future := self._calls.get(call)) is not None:
             if future.done():
                 return

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from pathlib import Path
 
 import structlog
@@ -123,36 +123,37 @@ class _Connection:
             if frame.header["call"] == "watch":
                 await self._watch(call, frame.header)
             else:
-                answer = await self._call(call, frame)
-                failpoints.hit("before-reply")
-                self._send(answer)
-                failpoints.hit("after-reply")
+                for part in await self._call(call, frame):
+                    failpoints.hit("before-reply")
+                    self._send(part)
+                    failpoints.hit("after-reply")
+                    await self._writer.drain()
         except (StoreError, ValueError) as error:
             self._send(encode_error(call, error))
         except OSError:
             self._writer.close()
 
-    async def _call(self, call: int, frame: Incoming) -> bytes:
+    async def _call(self, call: int, frame: Incoming) -> Iterable[bytes]:
         store, header = self._store, frame.header
         match header["call"]:
             case "commit":
                 compares = [Compare(key, revision) for key, revision in header["if"]]
                 revision = await store.commit(frame.operations(header["do"]), compares)
-                return Outgoing({"id": call, "revision": revision}).encode()
+                return [Outgoing({"id": call, "revision": revision}).encode()]
             case "get":
                 answer = Outgoing({"id": call})
                 answer.header["row"] = answer.row(await store.get(header["key"], revision=header["at"]))
-                return answer.encode()
+                return [answer.encode()]
             case "range":
                 found = await store.range(*header["in"], limit=header["limit"], revision=header["at"])
                 return encode_range(call, found)
             case "count":
-                return Outgoing({"id": call, "count": await store.count(*header["in"])}).encode()
+                return [Outgoing({"id": call, "count": await store.count(*header["in"])}).encode()]
             case "current":
-                return Outgoing({"id": call, "revision": await store.current_revision()}).encode()
+                return [Outgoing({"id": call, "revision": await store.current_revision()}).encode()]
             case "compact":
                 await store.compact(header["at"])
-                return Outgoing({"id": call}).encode()
+                return [Outgoing({"id": call}).encode()]
         raise ValueError(f"unknown call {header['call']!r}")
 
     async def _watch(self, call: int, header: Header) -> None:

@@ -149,27 +149,24 @@ class SqliteStore:
         while True:
             asked = _Asked(start, end, limit, revision or self._feed.revision)
             try:
-                found = self._range_here(asked)
-                return found if found is not None else await self._in_thread(partial(_range_all, asked=asked))
+                return await self._range(asked)
             except apsw.Error as error:
                 raise Unavailable(f"the store cannot be read: {error}") from error
             except Compacted:
                 if revision:
                     raise  # else: compaction has passed what was newest a moment ago
 
-    def _range_here(self, asked: _Asked) -> Range | None:
-        """Read a small range on the event loop; None when it is not small."""
+    async def _range(self, asked: _Asked) -> Range:
         if self._database.is_memory:
             return _range_all(self._reader, asked)
-        if asked.limit > INLINE_ROWS:
-            return None
-        reader = RangeReader(self._reader, asked.start, asked.end, limit=asked.limit, revision=asked.revision)
-        is_complete = reader.read(INLINE_ROWS + 1, INLINE_BYTES)
-        reader.close()  # an open cursor would hold the pinned transaction back
-        if not is_complete:
-            return None
-        remaining = reader.remaining(INLINE_ROWS * 8) if reader.more else 0
-        return None if remaining is None else reader.answer(remaining)
+        if asked.limit <= INLINE_ROWS:
+            reader = RangeReader(self._reader, asked.start, asked.end, limit=asked.limit, revision=asked.revision)
+            is_complete = reader.read(INLINE_ROWS + 1, INLINE_BYTES)
+            reader.close()  # an open cursor would hold the pinned transaction back
+            if is_complete:
+                remaining = reader.remaining() if reader.more else 0
+                return reader.answer(await self.count(reader.rest, asked.end) if remaining is None else remaining)
+        return await self._in_thread(partial(_range_all, asked=asked))
 
     async def count(self, start: str, end: str) -> int:
         """See the contract."""
@@ -285,6 +282,6 @@ def _read_with(database: Database, read: Callable[[apsw.Connection], T]) -> T:
 def _range_all(connection: apsw.Connection, asked: _Asked) -> Range:
     reader = RangeReader(connection, asked.start, asked.end, limit=asked.limit, revision=asked.revision)
     reader.read(_NO_BOUND, _NO_BOUND)
-    remaining = reader.remaining(_NO_BOUND) if reader.more else 0
     reader.close()
-    return reader.answer(remaining or 0)
+    remaining = reader.remaining() if reader.more else 0
+    return reader.answer(read_count(connection, reader.rest, asked.end) if remaining is None else remaining)
