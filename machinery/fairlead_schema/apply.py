@@ -244,7 +244,9 @@ def _applied(
     owned = Ownership(fields, write.api_version, previous.time if previous else "")
     managers = {**managers, write.manager: owned}
     if previous is not None and previous.fields.difference(fields):
-        merged = _pruned(write, merged, managers, previous.fields)
+        pruned = _pruned(write, merged, managers, previous.fields)
+        # Laid over once more, for what the config holds empty: pruning leaves null where it took the last item.
+        merged = merge(write.shape, pruned, config)
     comparison = compare(write.shape, live, merged).without(write.reset)
     found, lost = _shifted(managers, comparison, write.manager)
     if lost and not force:
@@ -261,7 +263,7 @@ def _applied(
     return merged, found
 
 
-def _pruned(write: _Write, merged: JsonObject, managers: Managers, last: FieldSet) -> JsonObject:
+def _pruned(write: _Write, merged: JsonObject, managers: Managers, last: FieldSet) -> Any:
     """
     Drop what the manager applied last time and does not now, unless someone else owns it.
 
@@ -277,8 +279,7 @@ def _pruned(write: _Write, merged: JsonObject, managers: Managers, last: FieldSe
     kept = with_named(shape, fields_of(shape, rest)).union(with_named(shape, owned))
     rest = remove(shape, merged, everything.difference(kept)) or {}
     gone = everything.difference(with_named(shape, fields_of(shape, rest))).intersection(last)
-    pruned: JsonObject = (remove(shape, merged, gone) or {}) if gone else merged
-    return pruned
+    return remove(shape, merged, gone) or {} if gone else merged
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -59,7 +59,8 @@ def _make(node: Node) -> Decoder | None:
 
 
 def _map_walk(node: Node) -> Decoder:
-    struct = _short(node.name) if node.raw.get("properties") else ""
+    is_struct = bool(node.raw.get("properties"))
+    struct = _short(node.name) if is_struct else ""
     go_type = _go_type(node)
     tables: list[tuple[dict[str, Decoder | None], Decoder | None]] = []
 
@@ -75,7 +76,7 @@ def _map_walk(node: Node) -> Decoder:
             check = table.get(name, others)
             if check is not None:
                 # A map's keys are no part of the path, the fields of a struct are.
-                problem = check(item, (f"{path}.{name}" if path else name) if struct else path, inner_owner)
+                problem = check(item, (f"{path}.{name}" if path else name) if is_struct else path, inner_owner)
                 if problem:
                     return problem
         return None
