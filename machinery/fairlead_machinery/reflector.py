@@ -1,0 +1,190 @@
+"""
+List and watch, for ever, as one stream of changes.
+
+Invariant: an object is reported as gone only after the server said so: by a DELETED event, or by a list that was read
+completely, in one snapshot, with success. An error, a broken watch, a half-read or refused list is silence, not news.
+
+Source: k8s.io/client-go/tools/cache Reflector.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import ApiError
+from fairlead_machinery.cache import ObjectKey, key_of
+from fairlead_machinery.client import Event, Gvr, Unreachable, is_gone
+
+log = structlog.get_logger(__name__)
+
+MIN_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
+RELIST_JITTER_S = 1.0
+STEADY_WATCH_S = 5.0
+
+
+class Source(Protocol):
+    """What a reflector reads from; :class:`fairlead_machinery.client.Client` is one."""
+
+    async def list(
+        self, gvr: Gvr, *, namespace: str = "", query: Mapping[str, str] | None = None
+    ) -> tuple[list[JsonObject], str]:
+        """List completely."""
+
+    def watch(
+        self, gvr: Gvr, *, namespace: str = "", resource_version: str = "", query: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Watch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """
+    One change.
+
+    Attributes:
+        kind: ``added``, ``modified``, ``deleted``, or ``complete``: all that is there has been reported, and what
+            had vanished too. On ``complete`` key and object are None.
+        key: Which object.
+        object: As it is now; for ``deleted`` its last known state, or None when it vanished between two lists.
+    """
+
+    kind: str
+    key: ObjectKey | None = None
+    object: JsonObject | None = None
+
+
+class Reflector:
+    """
+    A change feed of one resource.
+
+    Args:
+        source: Where to read.
+        gvr, namespace, query: What to read; ``query`` may hold selectors.
+        on_delta: Called for each change, in order; must not block. It raising stops the reflector.
+        jitter: Random part in [0, 1) of pauses.
+
+    Attributes:
+        synced: Set once everything there was at the first complete list has been reported.
+        healthy: False while the server cannot be read; for status, not for decisions about objects.
+        last_error: Why not.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        gvr: Gvr,
+        on_delta: Callable[[Delta], None],
+        *,
+        namespace: str = "",
+        query: Mapping[str, str] | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._source = source
+        self._gvr = gvr
+        self._on_delta = on_delta
+        self._namespace = namespace
+        self._query = dict(query or {})
+        self._jitter = jitter
+        self._known: dict[ObjectKey, tuple[str, str]] = {}  # uid and resourceVersion
+        self._version = ""
+        self._backoff_s = MIN_BACKOFF_S
+        self.synced = asyncio.Event()
+        self.healthy = False
+        self.last_error = ""
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        while True:
+            try:
+                if not self._version:
+                    await self._relist()
+                started_s = asyncio.get_running_loop().time()
+                await self._watch()
+                if asyncio.get_running_loop().time() - started_s < STEADY_WATCH_S:
+                    await self._pause()  # a server that ends watches at once is not hammered
+            except ApiError as error:
+                await self._failed(error, expired=is_gone(error))
+            except Unreachable as error:
+                await self._failed(error, expired=False)
+
+    async def _failed(self, error: Exception, *, expired: bool) -> None:
+        self.healthy = expired
+        self.last_error = str(error)
+        if expired:
+            self._version = ""
+            log.info("watch expired, listing again", resource=str(self._gvr))
+            await asyncio.sleep(self._jitter() * RELIST_JITTER_S)
+            if self._backoff_s > MIN_BACKOFF_S:
+                await self._pause()
+            self._backoff_s = min(self._backoff_s * 2, MAX_BACKOFF_S)
+            return
+        log.warning("cannot read", resource=str(self._gvr), error=self.last_error)
+        await self._pause()
+
+    async def _pause(self) -> None:
+        delay_s = self._backoff_s * (0.5 + self._jitter() / 2)
+        self._backoff_s = min(self._backoff_s * 2, MAX_BACKOFF_S)
+        await asyncio.sleep(delay_s)
+
+    def _alive(self) -> None:
+        self.healthy = True
+        self.last_error = ""
+        self._backoff_s = MIN_BACKOFF_S
+
+    async def _relist(self) -> None:
+        """Report the difference to a new snapshot, once all of it is here."""
+        items, version = await self._source.list(self._gvr, namespace=self._namespace, query=self._query)
+        if not version:
+            raise ApiError(f"the list of {self._gvr} has no resourceVersion")
+        current = {key_of(item): item for item in items}
+        for key in [key for key in self._known if key not in current]:
+            del self._known[key]
+            self._on_delta(Delta("deleted", key))
+        for key, item in current.items():
+            self._store(key, item)
+        self._version = version
+        self.healthy = True
+        self.last_error = ""
+        self._on_delta(Delta("complete"))
+        self.synced.set()
+
+    def _store(self, key: ObjectKey, item: JsonObject) -> None:
+        metadata = item["metadata"]
+        uid, version = metadata.get("uid", ""), metadata.get("resourceVersion", "")
+        old = self._known.get(key)
+        if old == (uid, version) and version:
+            return
+        if old is not None and old[0] != uid:  # deleted and made again while nobody watched
+            self._on_delta(Delta("deleted", key))
+            old = None
+        self._known[key] = (uid, version)
+        self._on_delta(Delta("added" if old is None else "modified", key, item))
+
+    async def _watch(self) -> None:
+        events = self._source.watch(
+            self._gvr, namespace=self._namespace, resource_version=self._version, query=self._query
+        )
+        async with aclosing(events) as stream:
+            async for event in stream:
+                self._alive()
+                self._handle(event)
+
+    def _handle(self, event: Event) -> None:
+        version = event.object["metadata"].get("resourceVersion", "")
+        if event.type != "BOOKMARK":
+            key = key_of(event.object)
+            if event.type == "DELETED":
+                self._known.pop(key, None)
+                self._on_delta(Delta("deleted", key, event.object))
+            else:
+                self._store(key, event.object)
+        if version:
+            self._version = version

@@ -1,0 +1,222 @@
+"""The change feed, in virtual time, with a source that plays a server's moods."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from typing import Any
+
+import looptime
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import ApiError, Expired, Forbidden, NotFound, ServiceUnavailable, Unauthorized
+from fairlead_machinery.cache import Cache, ObjectKey
+from fairlead_machinery.client import Event, Gvr, Unreachable
+from fairlead_machinery.reflector import Delta, Reflector
+
+GVR = Gvr("", "v1", "configmaps")
+BREAKS: list[Exception] = [
+    Unauthorized("401"), Forbidden("403"), NotFound("404"), Expired("410"), ServiceUnavailable("503"),
+    Unreachable("cut"), ApiError("no metadata"),
+]  # fmt: skip
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+        runner.run(main)
+
+
+class Server:
+    """Objects with versions; ``fail`` answers the next requests with errors."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, JsonObject] = {}
+        self.events: list[Event] = []
+        self.version = 1
+        self.compacted = 0
+        self.failures: list[Exception] = []
+        self.changed = asyncio.Event()
+        self.lists = 0
+
+    def write(self, name: str, *, gone: bool = False) -> None:
+        self.version += 1
+        old = self.objects.get(name)
+        uid = old["metadata"]["uid"] if old else f"uid-{self.version}"
+        obj = {"metadata": {"name": name, "uid": uid, "resourceVersion": str(self.version)}}
+        if gone:
+            if self.objects.pop(name, None) is None:
+                return
+            self.events.append(Event("DELETED", obj))
+        else:
+            self.events.append(Event("MODIFIED" if old else "ADDED", obj))
+            self.objects[name] = obj
+        self.changed.set()
+
+    def _maybe_fail(self) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+
+    async def list(
+        self, gvr: Gvr, *, namespace: str = "", query: Mapping[str, str] | None = None
+    ) -> tuple[list[JsonObject], str]:
+        self.lists += 1
+        await asyncio.sleep(0.01)
+        self._maybe_fail()
+        return list(self.objects.values()), str(self.version)
+
+    async def watch(
+        self, gvr: Gvr, *, namespace: str = "", resource_version: str = "", query: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Event, None]:
+        after = int(resource_version)
+        self._maybe_fail()
+        while True:
+            if after < self.compacted:
+                raise Expired("too old")
+            for event in [one for one in self.events if int(one.object["metadata"]["resourceVersion"]) > after]:
+                after = int(event.object["metadata"]["resourceVersion"])
+                yield event
+            self.changed.clear()
+            await self.changed.wait()
+            self._maybe_fail()
+
+
+class Feed:
+    """Collects deltas into a cache."""
+
+    def __init__(self, server: Server) -> None:
+        self.deltas: list[Delta] = []
+        self.cache: Cache[JsonObject] = Cache()
+        self.reflector = Reflector(server, GVR, self.take, jitter=lambda: 0.5)
+
+    def take(self, delta: Delta) -> None:
+        self.deltas.append(delta)
+        if delta.key is None:
+            return
+        if delta.kind == "deleted":
+            self.cache.remove(delta.key)
+        elif delta.object is not None:
+            self.cache.put(delta.key, delta.object)
+
+    def deleted(self) -> list[str]:
+        return [delta.key.name for delta in self.deltas if delta.kind == "deleted" and delta.key]
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def test_what_there_is_comes_first_then_complete_then_changes() -> None:
+    async def main() -> None:
+        server = Server()
+        server.write("a")
+        feed = Feed(server)
+        task = asyncio.create_task(feed.reflector.run())
+        await feed.reflector.synced.wait()
+        server.write("b")
+        server.write("a", gone=True)
+        await asyncio.sleep(1)
+        kinds = [(delta.kind, delta.key.name if delta.key else "") for delta in feed.deltas]
+        assert kinds == [("added", "a"), ("complete", ""), ("added", "b"), ("deleted", "a")]
+        assert server.lists == 1
+        await stop(task)
+
+    run(main())
+
+
+@pytest.mark.parametrize("error", BREAKS, ids=str)
+def test_no_error_makes_an_object_look_deleted(error: Exception) -> None:
+    async def main() -> None:
+        server = Server()
+        server.write("a")
+        feed = Feed(server)
+        task = asyncio.create_task(feed.reflector.run())
+        await feed.reflector.synced.wait()
+        server.failures = [error] * 20
+        server.write("b")
+        await asyncio.sleep(3)
+        assert feed.deleted() == []
+        server.failures = []
+        await asyncio.sleep(60)
+        assert {key.name for key in feed.cache.keys()} == {"a", "b"}  # noqa: SIM118 - a method of ours
+        assert feed.deleted() == []
+        assert feed.reflector.healthy
+        await stop(task)
+
+    run(main())
+
+
+def test_what_vanished_while_the_watch_was_blind_is_found_by_a_complete_list() -> None:
+    async def main() -> None:
+        server = Server()
+        server.write("a")
+        server.write("b")
+        feed = Feed(server)
+        task = asyncio.create_task(feed.reflector.run())
+        await feed.reflector.synced.wait()
+        server.failures = [Unreachable("cut")]
+        server.write("a", gone=True)
+        server.events.clear()
+        server.compacted = server.version
+        server.failures = [Unreachable("cut"), Expired("410"), Forbidden("403")]
+        server.version += 1
+        await asyncio.sleep(60)
+        assert feed.deleted() == ["a"]
+        assert feed.deltas[-1].kind == "complete"
+        await stop(task)
+
+    run(main())
+
+
+def test_an_object_made_again_while_blind_is_another_one() -> None:
+    async def main() -> None:
+        server = Server()
+        server.write("a")
+        feed = Feed(server)
+        task = asyncio.create_task(feed.reflector.run())
+        await feed.reflector.synced.wait()
+        del server.objects["a"]
+        server.failures = [Expired("410")]
+        server.write("a")
+        await asyncio.sleep(60)
+        kinds = [delta.kind for delta in feed.deltas]
+        assert kinds == ["added", "complete", "deleted", "added", "complete"]
+        await stop(task)
+
+    run(main())
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["write", "gone", "break", "compact", "wait"]), st.integers(0, 3), st.integers(0, 6)),
+    max_size=25,
+)
+
+
+@given(STEPS)
+def test_the_cache_ends_up_as_the_server_is(steps: list[tuple[str, int, int]]) -> None:
+    """Whatever breaks in between; and nothing that lives is ever reported as deleted."""
+
+    async def main() -> None:
+        server = Server()
+        feed = Feed(server)
+        task = asyncio.create_task(feed.reflector.run())
+        for step, name, which in steps:
+            if step == "write":
+                server.write(f"o{name}")
+            elif step == "gone":
+                server.write(f"o{name}", gone=True)
+            elif step == "break":
+                server.failures.append(BREAKS[which])
+            elif step == "compact":
+                server.compacted = server.version - 1
+            else:
+                await asyncio.sleep(which)
+        server.failures.clear()
+        server.write("last")
+        await asyncio.sleep(120)
+        assert {key.name: feed.cache.get(key) for key in feed.cache.keys()} == server.objects  # noqa: SIM118 - ours
+        assert feed.cache.get(ObjectKey("", "", "last")) is not None
+        await stop(task)
+
+    run(main())
