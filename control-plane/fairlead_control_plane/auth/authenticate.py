@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,9 @@ from fairlead_api.request import ANONYMOUS, User
 from fairlead_machinery.web import Request
 
 AUTHENTICATED = "system:authenticated"
+
+_TOKEN = re.compile(r"[!-+\--~]+")
+"""Printable ASCII without spaces and without the comma that joins repeated headers."""
 
 TokenVerifier = Callable[[str], Awaitable[User | None]]
 """Returns the user of a bearer token, or None when it is none of this verifier's or not valid."""
@@ -67,7 +71,7 @@ class Authenticator:
         if scheme.lower() != "bearer":
             return ANONYMOUS if self._anonymous else None
         token = token.strip()
-        if not token or not token.isascii() or any(char.isspace() or char == "," for char in token):
+        if not _TOKEN.fullmatch(token):
             return None
         for verify in self._verifiers:
             user = await verify(token)

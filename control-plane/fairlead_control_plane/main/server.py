@@ -29,7 +29,9 @@ from fairlead_control_plane.auth.policies import Policies
 from fairlead_control_plane.auth.reviews import Reviews
 from fairlead_control_plane.auth.token_request import TokenRequests
 from fairlead_control_plane.auth.tokens import ServiceAccountTokens, load_key
+from fairlead_control_plane.http.discovery import Discovery, root_paths
 from fairlead_control_plane.http.dispatch import Dispatcher, Routes, Serve
+from fairlead_control_plane.http.documents import Documents
 from fairlead_control_plane.http.health import Check, Health, version_document
 from fairlead_control_plane.http.identity import Identity
 from fairlead_control_plane.http.listener import Listener
@@ -154,7 +156,14 @@ async def _compose(settings: Settings, store: Store, credentials: _Credentials, 
     )
     await kinds.begin(registry)
     identity = Identity(tokens)
-    documents: dict[str, Serve] = {".well-known": identity, "openid": identity}
+    discovery = Discovery(kinds.catalog, Documents())
+    documents: dict[str, Serve] = {
+        "": root_paths,
+        "api": discovery,
+        "apis": discovery,
+        ".well-known": identity,
+        "openid": identity,
+    }
     routes = Routes(registry.serve, documents, kinds.resolve, kinds.home)
     authenticator = Authenticator([credentials.static, accounts.authenticate], clock=time.time)
     health = Health({}, {"store": _store_check(store)}, version_document())
@@ -162,6 +171,7 @@ async def _compose(settings: Settings, store: Store, credentials: _Credentials, 
     stack.push_async_callback(listener.stop, settings.grace_s)
     port = await _listen(listener, settings, credentials.context)
     identity.url = url = settings.url(port)
+    discovery.server_address = url.removeprefix("https://")
     kubeconfig = _write_kubeconfigs(settings, url, credentials)
     return Running(url, port, kubeconfig)
 
