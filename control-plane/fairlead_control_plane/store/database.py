@@ -55,6 +55,7 @@ class Database:
     connection: apsw.Connection
     lock: int | None = None
     pool: list[apsw.Connection] = field(default_factory=list)
+    is_closed: bool = False
 
     @property
     def is_memory(self) -> bool:
@@ -62,16 +63,26 @@ class Database:
         return self.path == MEMORY
 
     def reader(self) -> apsw.Connection:
-        """Return a further connection that reads, idle or new; give it back to ``pool``."""
+        """Return a further connection that reads, for :meth:`give_back` when done; may wait for the disk."""
         if self.pool:
             return self.pool.pop()
         connection = apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READWRITE)
         connection.set_busy_timeout(5_000)
-        connection.execute("PRAGMA query_only=ON")
+        connection.execute("PRAGMA query_only=ON; PRAGMA cache_size=-16384")
         return connection
+
+    def give_back(self, connection: apsw.Connection) -> None:
+        """End the connection's read transaction and keep it for the next reader."""
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if self.is_closed:
+            connection.close()
+        else:
+            self.pool.append(connection)
 
     def close(self) -> None:
         """Close every connection, the writer last (it moves the WAL into the file), then release the lock."""
+        self.is_closed = True
         for connection in self.pool:
             connection.close()
         self.connection.close()
@@ -137,7 +148,7 @@ def _connect(file: Path) -> apsw.Connection:
         connection.execute(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_spill=OFF;"
             "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864"
-        )
+        ).fetchall()  # a statement that answers holds up those behind it until its answer is taken
         if is_new or not _has_schema(connection):
             _create(connection)
     except apsw.Error as error:

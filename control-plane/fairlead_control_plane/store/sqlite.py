@@ -3,18 +3,15 @@ The default store: one SQLite file owned by one process.
 
 Writes: :mod:`writing` (group commit). Reads of a row or a small range run on the event loop, on a connection whose
 read transaction is pinned at the newest revision that listeners have seen, so that no read is ahead of a cache;
-large ranges run in a thread. Watches: :mod:`feed`, and history where its ring has forgotten.
+large ranges: :mod:`large_reads`. Watches: :mod:`feed`, and history where its ring has forgotten.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import apsw
 
@@ -31,8 +28,8 @@ from fairlead_control_plane.store.contract import (
 )
 from fairlead_control_plane.store.database import Database, newest_revision, open_database
 from fairlead_control_plane.store.feed import Feed, FeedLimits
+from fairlead_control_plane.store.large_reads import LargeReads, RangeQuery
 from fairlead_control_plane.store.reading import (
-    RangeReader,
     read_count,
     read_events,
     read_row,
@@ -42,7 +39,7 @@ from fairlead_control_plane.store.transaction import Transaction, check_transact
 from fairlead_control_plane.store.writing import Writer
 
 INLINE_ROWS = 512
-"""Rows a range may read on the event loop (about half a millisecond); more go to a thread."""
+"""Rows a range may read on the event loop ; more are left to :mod:`large_reads`."""
 
 INLINE_BYTES = 1 << 20
 
@@ -50,16 +47,6 @@ WATCH_WINDOW = 256
 """Events of history a watch reads in one turn of the event loop."""
 
 _NO_BOUND = 1 << 62
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    start: str
-    end: str
-    limit: int
-    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +75,7 @@ class SqliteStore:
         self._is_closed = False
         self._writer = Writer(database.connection, self._publish, is_threaded=not database.is_memory)
         self._compactor = Compactor(self._writer, lambda: self._feed.revision)
-        self._threads = ThreadPoolExecutor(2, "store-read")
+        self._large_reads = LargeReads(database)
         self._compaction: asyncio.Task[None] | None = None
         self._pin()
 
@@ -147,34 +134,33 @@ class SqliteStore:
         """See the contract."""
         self._check_revision(revision)
         while True:
-            asked = _Asked(start, end, limit, revision or self._feed.revision)
             try:
-                return await self._range(asked)
+                return await self._range(RangeQuery(start, end, limit, revision or self._feed.revision))
             except apsw.Error as error:
                 raise Unavailable(f"the store cannot be read: {error}") from error
             except Compacted:
                 if revision:
                     raise  # else: compaction has passed what was newest a moment ago
 
-    async def _range(self, asked: _Asked) -> Range:
-        if self._database.is_memory:
-            return _range_all(self._reader, asked)
-        if asked.limit <= INLINE_ROWS:
-            reader = RangeReader(self._reader, asked.start, asked.end, limit=asked.limit, revision=asked.revision)
-            is_complete = reader.read(INLINE_ROWS + 1, INLINE_BYTES)
-            reader.close()  # an open cursor would hold the pinned transaction back
-            if is_complete:
-                remaining = reader.remaining() if reader.more else 0
-                return reader.answer(await self.count(reader.rest, asked.end) if remaining is None else remaining)
-        return await self._in_thread(partial(_range_all, asked=asked))
+    async def _range(self, query: RangeQuery) -> Range:
+        if query.limit > INLINE_ROWS and not self._database.is_memory:
+            return await self._large_reads.range(query)
+        reader = query.reader(self._reader)
+        bounds = (_NO_BOUND, _NO_BOUND) if self._database.is_memory else (INLINE_ROWS + 1, INLINE_BYTES)
+        is_complete = reader.read(*bounds)
+        reader.close()  # an open cursor would hold the pinned transaction back
+        if not is_complete:
+            return await self._large_reads.range(query)
+        remaining = reader.remaining() if reader.more else 0
+        return reader.answer(await self.count(reader.rest, query.end) if remaining is None else remaining)
 
     async def count(self, start: str, end: str) -> int:
         """See the contract."""
         self._check_open()
-        if self._database.is_memory:
-            return read_count(self._reader, start, end)
         try:
-            return await self._in_thread(lambda connection: read_count(connection, start, end))
+            if self._database.is_memory:
+                return read_count(self._reader, start, end)
+            return await self._large_reads.count(start, end)
         except apsw.Error as error:
             raise Unavailable(f"the store cannot be read: {error}") from error
 
@@ -235,7 +221,7 @@ class SqliteStore:
         await asyncio.to_thread(self._release)
 
     def _release(self) -> None:
-        self._threads.shutdown()
+        self._large_reads.close()
         if not self._database.is_memory:
             self._reader.close()
         self._database.close()
@@ -253,10 +239,6 @@ class SqliteStore:
             self._reader.execute("COMMIT")
         self._reader.execute("BEGIN; SELECT value FROM progress WHERE name = ''").fetchall()
 
-    async def _in_thread(self, read: Callable[[apsw.Connection], T]) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _read_with, self._database, read)
-
     def _check_open(self) -> None:
         if self._is_closed:
             raise Unavailable("the store is closed")
@@ -267,21 +249,3 @@ class SqliteStore:
             raise FutureRevision(f"revision {revision} has not happened, the newest is {self._feed.revision}")
         if revision and revision < self._compactor.compacted:
             raise Compacted(self._compactor.compacted)
-
-
-def _read_with(database: Database, read: Callable[[apsw.Connection], T]) -> T:
-    connection = database.reader()
-    try:
-        connection.execute("BEGIN")
-        return read(connection)
-    finally:
-        connection.execute("ROLLBACK")
-        database.pool.append(connection)
-
-
-def _range_all(connection: apsw.Connection, asked: _Asked) -> Range:
-    reader = RangeReader(connection, asked.start, asked.end, limit=asked.limit, revision=asked.revision)
-    reader.read(_NO_BOUND, _NO_BOUND)
-    reader.close()
-    remaining = reader.remaining() if reader.more else 0
-    return reader.answer(read_count(connection, reader.rest, asked.end) if remaining is None else remaining)

@@ -62,6 +62,13 @@ async def test_files_are_private(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_file_is_set_up_for_durability(store: SqliteStore) -> None:
+    """Each acknowledged write has been through an fsync, and only the writer's own thread checkpoints."""
+    connection = store._database.connection
+    asked = {"journal_mode": "wal", "synchronous": 2, "wal_autocheckpoint": 0, "cache_spill": 0, "temp_store": 2}
+    assert {name: connection.execute(f"PRAGMA {name}").get for name in asked} == asked
+
+
 async def test_restart_keeps_rows_and_revision(tmp_path: Path, store: SqliteStore) -> None:
     """Revisions go on where they ended, and the past can still be watched."""
     start = store.revision
