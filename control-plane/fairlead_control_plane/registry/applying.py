@@ -44,7 +44,7 @@ async def apply(
 
     Args:
         config: What the client sent; not changed.
-        problems: Complaints so far, joined by those about unknown fields.
+        problems: Complaints about doubled keys. Unknown fields are an error of their own (500), as in Kubernetes.
 
     Raises:
         Conflict: Others own fields that it changes and ``options.force`` is not set.
@@ -54,12 +54,16 @@ async def apply(
     if not isinstance(config, dict):
         raise BadRequest("error decoding YAML: the configuration must be an object")
     if not config.get("kind") or not config.get("apiVersion"):
-        raise BadRequest("error decoding YAML: Object 'Kind' or 'apiVersion' is missing in the configuration")
+        group, _, version = str(config.get("apiVersion") or "").rpartition("/")
+        raise BadRequest(f"invalid object type: {group}/{version}, Kind={config.get('kind') or ''}")
     config = body.checked_kind(copied(config), target)
     if not isinstance(config.setdefault("metadata", {}), dict):
         raise BadRequest("metadata must be an object")
-    check_place(config, target.resource, target.namespace, target.name)
-    _complain(config, target, options, problems or [])
+    # What is filled in here must not count as applied.
+    check_place(copied(config), target.resource, target.namespace, target.name)
+    if problems and options.validation == STRICT:
+        raise body.unhandled(target, "strict decoding error: " + ", ".join(problems))
+    target.warnings.extend(problems if problems and options.validation != IGNORE else ())
 
     async def changed(old: JsonObject | None) -> JsonObject:
         if old is None and target.subresource:
@@ -76,21 +80,9 @@ async def apply(
             reset_fields=managing.reset_fields(target),
         )
         new = copied(merged)
+        check_place(new, target.resource, target.namespace, target.name)
         if old is not None and config["metadata"].get("resourceVersion"):
             new["metadata"]["resourceVersion"] = config["metadata"]["resourceVersion"]
         return body.finish(new, target, IGNORE, [])
 
     return await update(parts, target, changed, options, managing.already, may_create=not target.subresource)
-
-
-def _complain(config: JsonObject, target: Target, options: WriteOptions, problems: list[str]) -> None:
-    """Refuse or warn of fields the schema does not have, and drop them, so that the merge meets none."""
-    if options.validation == IGNORE:
-        return
-    if options.validation == STRICT:
-        unknown = target.version.schema().prune(copied(config))
-        problems = [f'unknown field "{path}"' for path in unknown] + problems
-        if problems:
-            raise body.unhandled(target, "strict decoding error: " + ", ".join(problems))
-        return
-    target.warnings.extend(problems)

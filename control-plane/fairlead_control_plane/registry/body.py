@@ -24,6 +24,7 @@ from fairlead_schema.strictjson import strict_json
 LIMIT_BYTES = 3 << 20
 """Largest body, as in Kubernetes (MaxRequestBodyBytes)."""
 _SPACED_COLON = re.compile(rb'"\s+:')
+_SHOWN_BYTES = 30
 _DEPTH = 200
 """Deepest nesting that is read: far more than any kind has, far less than what a recursive walk bears."""
 
@@ -44,7 +45,10 @@ def parse_json(raw: bytes, validation: str) -> tuple[Any, list[str]]:
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from error
+        text = str(error)
+        if "zero-length" in text or "unexpected end" in text:
+            text = "unexpected end of JSON input"
+        raise BadRequest(f"json parse error: {text}") from error
     keys = count_keys(value)
     if validation == IGNORE or not isinstance(value, dict) or not _has_more_keys(raw, keys):
         return value, []
@@ -116,8 +120,36 @@ def decode(raw: bytes, content_type: str, target: Target, validation: str) -> Js
     if kind == media.YAML:
         value = parse_yaml(raw)
     else:
+        value, problems = _parsed_object(raw, target, validation)
+    return finish(checked_kind(value, target), target, validation, problems, raw)
+
+
+def _parsed_object(raw: bytes, target: Target, validation: str) -> tuple[Any, list[str]]:
+    try:
         value, problems = parse_json(raw, validation)
-    return finish(checked_kind(value, target), target, validation, problems)
+    except BadRequest as error:
+        raise _unrecognized(target, raw, error.message) from error
+    if value is None:
+        return {}, problems
+    if not isinstance(value, dict):
+        text = (
+            f"json parse error: json: cannot unmarshal {_go_name(value)} into Go value of type "
+            'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; '
+            'Kind string "json:\\"kind,omitempty\\"" }'
+        )
+        raise _unrecognized(target, raw, text)
+    return value, problems
+
+
+def _unrecognized(target: Target, raw: bytes, text: str) -> BadRequest:
+    """Return the 400 of a body that has no kind, with its beginning: as text if it may be JSON, else in hex."""
+    start = raw[:_SHOWN_BYTES]
+    shown = start.decode(errors="replace") if raw[:1] == b"{" else start.hex()
+    shown = (shown + " ..." if len(raw) > _SHOWN_BYTES else shown) or "<empty>"
+    return BadRequest(
+        f"the object provided is unrecognized (must be of type {target.resource.kind}): "
+        f"couldn't get version/kind; {text} ({shown})"
+    )
 
 
 def checked_kind(value: Any, target: Target) -> JsonObject:
@@ -129,21 +161,13 @@ def checked_kind(value: Any, target: Target) -> JsonObject:
     """
     resource = target.resource
     if not isinstance(value, dict):
-        raise BadRequest(
-            "couldn't get version/kind; json parse error: json: cannot unmarshal "
-            f"{_go_name(value)} into Go value of type struct {{ APIVersion string "
-            '"json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
-        )
+        raise BadRequest("the body must be an object")
     given, api_version = value.get("kind") or resource.kind, value.get("apiVersion") or target.api_version
-    if api_version != target.api_version:
+    if (given, api_version) != (resource.kind, target.api_version):
+        version = str(api_version).rpartition("/")[2]
         raise BadRequest(
-            f"the API version in the data ({api_version}) does not match the expected API version "
-            f"({target.api_version})"
-        )
-    if given != resource.kind:
-        raise BadRequest(
-            f'{given} in version "{target.version.name}" cannot be handled as a {resource.kind}: '
-            f"the kind in the data ({given}) does not match the expected kind ({resource.kind})"
+            f'{given} in version "{version}" cannot be handled as a {resource.kind}: no kind "{given}" is registered '
+            f'for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"'
         )
     value["kind"], value["apiVersion"] = given, api_version
     return value
@@ -154,7 +178,7 @@ def _go_name(value: Any) -> str:
     return names.get(type(value), "null")
 
 
-def finish(obj: JsonObject, target: Target, validation: str, problems: list[str]) -> JsonObject:
+def finish(obj: JsonObject, target: Target, validation: str, problems: list[str], raw: bytes = b"") -> JsonObject:
     """
     Type-check, prune and default a decoded object, in place.
 
@@ -176,7 +200,7 @@ def finish(obj: JsonObject, target: Target, validation: str, problems: list[str]
     if not obj.get("metadata"):
         obj["metadata"] = {}
     unknown = [f'unknown field "{path}"' for path in schema.prune(obj)]
-    problems = [*unknown, *problems]
+    problems = sorted([*unknown, *problems], key=lambda text: _position(text, raw)) if raw else [*unknown, *problems]
     if problems and validation == STRICT:
         text = ", ".join(problems)
         raise unhandled(target, f"strict decoding error: {text}")
@@ -188,6 +212,12 @@ def finish(obj: JsonObject, target: Target, validation: str, problems: list[str]
     obj["kind"], obj["apiVersion"] = resource.kind, target.api_version
     schema.default(obj)
     return obj
+
+
+def _position(problem: str, raw: bytes) -> int:
+    """Return about where in the body the field of a complaint stands: they are listed in its order."""
+    name = problem.split('"')[1].rpartition(".")[2]
+    return raw.find(f'"{name}"'.encode())
 
 
 def unhandled(target: Target, text: str) -> BadRequest:

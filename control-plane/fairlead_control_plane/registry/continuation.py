@@ -17,7 +17,7 @@ import orjson
 from fairlead_api.errors import BadRequest
 
 _VERSION = "fairlead.io/v1"
-_BAD = "continue key is not valid: "
+_BAD = "invalid continue token: continue key is not valid: "
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,10 @@ async def find_target(parts: Parts, info: RequestInfo, user: User) -> Target:
     if not resource.namespaced and info.namespace and resource.plural != "namespaces":
         raise messages.no_such_resource()
     _check_segments(namespace, info.name)
-    if resource.namespaced and not namespace and info.verb not in {"list", "watch", "create", "deletecollection"}:
-        raise messages.no_such_resource()
+    if not info.name and info.verb in {"update", "patch"}:
+        raise messages.method_not_allowed()
+    if resource.namespaced and not namespace and info.verb not in {"list", "watch"}:
+        raise messages.method_not_allowed() if not info.name else messages.no_such_resource()
     target = Target(resource, version, info.cluster, namespace, info.name, info.subresource, user)
     if version.deprecated:
         target.warnings.append(version.deprecation_warning or f"{target.api_version} {resource.kind} is deprecated")

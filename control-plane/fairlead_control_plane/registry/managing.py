@@ -15,6 +15,7 @@ from fairlead_schema import apply
 from fairlead_schema.fieldset import EMPTY, FieldSet
 
 _STATUS = FieldSet.of(("status",))
+_SPEC_AND_STATUS = FieldSet.of(("spec",), ("status",))
 _SPEC = FieldSet.of(("spec",))
 _BUT_STATUS = FieldSet.of(("spec",), ("metadata",))
 
@@ -43,6 +44,8 @@ def by(parts: Parts, target: Target, options: WriteOptions) -> Manage:
 
 def reset_fields(target: Target) -> FieldSet:
     """Return the fields that a write to this endpoint cannot change, so that its manager does not own them."""
+    if (target.resource.group, target.resource.plural) == ("", "namespaces"):
+        return _SPEC_AND_STATUS if target.subresource != "status" else _SPEC
     if target.subresource == "status":
         return _BUT_STATUS if target.version.open_api else _SPEC
     return _STATUS if "status" in target.version.subresources else EMPTY

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fairlead_api.errors import NotAcceptable, UnsupportedMediaType
+from fairlead_api.errors import BadRequest, NotAcceptable, UnsupportedMediaType
 
 JSON = "application/json"
 YAML = "application/yaml"
@@ -22,7 +22,7 @@ APPLY_CBOR = "application/apply-patch+cbor"
 OBJECT, TABLE, PARTIAL = "", "Table", "PartialObjectMetadata"
 _BODIES = (JSON, YAML, PROTOBUF)
 _META_VERSIONS = frozenset({"v1", "v1beta1"})
-_ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor"
+_ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ def accepted(accept: str, *, is_list: bool = False, include: str = "") -> Form:
 
     Raises:
         NotAcceptable: Nothing fits.
+        BadRequest: ``include`` is none of a Table's.
     """
     if accept in {"", "*/*", JSON}:
         return Form()
@@ -79,7 +80,12 @@ def _form(media: str, parameters: dict[str, str], *, is_list: bool, include: str
     if parameters.get("g") != "meta.k8s.io" or parameters.get("v") not in _META_VERSIONS:
         return None
     version = parameters["v"]
-    if wanted == TABLE and include in {"", "None", "Metadata", "Object"}:
+    if wanted == TABLE:
+        if include not in {"", "None", "Metadata", "Object"}:
+            raise BadRequest(
+                f'Unable to convert to Table as requested: includeObject: Invalid value: "{include}": '
+                "must be 'Metadata', 'Object', 'None', or empty"
+            )
         return Form(TABLE, version, include or "Metadata", yaml)
     if wanted == (PARTIAL + "List" if is_list else PARTIAL):
         return Form(PARTIAL, version, yaml=yaml)
@@ -129,7 +135,5 @@ def patch_type(content_type: str, allowed: tuple[str, ...]) -> str:
     """
     media = content_type.split(";", maxsplit=1)[0].strip().lower()
     if media not in allowed:
-        raise UnsupportedMediaType(
-            "the body of the request was in an unknown format - accepted media types include: " + ", ".join(allowed)
-        )
+        raise UnsupportedMediaType("415: Unsupported Media Type")
     return media

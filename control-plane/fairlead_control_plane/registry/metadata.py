@@ -27,7 +27,6 @@ _FIELDS = frozenset(
 )  # fmt: skip
 _SERVER_SET = ("creationTimestamp", "uid", "deletionTimestamp", "deletionGracePeriodSeconds")
 _IMMUTABLE = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
-_FREE_FINALIZERS = frozenset({"orphan", "foregroundDeletion", "kubernetes"})
 
 
 def name_of(obj: JsonObject) -> str:
@@ -78,6 +77,8 @@ def prepare_update(new: JsonObject, old: JsonObject) -> None:
     for key in _SERVER_SET:
         if not metadata.get(key) and before.get(key) is not None:
             metadata[key] = before[key]
+    if "creationTimestamp" in before:
+        metadata["creationTimestamp"] = before["creationTimestamp"]
     if "generation" in before:
         metadata["generation"] = before["generation"]
     else:
@@ -176,9 +177,6 @@ def _finalizer_causes(finalizers: list[str]) -> list[Cause]:
     causes = []
     for finalizer in finalizers:
         causes += [invalid("metadata.finalizers", finalizer, text) for text in validation.qualified_name(finalizer)]
-        if "/" not in finalizer and finalizer not in _FREE_FINALIZERS:
-            text = "name is neither a standard finalizer name nor is it fully qualified"
-            causes.append(invalid("metadata.finalizers", finalizer, text))
     if {"orphan", "foregroundDeletion"} <= set(finalizers):
         text = "finalizer orphan and foregroundDeletion cannot be both set"
         causes.append(invalid("metadata.finalizers", finalizers, text))

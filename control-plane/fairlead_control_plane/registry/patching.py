@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from fairlead_api import JsonObject
-from fairlead_api.errors import BadRequest
+from fairlead_api.errors import ApiError, BadRequest
+from fairlead_api.field_errors import invalid, invalid_object
 from fairlead_control_plane.registry import body, media
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written
 from fairlead_control_plane.registry.managing import Manage
+from fairlead_control_plane.registry.metadata import check_place
 from fairlead_control_plane.registry.options import WriteOptions
 from fairlead_control_plane.registry.preparing import copied
 from fairlead_control_plane.registry.writing import update
@@ -54,7 +58,10 @@ def patch_of(raw: bytes, kind: str, target: Target, validation: str) -> tuple[Pa
 def _parsed(raw: bytes, validation: str) -> tuple[Any, list[str]]:
     if not raw.strip():
         raise BadRequest("error decoding patch: unexpected end of JSON input")
-    return body.parse_json(raw, validation)
+    try:
+        return body.parse_json(raw, validation)
+    except BadRequest as error:
+        raise BadRequest(error.message.replace("json parse error", "error decoding patch")) from error
 
 
 def _as_object(value: Any) -> JsonObject:
@@ -80,15 +87,25 @@ async def patch(
         patched = copied(change(old))
         if not isinstance(patched.get("metadata"), dict):
             patched["metadata"] = {}
-        _keep_identity(patched, old, target)
-        return body.finish(patched, target, options.validation, list(problems))
+        try:
+            _keep_identity(patched, target)
+            return body.finish(patched, target, options.validation, list(problems))
+        except BadRequest as error:
+            raise _as_patch_error(error, target, patched) from error
 
     return await update(parts, target, changed, options, manage)
 
 
-def _keep_identity(new: JsonObject, old: JsonObject, target: Target) -> None:
+def _as_patch_error(error: BadRequest, target: Target, patched: JsonObject) -> ApiError:
+    """Say of a patch whose result cannot be decoded what Kubernetes says: that the patch is at fault (422)."""
+    _, found, text = error.message.partition(f"cannot be handled as a {target.resource.kind}: ")
+    if not found:
+        return error
+    shown = orjson.dumps(patched).decode()
+    return invalid_object("", "", "", [invalid("patch", shown, text)])
+
+
+def _keep_identity(new: JsonObject, target: Target) -> None:
     """Refuse or mend a patch of what says which object it is."""
     checked = body.checked_kind(new, target)
-    checked["metadata"].setdefault("name", old["metadata"]["name"])
-    if target.resource.namespaced:
-        checked["metadata"].setdefault("namespace", old["metadata"]["namespace"])
+    check_place(checked, target.resource, target.namespace, target.name)

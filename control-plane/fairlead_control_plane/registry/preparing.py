@@ -134,7 +134,8 @@ def _content_causes(target: Target, obj: JsonObject) -> list[Cause]:
 
 def _refuse(target: Target, obj: JsonObject, causes: list[Cause]) -> None:
     if causes:
-        raise invalid_object(target.resource.group, target.resource.kind, metadata.name_of(obj), causes)
+        found = list(dict.fromkeys(causes))
+        raise invalid_object(target.resource.group, target.resource.kind, metadata.name_of(obj), found)
 
 
 def _attributes(

@@ -25,10 +25,16 @@ from fairlead_control_plane.registry import (
 )
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written
-from fairlead_control_plane.registry.options import WriteOptions, delete_options, list_options, write_options
+from fairlead_control_plane.registry.options import (
+    WriteOptions,
+    delete_options,
+    list_options,
+    parse_version,
+    write_options,
+)
 from fairlead_control_plane.registry.rendering import Renderer
 from fairlead_control_plane.registry.watching import Watch
-from fairlead_control_plane.watch.selection import Selection, selection
+from fairlead_control_plane.watch.selection import selection
 from fairlead_machinery.web import Request, Response
 
 Verb = Callable[[Target, Request], Awaitable[Response]]
@@ -77,7 +83,7 @@ class Serving:
     async def _list(self, target: Target, request: Request) -> Response:
         options = list_options(request.query, watching=False)
         renderer = self._renderer(target, request, is_list=True)
-        selected = _selection(target, options.label_selector, options.field_selector)
+        selected = selection(options.label_selector, options.field_selector, target.version)
         page = await reading.list_page(self._parts, target, options, selected)
         rows = [(row.value, row.mod_revision) for row in page.rows]
         return _answer(renderer, renderer.bytes_list(rows, page.metadata()))
@@ -88,9 +94,8 @@ class Serving:
         fields = options.field_selector
         if target.name:
             fields = ",".join(part for part in (fields, f"metadata.name={target.name}") if part)
-        selected = _selection(target, options.label_selector, fields)
-        if options.revision:
-            await reading.check_not_future(self._parts, options.revision)
+        selected = selection(options.label_selector, fields, target.version)
+        parse_version(options.version)
         watch = Watch(self._parts, target, options, selected, renderer)
         return Response(stream=watch.frames())
 
@@ -102,8 +107,6 @@ class Serving:
         if target.subresource or target.resource.strategy.virtual:
             raise messages.no_such_resource()
         if target.name:
-            raise messages.method_not_allowed()
-        if target.resource.namespaced and not target.namespace:
             raise messages.method_not_allowed()
         options = write_options(request.query, request.query_all, _agent(request), "CreateOptions")
         renderer = self._renderer(target, request)
@@ -197,7 +200,7 @@ class Serving:
         wanted = list_options(request.query, watching=False)
         options = delete_options({"dryRun": "All"} if "dryRun" in request.query else {}, await _options_body(request))
         renderer = self._renderer(target, request, is_list=True)
-        selected = _selection(target, wanted.label_selector, wanted.field_selector)
+        selected = selection(wanted.label_selector, wanted.field_selector, target.version)
         page = await reading.list_page(self._parts, target, wanted, selected)
         for row in page.rows:
             try:
@@ -206,11 +209,6 @@ class Serving:
                 continue  # somebody else deleted it; that is what was asked for
         rows = [(row.value, row.mod_revision) for row in page.rows]
         return _answer(renderer, renderer.bytes_list(rows, page.metadata()))
-
-
-def _selection(target: Target, labels: str, fields: str) -> Selection:
-    where = f"{target.resource.group or ''}/{target.version.name}, Kind={target.resource.kind}"
-    return selection(labels, fields, target.version, where.removeprefix("/") if not target.resource.group else where)
 
 
 def _agent(request: Request) -> str:

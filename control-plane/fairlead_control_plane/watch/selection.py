@@ -81,14 +81,13 @@ class Selection:
 ALL = Selection()
 
 
-def selection(label_selector: str, field_selector: str, version: Version, where: str) -> Selection:
+def selection(label_selector: str, field_selector: str, version: Version) -> Selection:
     """
     Read the selectors of a request.
 
     Args:
         label_selector, field_selector: As in the query; ``""`` for none.
         version: Says which fields can be selected by.
-        where: ``apiVersion, Kind=kind`` for messages.
 
     Raises:
         BadRequest: One cannot be read, or a field is not selectable.
@@ -98,7 +97,7 @@ def selection(label_selector: str, field_selector: str, version: Version, where:
     try:
         labels = parse_labels(label_selector) if label_selector else EVERYTHING
     except SelectorError as error:
-        raise BadRequest(f"unable to parse label selector: {error}") from error
+        raise BadRequest(str(error)) from error
     try:
         fields = parse_fields(field_selector) if field_selector else ()
     except SelectorError as error:
@@ -106,11 +105,14 @@ def selection(label_selector: str, field_selector: str, version: Version, where:
     known = {*_META_FIELDS, *(path.removeprefix(".") for path in version.selectable)}
     for one in fields:
         if one.field not in known:
-            raise BadRequest(
-                f'Unable to find "{where}" that match label selector "{label_selector}", '
-                f'field selector "{field_selector}": field label not supported: {one.field}'
-            )
+            raise BadRequest(_unknown_field(one.field, version))
     return Selection(labels, fields, _hints(labels, fields))
+
+
+def _unknown_field(field: str, version: Version) -> str:
+    if version.selectable:
+        return f"field label not supported: {field}"
+    return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 def of_labels(labels: Selector) -> Selection:
