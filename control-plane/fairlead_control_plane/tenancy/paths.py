@@ -107,6 +107,11 @@ class Tenancy:
         found = await self.logical_cluster(name)
         return found.path if found is not None else name
 
+    async def is_going(self, name: str) -> bool:
+        """Tell whether a logical cluster is being deleted or gone: then nothing in it is protected any more."""
+        found = await self.logical_cluster(name)
+        return found is None or found.is_deleting
+
 
 def _target(row: Row) -> str:
     cluster: str = orjson.loads(row.value)["cluster"]

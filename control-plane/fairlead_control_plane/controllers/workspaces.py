@@ -1,0 +1,245 @@
+"""
+Deletes the content of workspaces that are on their way out, and ends the initialization of those that wait for APIs.
+
+All that is to be done can be read from rows (``/meta/deleting/``, ``/meta/initializing/``), so a restart goes on where
+the last process stopped.
+
+Source: kcp-core 1.6, 1.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import AlreadyExists, Conflict, NotFound
+from fairlead_control_plane.controllers.runner import Key
+from fairlead_control_plane.kinds.keys import parse_key, range_prefix
+from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.registry.registry import Registry
+from fairlead_control_plane.sharing.bindings import Bindings
+from fairlead_control_plane.sharing.conditions import condition, merged
+from fairlead_control_plane.sharing.objects import (
+    BINDINGS,
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    CRDS,
+    LOGICAL_CLUSTERS,
+    NAMESPACES,
+    WORKSPACES,
+    Maker,
+)
+from fairlead_control_plane.store.contract import Event, prefix_end
+from fairlead_control_plane.tenancy.creation import DELETION_FINALIZER
+from fairlead_control_plane.tenancy.lifecycle import DELETING, INITIALIZING
+from fairlead_control_plane.tenancy.paths import LOGICAL_CLUSTER_NAME
+from fairlead_control_plane.tenancy.types import BINDINGS_INITIALIZER, Types, default_bindings
+
+_LOOK_AGAIN_S = 5.0
+"""While something holds content back; removals of content ask for a look at once."""
+_OBJECT_SEGMENTS = 7
+
+_DEFINES_APIS = (CRDS, BINDINGS)
+_RIGHTS = (CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES)
+_LATER = frozenset({LOGICAL_CLUSTERS, *_DEFINES_APIS, *_RIGHTS})
+
+
+async def _clusters_below(registry: Registry, prefix: str) -> AsyncIterator[Key]:
+    found = await registry.parts.store.range(prefix, prefix_end(prefix))
+    for row in found.rows:
+        yield (row.key.removeprefix(prefix),)
+
+
+class WorkspaceDeletion:
+    """
+    Empties logical clusters that are being deleted; keys are (cluster,).
+
+    In this order: child workspaces, namespaces and all other objects; then what defines APIs, bindings last; then
+    rights. A child workspace is emptied the same way, so that a tree goes from its leaves.
+
+    Args:
+        registry: Deletes, so that finalizers, owners and views are honoured.
+        maker: Knows the kinds.
+    """
+
+    name = "workspace-deletion"
+
+    def __init__(self, registry: Registry, maker: Maker) -> None:
+        self._registry = registry
+        self._maker = maker
+        self._logical_clusters = range_prefix(maker.records[LOGICAL_CLUSTERS])
+        self._waiting: set[str] = set()
+
+    def keys(self, event: Event) -> Iterable[Key]:
+        """Look at logical clusters being deleted, and again whenever something in one is gone."""
+        if event.row is not None:
+            is_going = event.key.startswith(self._logical_clusters) and b'"deletionTimestamp"' in event.row.value
+            return [(event.key.split("/")[4],)] if is_going else []
+        if not self._waiting:
+            return []
+        parts = event.key.split("/")
+        return [(parts[4],)] if len(parts) == _OBJECT_SEGMENTS and parts[4] in self._waiting else []
+
+    def all_keys(self) -> AsyncIterator[Key]:
+        """Yield every logical cluster that is being deleted."""
+        return _clusters_below(self._registry, DELETING)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Delete what can be deleted now; remove the logical cluster when nothing is left."""
+        (cluster,) = key
+        kind = self._maker.records[LOGICAL_CLUSTERS]
+        try:
+            logical_cluster = await self._registry.get(kind, cluster, "", LOGICAL_CLUSTER_NAME)
+        except NotFound:
+            self._waiting.discard(cluster)
+            return None
+        if "deletionTimestamp" not in logical_cluster["metadata"]:
+            return None
+        self._waiting.add(cluster)
+        left = await self._delete_content(cluster)
+        if left:
+            await self._tell(cluster, left)
+            return _LOOK_AGAIN_S
+        await self._registry.modify(kind, cluster, "", LOGICAL_CLUSTER_NAME, _without_finalizer)
+        self._waiting.discard(cluster)
+        return None
+
+    async def _delete_content(self, cluster: str) -> dict[str, int]:
+        """Delete stage by stage; return how many objects of which resources hold the present stage."""
+        served = {(kind.group, kind.plural): kind for kind in await self._registry.parts.catalog.resources(cluster)}
+        content = [kind for name, kind in served.items() if name not in _LATER and _can_be_deleted(kind)]
+        content.sort(key=lambda kind: (kind.group, kind.plural) not in {WORKSPACES, NAMESPACES})
+        stages = [content, *([served[name]] for name in (*_DEFINES_APIS, *_RIGHTS) if name in served)]
+        for stage in stages:
+            left = {kind.name: count for kind in stage if (count := await self._delete_all(kind, cluster))}
+            if left:
+                return left
+        return {}
+
+    async def _delete_all(self, kind: Resource, cluster: str) -> int:
+        """Delete all objects of a resource; return how many are left. Namespaced ones go with their namespace."""
+        items, _ = await self._registry.list(kind, cluster)
+        if kind.namespaced:
+            return len(items)
+        left = 0
+        for item in items:
+            metadata = item["metadata"]
+            if "deletionTimestamp" in metadata:
+                left += 1
+                continue
+            try:
+                rest = await self._registry.delete(kind, cluster, "", metadata["name"], uid=metadata["uid"])
+            except NotFound:
+                continue
+            except Conflict:
+                rest = item
+            left += rest is not None
+        return left
+
+    async def _tell(self, cluster: str, left: dict[str, int]) -> None:
+        """Say on the logical cluster what holds its deletion."""
+        counted = ", ".join(f"{name} has {count} resource instances" for name, count in sorted(left.items()))
+        said = condition(
+            "WorkspaceContentDeleted",
+            False,
+            reason="SomeResourcesRemain",
+            message=f"Some resources are remaining: {counted}",
+            severity="Info",
+        )
+
+        def change(obj: JsonObject) -> JsonObject | None:
+            status = obj.get("status") or {}
+            found = merged(status.get("conditions") or (), [said], self._maker.now())
+            return None if found == status.get("conditions") else {**obj, "status": {**status, "conditions": found}}
+
+        kind = self._maker.records[LOGICAL_CLUSTERS]
+        await self._registry.modify(kind, cluster, "", LOGICAL_CLUSTER_NAME, change, subresource="status")
+
+
+def _can_be_deleted(kind: Resource) -> bool:
+    return not kind.strategy.virtual and {"delete", "list"} <= kind.strategy.verbs
+
+
+def _without_finalizer(obj: JsonObject) -> JsonObject:
+    metadata = dict(obj["metadata"])
+    metadata["finalizers"] = [each for each in metadata.get("finalizers", ()) if each != DELETION_FINALIZER]
+    return {**obj, "metadata": metadata}
+
+
+class WorkspaceInitialization:
+    """
+    Makes the default bindings that could not be made with their workspace, and ends its wait once all are bound.
+
+    Keys are (cluster,).
+
+    Args:
+        registry, maker, types: As everywhere.
+        bindings: Names and completes default bindings.
+    """
+
+    name = "workspace-initialization"
+
+    def __init__(self, registry: Registry, maker: Maker, types: Types, bindings: Bindings) -> None:
+        self._registry = registry
+        self._maker = maker
+        self._types = types
+        self._bindings = bindings
+        self._logical_clusters = range_prefix(maker.records[LOGICAL_CLUSTERS])
+        self._waiting: set[str] = set()
+
+    def keys(self, event: Event) -> Iterable[Key]:
+        """Look at logical clusters that wait, and again when one of their bindings changes."""
+        if event.row is None:
+            return []
+        if event.key.startswith(self._logical_clusters):
+            waits = b'"Initializing"' in event.row.value and BINDINGS_INITIALIZER.encode() in event.row.value
+            return [(event.key.split("/")[4],)] if waits else []
+        if not self._waiting or not event.key.startswith(f"/{BINDINGS[0]}/{BINDINGS[1]}/"):
+            return []
+        cluster = parse_key(event.key).cluster
+        return [(cluster,)] if cluster in self._waiting else []
+
+    def all_keys(self) -> AsyncIterator[Key]:
+        """Yield every logical cluster that waits."""
+        return _clusters_below(self._registry, INITIALIZING)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Create what is missing; take the initializer away when all are bound."""
+        (cluster,) = key
+        kind = self._maker.records[LOGICAL_CLUSTERS]
+        try:
+            logical_cluster = await self._registry.get(kind, cluster, "", LOGICAL_CLUSTER_NAME)
+        except NotFound:
+            self._waiting.discard(cluster)
+            return None
+        if BINDINGS_INITIALIZER not in ((logical_cluster.get("status") or {}).get("initializers") or ()):
+            self._waiting.discard(cluster)
+            return None
+        self._waiting.add(cluster)
+        if not await self._all_bound(cluster, logical_cluster):
+            return _LOOK_AGAIN_S
+        await self._registry.modify(kind, cluster, "", LOGICAL_CLUSTER_NAME, _initialized, subresource="status")
+        self._waiting.discard(cluster)
+        return None
+
+    async def _all_bound(self, cluster: str, logical_cluster: JsonObject) -> bool:
+        qualified = logical_cluster["metadata"]["annotations"]["internal.tenancy.kcp.io/type"]
+        aliases = await self._types.aliases(await self._types.of(qualified))
+        kind = self._maker.records[BINDINGS]
+        is_bound = True
+        for wanted in await self._bindings.defaults(cluster, default_bindings(aliases)):
+            bare = {"metadata": {"name": wanted["metadata"]["name"]}, "spec": wanted["spec"]}
+            try:
+                found = await self._registry.get(kind, cluster, "", wanted["metadata"]["name"])
+            except NotFound:
+                try:
+                    found = await self._registry.create(kind, cluster, bare)
+                except AlreadyExists:
+                    return False
+            is_bound = is_bound and (found.get("status") or {}).get("phase") == "Bound"
+        return is_bound
+
+
+def _initialized(obj: JsonObject) -> JsonObject:
+    left = [each for each in obj["status"]["initializers"] if each != BINDINGS_INITIALIZER]
+    return {**obj, "status": {**obj["status"], "initializers": left}}
