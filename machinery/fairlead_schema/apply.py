@@ -244,9 +244,7 @@ def _applied(
     owned = Ownership(fields, write.api_version, previous.time if previous else "")
     managers = {**managers, write.manager: owned}
     if previous is not None and previous.fields.difference(fields):
-        pruned = _pruned(write, merged, managers, previous.fields)
-        # Laid over once more, for what the config holds empty: pruning leaves null where it took the last item.
-        merged = merge(write.shape, pruned, config)
+        merged = _pruned(write, merged, managers, previous.fields)
     comparison = compare(write.shape, live, merged).without(write.reset)
     found, lost = _shifted(managers, comparison, write.manager)
     if lost and not force:
@@ -267,7 +265,8 @@ def _pruned(write: _Write, merged: JsonObject, managers: Managers, last: FieldSe
     """
     Drop what the manager applied last time and does not now, unless someone else owns it.
 
-    Done by taking away all it owned and adding back what is still owned, and what was never its own.
+    Done by taking away all it owned and adding back what is still owned, and what was never its own. As upstream, a
+    container that loses its last item becomes null (defaulting drops it) even if the config holds it empty.
     """
     shape = write.shape
     last = with_named(shape, last)
