@@ -76,7 +76,7 @@ class BindingController:
         if what == _SWEEP:
             # After the first pass only those that could not be emptied yet are left to look at.
             again_s = await self._all_with(b'"deletionTimestamp"' if self._has_swept else b"")
-            self._has_swept = True
+            self._has_swept = again_s is not None
             return again_s
         if what == _PROVIDER:
             for export in await self._list(EXPORTS, cluster):
