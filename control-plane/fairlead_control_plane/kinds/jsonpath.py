@@ -74,7 +74,7 @@ def _step(match: re.Match[str]) -> Step:
         name = re.sub(r"\\(.)", r"\1", match["name"])
         return _every if name == "*" else _field(name)
     if match["quoted"] is not None:
-        return _field(match["quoted"])
+        return _field(re.sub(r"\\(.)", r"\1", match["quoted"]))
     if match["index"] is not None:
         return _item(int(match["index"]))
     if match["all"]:

@@ -21,6 +21,7 @@ from fairlead_control_plane.kinds import facts
 Walk = Callable[[Any], Any]
 """Takes a value (changed in place where it is a container) and returns what replaces it."""
 
+_UNKNOWN: tuple[bool, Walk | None] = (False, None)
 _SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _MICROSECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
@@ -43,26 +44,37 @@ def normalise(obj: JsonObject) -> None:
 def walk_of(name: str) -> Walk:
     """Return the walk for a struct."""
     plan: dict[str, tuple[bool, Walk | None]] = {}
+    always: list[str] = []
 
     def walk(value: Any) -> Any:
         if type(value) is not dict:
             return value
         if not plan:
             plan.update(_plan(name))
+            always.extend(_always_listed(name))
         for key in list(value):
-            step = plan.get(key)
-            item = value[key]
-            if item is None:
-                del value[key]
-            elif step is not None:
-                drops_empty, inner = step
-                if drops_empty and not item:
-                    del value[key]
-                elif inner is not None:
-                    value[key] = inner(item)
+            _keep(value, key, plan.get(key, _UNKNOWN))
+        for key in always:
+            if not value.get(key):
+                value[key] = None
         return value
 
     return walk
+
+
+def _keep(value: dict[str, Any], key: str, step: tuple[bool, Walk | None]) -> None:
+    """Drop a field that a round trip drops, and bring what it holds into shape."""
+    drops_empty, inner = step
+    item = value[key]
+    if item is None or (drops_empty and not item):
+        del value[key]
+    elif inner is not None:
+        value[key] = inner(item)
+
+
+def _always_listed(name: str) -> list[str]:
+    """Return the lists that are shown even when empty: as null, which is what a nil slice becomes."""
+    return [field for _, field, _, form, keeps_empty, *_ in facts.types()[name] if form == "list" and keeps_empty]
 
 
 def _plan(name: str) -> dict[str, tuple[bool, Walk | None]]:

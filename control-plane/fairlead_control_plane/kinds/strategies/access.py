@@ -21,8 +21,6 @@ _SUBJECT_GROUPS = {"User": GROUP, "Group": GROUP, "ServiceAccount": ""}
 
 def _prepare_role(obj: JsonObject) -> None:
     normalise(obj)
-    # ``rules`` is always there; without any it is null.
-    obj.setdefault("rules", None)
 
 
 def _prepare_binding(obj: JsonObject) -> None:

@@ -95,6 +95,8 @@ def _validate(obj: JsonObject) -> list[Cause]:
     causes += [
         wrong.required(f"spec.names.{f}") for f in ("plural", "singular", "kind", "listKind") if not names.get(f)
     ]
+    if not (obj.get("status") or {}).get("storedVersions"):
+        causes.append(wrong.invalid("status.storedVersions", None, "must have at least one stored version"))
     return causes + _names(names, "spec.names") + _conversion(spec.get("conversion") or {})
 
 
@@ -121,6 +123,8 @@ def _versions(versions: Sequence[JsonObject]) -> list[Cause]:
         messages = validation.dns1035_label(name)
         if messages:
             causes.append(wrong.invalid(f"spec.versions[{index}].name", name, ",".join(messages)))
+            if index == 0:
+                causes.append(wrong.invalid("spec.version", name, ",".join(messages)))
         warning = version.get("deprecationWarning")
         if warning is not None:
             causes += _warning(warning, bool(version.get("deprecated")), f"spec.versions[{index}].deprecationWarning")
@@ -168,7 +172,7 @@ def _version_part(field: str, version: JsonObject, path: str) -> list[Cause]:
     if field == "subresources":
         return _subresources(value, path)
     if field == "selectableFields":
-        return _selectable(value, path)
+        return _selectable(value, (version.get("schema") or {}).get("openAPIV3Schema") or {}, path)
     return [cause for index, column in enumerate(value) for cause in _column(column, f"{path}[{index}]")]
 
 
@@ -209,13 +213,27 @@ def _subresources(subresources: JsonObject, path: str) -> list[Cause]:
     return causes
 
 
-def _selectable(fields: Sequence[JsonObject], path: str) -> list[Cause]:
+def _declares(schema: JsonObject, json_path: str) -> bool:
+    """Tell whether a schema declares the field at a simple path."""
+    for name in json_path.removeprefix(".").split("."):
+        child = (schema.get("properties") or {}).get(name)
+        if child is None:
+            return False
+        schema = child
+    return True
+
+
+def _selectable(fields: Sequence[JsonObject], schema: JsonObject, path: str) -> list[Cause]:
     causes: list[Cause] = []
     seen: set[str] = set()
     for index, field in enumerate(fields):
         at, json_path = f"{path}[{index}].jsonPath", field.get("jsonPath") or ""
         if not json_path:
             causes.append(wrong.required(at))
+            continue
+        if not _declares(schema, json_path):
+            text = "is an invalid path: does not refer to a valid field"
+            causes.append(wrong.invalid(at, json_path, text))
             continue
         if json_path.startswith(".metadata"):
             causes.append(wrong.invalid(at, json_path, "must not point to fields in metadata"))

@@ -37,13 +37,13 @@ _CREATE_ON_UPDATE = frozenset({("node.k8s.io", "runtimeclasses"), ("", "limitran
 _NOT_CONTENT = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
-def generic_strategy(group: str, plural: str, has_status: bool) -> Strategy:
+def generic_strategy(group: str, plural: str, *, has_status: bool) -> Strategy:
     """Return the strategy of a kind that needs nothing of its own."""
 
     def prepare_create(obj: JsonObject) -> None:
         normalise(obj)
         if has_status:
-            obj["status"] = {}
+            obj["status"] = zero_status(obj)
 
     return Strategy(
         prepare_create=prepare_create,
@@ -52,6 +52,24 @@ def generic_strategy(group: str, plural: str, has_status: bool) -> Strategy:
         generation_of=_content if (group, plural) in _GENERATION else None,
         create_on_update=(group, plural) in _CREATE_ON_UPDATE,
     )
+
+
+def zero_status(obj: JsonObject) -> JsonObject:
+    """Return the status of a new object: what its Go struct shows when nothing is set."""
+    group, _, version = str(obj.get("apiVersion", "")).rpartition("/")
+    definition = facts.definitions()[facts.definition_name(group, version, str(obj.get("kind")))]
+    return _zero(definition["properties"]["status"])
+
+
+def _zero(schema: JsonObject) -> JsonObject:
+    target = facts.definitions()[str(schema.get("$ref", "")).removeprefix(facts.REFERENCE)]
+    result: JsonObject = {}
+    for field, child in (target.get("properties") or {}).items():
+        if "default" in child:
+            result[field] = _zero(child) if child["default"] == {} and "$ref" in child else child["default"]
+        elif field in target.get("required", ()) and child.get("type") == "array":
+            result[field] = None
+    return result
 
 
 def _content(obj: JsonObject) -> object:

@@ -13,10 +13,15 @@ from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.kinds.strategies.metadata import NEGATIVE
 
+_GATED = ("strategy", "preferredHolder")
+
 
 def _prepare(obj: JsonObject) -> None:
     normalise(obj)
-    obj.setdefault("spec", {})
+    spec = obj.setdefault("spec", {})
+    # Coordinated leader election is off by default in Kubernetes; its fields are dropped there too.
+    for field in _GATED:
+        spec.pop(field, None)
 
 
 def _validate(obj: JsonObject) -> list[Cause]:
@@ -27,8 +32,6 @@ def _validate(obj: JsonObject) -> list[Cause]:
         causes.append(wrong.invalid("spec.leaseDurationSeconds", duration, "must be greater than 0"))
     if transitions is not None and transitions < 0:
         causes.append(wrong.invalid("spec.leaseTransitions", transitions, NEGATIVE))
-    if spec.get("preferredHolder") and not spec.get("strategy"):
-        causes.append(wrong.forbidden("spec.preferredHolder", "may only be specified if `strategy` is defined"))
     return causes
 
 

@@ -18,6 +18,7 @@ IMMUTABLE = "field is immutable"
 NEGATIVE = "must be greater than or equal to 0"
 
 _ORPHAN, _FOREGROUND = "orphan", "foregroundDeletion"
+_STANDARD_FINALIZERS = frozenset({"kubernetes", _ORPHAN, _FOREGROUND})
 _IMMUTABLE_FIELDS = (
     "name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
 )  # fmt: skip
@@ -114,6 +115,16 @@ def validate_annotations(annotations: Mapping[str, str] | None, path: str) -> li
 def validate_finalizer(name: str, path: str) -> list[Cause]:
     """Check the form of one finalizer."""
     return [wrong.invalid(path, name, text) for text in validation.qualified_name(name)]
+
+
+def validate_builtin_finalizers(obj: JsonObject) -> list[Cause]:
+    """Check that finalizers of a built-in kind are Kubernetes' own or carry a domain."""
+    text = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        wrong.invalid(f"metadata.finalizers[{index}]", name, text)
+        for index, name in enumerate(obj["metadata"].get("finalizers") or ())
+        if "/" not in name and name not in _STANDARD_FINALIZERS
+    ]
 
 
 def _namespace(namespace: str, namespaced: bool) -> list[Cause]:

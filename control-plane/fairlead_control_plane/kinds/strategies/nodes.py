@@ -6,13 +6,12 @@ Source: k8s.io/kubernetes/pkg/registry/core/node/strategy.go, pkg/apis/core/vali
 
 from __future__ import annotations
 
-import ipaddress
-
 from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
+from fairlead_control_plane.kinds.strategies.pod_spec import validate_network
 
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _KEPT = ("podCIDR", "podCIDRs", "providerID")
@@ -50,16 +49,8 @@ def _validate(obj: JsonObject) -> list[Cause]:
             causes.append(wrong.duplicate(path, taint))
         seen.add((key, effect))
     for index, text in enumerate(spec.get("podCIDRs") or ()):
-        causes += _network(text, f"spec.podCIDRs[{index}]")
+        causes += validate_network(text, f"spec.podCIDRs[{index}]")
     return causes
-
-
-def _network(text: str, path: str) -> list[Cause]:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return [wrong.invalid(path, text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")]
-    return []
 
 
 def _validate_update(new: JsonObject, old: JsonObject) -> list[Cause]:

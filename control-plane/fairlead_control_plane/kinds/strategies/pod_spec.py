@@ -223,3 +223,12 @@ def validate_ip(text: str, path: str) -> list[Cause]:
     except ValueError:
         return [wrong.invalid(path, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")]
     return []
+
+
+def validate_network(text: str, path: str) -> list[Cause]:
+    """Check an IP network in CIDR form."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return [wrong.invalid(path, text, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)")]
+    return []

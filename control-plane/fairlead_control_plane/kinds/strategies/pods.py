@@ -85,7 +85,15 @@ def _prepare_update(new: JsonObject, old: JsonObject) -> None:
 
 
 def _validate(obj: JsonObject) -> list[Cause]:
-    return validate_pod_spec(obj.get("spec") or {}, is_pod=True)
+    spec = obj.get("spec") or {}
+    text = "must not have leading or trailing whitespace"
+    spaced = [
+        wrong.invalid(f"spec.{field}[{index}].image", container["image"], text)
+        for field in _CONTAINER_LISTS
+        for index, container in enumerate(spec.get(field) or ())
+        if (container.get("image") or "") != (container.get("image") or "").strip()
+    ]
+    return validate_pod_spec(spec, is_pod=True) + spaced
 
 
 def _validate_update(new: JsonObject, old: JsonObject) -> list[Cause]:

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from fairlead_api import JsonObject
+from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.strategies import (
     access,
     configuration,
     definitions,
     events,
+    jobs,
     leases,
     namespaces,
     nodes,
     pods,
+    policies,
     services,
     workloads,
 )
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy
+from fairlead_control_plane.kinds.strategies.metadata import validate_builtin_finalizers
 
 _RBAC = "rbac.authorization.k8s.io"
 _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("", "configmaps"): configuration.CONFIG_MAP,
     ("", "endpoints"): services.ENDPOINTS,
     ("", "events"): events.EVENT,
+    ("", "limitranges"): policies.LIMIT_RANGE,
     ("", "namespaces"): namespaces.NAMESPACE,
     ("", "nodes"): nodes.NODE,
+    ("", "persistentvolumeclaims"): policies.CLAIM,
+    ("", "persistentvolumes"): policies.VOLUME,
     ("", "pods"): pods.POD,
     ("", "podtemplates"): pods.POD_TEMPLATE,
     ("", "replicationcontrollers"): workloads.REPLICATION_CONTROLLER,
@@ -37,15 +46,29 @@ _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("apps", "deployments"): workloads.DEPLOYMENT,
     ("apps", "replicasets"): workloads.REPLICA_SET,
     ("apps", "statefulsets"): workloads.STATEFUL_SET,
+    ("autoscaling", "horizontalpodautoscalers"): policies.AUTOSCALER,
+    ("batch", "cronjobs"): jobs.CRON_JOB,
+    ("batch", "jobs"): jobs.JOB,
     ("coordination.k8s.io", "leases"): leases.LEASE,
     ("events.k8s.io", "events"): events.EVENT,
+    ("networking.k8s.io", "networkpolicies"): policies.NETWORK_POLICY,
     (_RBAC, "clusterrolebindings"): access.CLUSTER_ROLE_BINDING,
     (_RBAC, "clusterroles"): access.CLUSTER_ROLE,
     (_RBAC, "rolebindings"): access.ROLE_BINDING,
     (_RBAC, "roles"): access.ROLE,
 }
 
+_ANY_FINALIZER = frozenset({"apiextensions.k8s.io", "apiregistration.k8s.io"})
+
 
 def strategy_of(group: str, plural: str, *, has_status: bool) -> Strategy:
     """Return the strategy of a built-in resource; the generic one for those without their own."""
-    return _STRATEGIES.get((group, plural)) or generic_strategy(group, plural, has_status)
+    strategy = _STRATEGIES.get((group, plural)) or generic_strategy(group, plural, has_status=has_status)
+    if group in _ANY_FINALIZER:
+        return strategy
+    validate = strategy.validate
+
+    def with_finalizers(obj: JsonObject) -> list[Cause]:
+        return [*(validate(obj) if validate else ()), *validate_builtin_finalizers(obj)]
+
+    return replace(strategy, validate=with_finalizers)

@@ -29,10 +29,10 @@ def validate_resources(requirements: JsonObject | None, path: str) -> list[Cause
     causes: list[Cause] = []
     for name, text in limits.items():
         at = f"{path}.limits"
-        causes += _name(name, at) + validate_amount(name, text, f"{at}[{name}]")
+        causes += _name(name, f"{at}[{name}]") + validate_amount(name, text, f"{at}[{name}]")
     for name, text in requests.items():
         at = f"{path}.requests"
-        causes += _name(name, at) + validate_amount(name, text, f"{at}[{name}]")
+        causes += _name(name, f"{at}[{name}]") + validate_amount(name, text, f"{at}[{name}]")
         causes += _within_limit(name, text, limits, at)
     return causes
 

@@ -15,7 +15,7 @@ from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.kinds.strategies.containers import PROTOCOLS
 from fairlead_control_plane.kinds.strategies.metadata import IMMUTABLE, validate_labels
-from fairlead_control_plane.kinds.strategies.pod_spec import validate_ip
+from fairlead_control_plane.kinds.strategies.pod_spec import validate_ip, validate_network
 from fairlead_control_plane.kinds.strategies.probes import validate_port
 
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
@@ -40,6 +40,9 @@ def _default(obj: JsonObject) -> None:
         port.setdefault("protocol", "TCP")
         if not port.get("targetPort"):
             port["targetPort"] = port.get("port")
+    # Both forms of the address are kept in step.
+    if spec.get("clusterIP") and not spec.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]]
     if kind != "ExternalName":
         spec.setdefault("internalTrafficPolicy", "Cluster")
         _default_families(spec)
@@ -51,9 +54,7 @@ def _default(obj: JsonObject) -> None:
 
 
 def _default_families(spec: JsonObject) -> None:
-    """Keep both forms of the address in step, and name the address family as a single-stack cluster does."""
-    if spec.get("clusterIP") and not spec.get("clusterIPs"):
-        spec["clusterIPs"] = [spec["clusterIP"]]
+    """Name the address family as a single-stack cluster does."""
     is_headless = spec.get("clusterIP") == "None"
     if is_headless and not spec.get("selector"):
         spec.setdefault("ipFamilyPolicy", "RequireDualStack")
@@ -118,6 +119,9 @@ def _validate(obj: JsonObject) -> list[Cause]:
     spec = obj.get("spec") or {}
     kind, headless = spec.get("type") or "", spec.get("clusterIP") == "None"
     ports = spec.get("ports") or ()
+    families = _families(spec) if kind != "ExternalName" else []
+    if families:
+        return families  # addresses are looked at first, and nothing after them
     causes: list[Cause] = []
     if not ports and not headless and kind != "ExternalName":
         causes.append(wrong.required("spec.ports"))
@@ -132,6 +136,8 @@ def _validate(obj: JsonObject) -> list[Cause]:
     if kind not in _TYPES:
         causes.append(wrong.not_supported("spec.type", kind, _TYPES) if kind else wrong.required("spec.type"))
     causes += _port_conflicts(ports, kind)
+    for index, text in enumerate(spec.get("loadBalancerSourceRanges") or ()):
+        causes += validate_network(text.strip(), f"spec.LoadBalancerSourceRanges[{index}]")
     return causes + _load_balancer(spec, kind) + _traffic(spec, kind)
 
 
@@ -159,7 +165,7 @@ def _addresses(spec: JsonObject, kind: str, *, headless: bool) -> list[Cause]:
     for index, one in enumerate(addresses):
         if one != "None":
             causes += validate_ip(one, f"spec.clusterIPs[{index}]")
-    return causes + _families(spec)
+    return causes
 
 
 def _families(spec: JsonObject) -> list[Cause]:
@@ -229,9 +235,15 @@ def _port_conflicts(ports: Sequence[JsonObject], kind: str) -> list[Cause]:
         node_ports.add((protocol, node_port))
         key = (protocol, port.get("port") or 0)
         if key in seen:
-            causes.append(wrong.duplicate(path, {"port": key[1], "protocol": protocol, "targetPort": 0}))
+            causes.append(_same_port(path, *key))
         seen.add(key)
     return causes
+
+
+def _same_port(path: str, protocol: str, number: int) -> Cause:
+    """Kubernetes shows its internal struct here, not the user's port."""
+    shown = f'{{"Name":"","Protocol":"{protocol}","AppProtocol":null,"Port":{number},"TargetPort":0,"NodePort":0}}'
+    return Cause("FieldValueDuplicate", f"Duplicate value: {shown}", path)
 
 
 def _load_balancer(spec: JsonObject, kind: str) -> list[Cause]:
@@ -281,7 +293,7 @@ SERVICE = Strategy(
     prepare_update=_prepare_update,
     validate=_validate,
     validate_update=_validate_update,
-    validate_name=validation.dns1035_label,
+    validate_name=validation.dns1123_label,
     create_on_update=True,
 )
 ENDPOINTS = Strategy(

@@ -26,7 +26,6 @@ _HOST_PATH_TYPES = (
 )  # fmt: skip
 _REQUIRED: Mapping[str, Sequence[str]] = {
     "persistentVolumeClaim": ("claimName",),
-    "nfs": ("server", "path"),
     "csi": ("driver",),
     "gitRepo": ("repository",),
     "azureFile": ("secretName", "shareName"),
@@ -134,8 +133,8 @@ def _config_map(source: JsonObject, path: str) -> list[Cause]:
 
 def _downward(source: JsonObject, path: str) -> list[Cause]:
     causes = _mode(source.get("defaultMode"), f"{path}.defaultMode")
-    for index, item in enumerate(source.get("items") or ()):
-        at = path if "items" not in source else f"{path}"
+    for item in source.get("items") or ():
+        at = path  # Kubernetes leaves the item's place out
         if not item.get("path"):
             causes.append(wrong.required(f"{at}.path"))
         causes += _file_path(item.get("path") or "", f"{at}.path")
@@ -146,7 +145,6 @@ def _downward(source: JsonObject, path: str) -> list[Cause]:
             text = "fieldRef and resourceFieldRef can not be specified simultaneously"
             causes.append(wrong.invalid(at, "resource", text))
         causes += _mode(item.get("mode"), f"{at}.mode")
-        del index
     return causes
 
 
@@ -162,6 +160,7 @@ def _projected(source: JsonObject, path: str) -> list[Cause]:
         token = projection.get("serviceAccountToken")
         if token is not None:
             causes += _token(token, f"{at}.serviceAccountToken")
+            causes += [] if token.get("path") else [wrong.required(f"{path}.path")]
     return causes
 
 
@@ -176,13 +175,19 @@ def _token(token: JsonObject, path: str) -> list[Cause]:
         causes.append(
             wrong.invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")
         )
-    if not token.get("path"):
-        causes.append(wrong.required(f"{path}.path"))
     return causes + _file_path(token.get("path") or "", f"{path}.path")
+
+
+def _nfs(source: JsonObject, path: str) -> list[Cause]:
+    causes = [wrong.required(f"{path}.{field}") for field in ("server", "path") if not source.get(field)]
+    if not (source.get("path") or "").startswith("/"):
+        causes.append(wrong.invalid(f"{path}.path", source.get("path") or "", "must be an absolute path"))
+    return causes
 
 
 _CHECKS: Mapping[str, Callable[[JsonObject, str], list[Cause]]] = {
     "hostPath": _host_path,
+    "nfs": _nfs,
     "secret": _secret,
     "configMap": _config_map,
     "downwardAPI": _downward,

@@ -6,6 +6,7 @@ Source: k8s.io/kubernetes/pkg/apis/apps/{v1/defaults.go,validation/validation.go
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -58,7 +59,7 @@ def _default_stateful_set(spec: JsonObject) -> None:
     for claim in spec.get("volumeClaimTemplates") or ():
         claim.setdefault("apiVersion", "v1")
         claim.setdefault("kind", "PersistentVolumeClaim")
-        claim.setdefault("status", {"phase": "Pending"})
+        claim.setdefault("status", {}).setdefault("phase", "Pending")
 
 
 def _prepare(defaults: Defaults) -> Callable[[JsonObject], None]:
@@ -105,8 +106,7 @@ def _matching_template(spec: JsonObject, path: str) -> list[Cause]:
         return [wrong.invalid(f"{path}.selector", spec.get("selector"), "invalid label selector")]
     labels = (template.get("metadata") or {}).get("labels")
     causes: list[Cause] = []
-    # A selector that is absent selects nothing, yet is no reason to speak of labels.
-    if spec.get("selector") and not selector.is_everything and not selector.matches(labels):
+    if not selector.is_everything and not selector.matches(labels):
         text = "`selector` does not match template `labels`"
         causes.append(wrong.invalid(f"{path}.template.metadata.labels", labels, text))
     causes += validate_template(template, f"{path}.template")
@@ -145,13 +145,22 @@ def _strategy(strategy: JsonObject, path: str) -> list[Cause]:
             return []
         return [wrong.forbidden(f"{path}.rollingUpdate", "may not be specified when strategy `type` is 'Recreate'")]
     if kind != "RollingUpdate":
-        return [wrong.not_supported(path, strategy, ["Recreate", "RollingUpdate"])]
+        return [_unknown_strategy(strategy, path)]
     at = f"{path}.rollingUpdate"
     unavailable, surge = (rolling or {}).get("maxUnavailable", 0), (rolling or {}).get("maxSurge", 0)
     causes = _int_or_percent(unavailable, f"{at}.maxUnavailable") + _int_or_percent(surge, f"{at}.maxSurge")
     if not _amount(unavailable) and not _amount(surge):
         causes.append(wrong.invalid(f"{at}.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0"))
     return causes + _at_most_all(unavailable, f"{at}.maxUnavailable")
+
+
+def _unknown_strategy(strategy: JsonObject, path: str) -> Cause:
+    """Kubernetes shows its internal struct here, not the user's object."""
+    rolling = strategy.get("rollingUpdate")
+    parts = rolling and {"MaxUnavailable": rolling.get("maxUnavailable", 0), "MaxSurge": rolling.get("maxSurge", 0)}
+    shown = json.dumps({"Type": strategy.get("type", ""), "RollingUpdate": parts}, separators=(",", ":"))
+    message = f'Unsupported value: {shown}: supported values: "Recreate", "RollingUpdate"'
+    return Cause("FieldValueNotSupported", message, path)
 
 
 def _int_or_percent(value: Any, path: str) -> list[Cause]:

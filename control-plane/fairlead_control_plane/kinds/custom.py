@@ -1,0 +1,159 @@
+"""
+Resources that somebody defined: CRDs of a workspace, and APIResourceSchemas that came by a binding.
+
+Source: k8s.io/apiextensions-apiserver/pkg/apiserver (customresource_handler.go), kcp apis.kcp.io/v1alpha1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from fairlead_api import JsonObject
+from fairlead_control_plane.kinds.builtin import builtin_resource
+from fairlead_control_plane.kinds.record import Column, Resource, ScalePaths, Strategy, Version
+
+if TYPE_CHECKING:
+    from fairlead_schema.structural import Structural
+
+_OPEN: JsonObject = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+def resource_from_crd(crd: JsonObject) -> Resource:
+    """
+    Return the record of a CustomResourceDefinition (apiextensions.k8s.io/v1).
+
+    Names are the accepted ones where ``status`` has them, else those asked for. The CRD named ``<plural>.core`` of
+    group ``""`` defines a core kind, as kcp allows.
+    """
+    spec = crd["spec"]
+    accepted = (crd.get("status") or {}).get("acceptedNames") or {}
+    names = accepted if accepted.get("plural") else spec["names"]
+    return _resource(
+        spec, names, [_schema_of(version) for version in spec["versions"]], owner=crd["metadata"].get("uid", "")
+    )
+
+
+def _schema_of(version: JsonObject) -> JsonObject:
+    schema: JsonObject = (version.get("schema") or {}).get("openAPIV3Schema") or _OPEN
+    return schema
+
+
+def resource_from_schema(schema: JsonObject, identity: str, binding_name: str) -> Resource:
+    """
+    Return the record of an APIResourceSchema (apis.kcp.io/v1alpha1) bound under an identity.
+
+    A schema whose group, plural, kind and version are a built-in kind's keeps that kind's rules: strategy, columns,
+    short names, selectable fields, compiled schema.
+
+    Args:
+        binding_name: Becomes ``owner``: the export as ``<cluster>/<name>``, the same for all who bind it.
+    """
+    spec = schema["spec"]
+    resource = _resource(
+        spec, spec["names"], [version.get("schema") or _OPEN for version in spec["versions"]], owner=binding_name
+    )
+    resource = replace(resource, identity=identity, origin="bound")
+    builtin = builtin_resource(resource.group, resource.plural)
+    if builtin is None or builtin.kind != resource.kind or builtin.namespaced != resource.namespaced:
+        return resource
+    versions = tuple(_as_builtin(version, builtin) for version in resource.versions)
+    return replace(
+        resource,
+        versions=versions,
+        strategy=builtin.strategy,
+        short_names=builtin.short_names,
+        categories=builtin.categories,
+        singular=builtin.singular,
+        list_kind=builtin.list_kind,
+        stored_as=builtin.stored_as,
+    )
+
+
+def _as_builtin(version: Version, builtin: Resource) -> Version:
+    known = builtin.version(version.name)
+    return version if known is None else replace(known, served=version.served, storage=version.storage)
+
+
+def _resource(spec: JsonObject, names: Mapping[str, Any], schemas: list[JsonObject], *, owner: str) -> Resource:
+    group, kind = spec.get("group") or "", names["kind"]
+    versions = tuple(
+        _version(version, schema, group, kind) for version, schema in zip(spec["versions"], schemas, strict=True)
+    )
+    has_status = any("status" in version.subresources for version in versions)
+    return Resource(
+        group=group,
+        plural=names["plural"],
+        kind=kind,
+        versions=versions,
+        namespaced=spec.get("scope") == "Namespaced",
+        singular=names.get("singular") or kind.lower(),
+        list_kind=names.get("listKind") or f"{kind}List",
+        short_names=tuple(names.get("shortNames") or ()),
+        categories=tuple(names.get("categories") or ()),
+        origin="crd",
+        owner=owner,
+        strategy=custom_strategy(has_status=has_status),
+    )
+
+
+def _version(version: JsonObject, schema: JsonObject, group: str, kind: str) -> Version:
+    subresources = version.get("subresources") or {}
+    scale = subresources.get("scale")
+    warning = version.get("deprecationWarning") or ""
+    if version.get("deprecated") and not warning:
+        warning = f"{group}/{version['name']} {kind} is deprecated"
+    return Version(
+        name=version["name"],
+        schema=compiled(schema),
+        open_api=schema,
+        served=bool(version.get("served")),
+        storage=bool(version.get("storage")),
+        subresources=frozenset(name for name in ("status", "scale") if subresources.get(name) is not None),
+        scale=_scale(scale) if scale else None,
+        columns=tuple(_column(column) for column in version.get("additionalPrinterColumns") or ()),
+        selectable=tuple(field["jsonPath"] for field in version.get("selectableFields") or ()),
+        deprecated=bool(version.get("deprecated")),
+        deprecation_warning=warning,
+    )
+
+
+def compiled(schema: JsonObject) -> Callable[[], Structural]:
+    """Return a function that compiles a schema when it is first needed; equal schemas share the result."""
+
+    def compile_() -> Structural:
+        from fairlead_schema.structural import compile_schema  # noqa: PLC0415 - idle workspaces compile nothing
+
+        return compile_schema(schema)
+
+    return compile_
+
+
+def _scale(scale: JsonObject) -> ScalePaths:
+    return ScalePaths(scale["specReplicasPath"], scale["statusReplicasPath"], scale.get("labelSelectorPath") or "")
+
+
+def _column(column: JsonObject) -> Column:
+    return Column(
+        name=column["name"],
+        type=column["type"],
+        format=column.get("format") or "",
+        description=column.get("description") or "",
+        priority=column.get("priority") or 0,
+        json_path=column["jsonPath"],
+    )
+
+
+def custom_strategy(*, has_status: bool) -> Strategy:
+    """Return the strategy of custom resources: status apart where it is a subresource, generation by content."""
+    kept = frozenset({"metadata", "status"} if has_status else {"metadata"})
+
+    def prepare_create(obj: JsonObject) -> None:
+        if has_status:
+            obj.pop("status", None)
+
+    return Strategy(
+        prepare_create=prepare_create,
+        generation_of=lambda obj: {key: value for key, value in obj.items() if key not in kept},
+    )

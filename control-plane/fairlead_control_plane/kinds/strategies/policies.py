@@ -1,0 +1,94 @@
+"""
+Kinds whose only specialty is a default that follows from other fields.
+
+Source: k8s.io/kubernetes/pkg/apis/{core,networking,autoscaling}/v1/defaults.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from fairlead_api import JsonObject
+from fairlead_control_plane.kinds.record import Strategy
+from fairlead_control_plane.kinds.strategies.generic import generic_strategy
+
+
+def _network_policy(obj: JsonObject) -> None:
+    spec = obj.get("spec") or {}
+    if not spec.get("policyTypes"):
+        spec["policyTypes"] = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
+
+
+def _limit_range(obj: JsonObject) -> None:
+    """Derive what a container gets by default from its bounds."""
+    for item in (obj.get("spec") or {}).get("limits") or ():
+        if item.get("type") != "Container":
+            continue
+        default = item.setdefault("default", {})
+        for name, amount in (item.get("max") or {}).items():
+            default.setdefault(name, amount)
+        request = item.setdefault("defaultRequest", {})
+        for name, amount in {**(item.get("min") or {}), **default}.items():
+            request.setdefault(name, amount)
+
+
+def _autoscaler(obj: JsonObject) -> None:
+    spec = obj.get("spec") or {}
+    if not spec.get("metrics"):
+        target: dict[str, Any] = {"type": "Utilization", "averageUtilization": 80}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    behavior = spec.get("behavior")
+    if behavior is None:
+        return
+    up = behavior.setdefault("scaleUp", {})
+    up.setdefault("stabilizationWindowSeconds", 0)
+    up.setdefault("selectPolicy", "Max")
+    if not up.get("policies"):
+        up["policies"] = [
+            {"type": "Pods", "value": 4, "periodSeconds": 15},
+            {"type": "Percent", "value": 100, "periodSeconds": 15},
+        ]
+    down = behavior.setdefault("scaleDown", {})
+    down.setdefault("selectPolicy", "Max")
+    if not down.get("policies"):
+        down["policies"] = [{"type": "Percent", "value": 100, "periodSeconds": 15}]
+
+
+def _volume_phase(obj: JsonObject) -> None:
+    obj["status"] = {"phase": "Pending"}
+
+
+def _with(strategy: Strategy, default: Any) -> Strategy:
+    """Return a strategy that also applies ``default`` whenever an object is written."""
+    create, update = strategy.prepare_create, strategy.prepare_update
+    assert create is not None
+    assert update is not None
+
+    def prepare_create(obj: JsonObject) -> None:
+        default(obj)
+        create(obj)
+
+    def prepare_update(new: JsonObject, old: JsonObject) -> None:
+        default(new)
+        update(new, old)
+
+    return replace(strategy, prepare_create=prepare_create, prepare_update=prepare_update)
+
+
+def _with_phase(strategy: Strategy) -> Strategy:
+    create = strategy.prepare_create
+    assert create is not None
+
+    def prepare_create(obj: JsonObject) -> None:
+        create(obj)
+        _volume_phase(obj)
+
+    return replace(strategy, prepare_create=prepare_create)
+
+
+NETWORK_POLICY = _with(generic_strategy("networking.k8s.io", "networkpolicies", has_status=False), _network_policy)
+LIMIT_RANGE = _with(generic_strategy("", "limitranges", has_status=False), _limit_range)
+AUTOSCALER = _with(generic_strategy("autoscaling", "horizontalpodautoscalers", has_status=True), _autoscaler)
+VOLUME = _with_phase(generic_strategy("", "persistentvolumes", has_status=True))
+CLAIM = _with_phase(generic_strategy("", "persistentvolumeclaims", has_status=True))
