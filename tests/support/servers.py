@@ -87,7 +87,7 @@ class FairleadServer:
             request = urllib.request.Request(f"{self.url}/readyz", headers={"Authorization": f"Bearer {self.token}"})
             with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_S, context=self.tls()) as answer:
                 return bool(answer.status == 200)
-        except (FileNotFoundError, KeyError, TypeError, yaml.YAMLError):
+        except (FileNotFoundError, KeyError, TypeError, StopIteration, yaml.YAMLError):
             # Not written yet, or only half.
             return False
         except (urllib.error.URLError, ConnectionError, TimeoutError, ssl.SSLError):
