@@ -109,10 +109,13 @@ class _Transport:
         self._token_read_s = float("-inf")
 
     async def open(self) -> ClientSession:
-        if self.session is not None:
-            return self.session
+        session = self.session
+        if session is not None:
+            return session
         async with self._opening:
-            return self.session if self.session is not None else await self._open()
+            if self.session is None:
+                self.session = await self._open()
+            return self.session
 
     async def _open(self) -> ClientSession:
         import aiohttp  # noqa: PLC0415 - half a second that offline commands need not pay
@@ -124,7 +127,7 @@ class _Transport:
         connector = aiohttp.TCPConnector(
             limit=self.connections, ssl=context if context is not None else True, keepalive_timeout=60
         )
-        self.session = aiohttp.ClientSession(
+        return aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
             headers={"User-Agent": self.user_agent},
@@ -132,7 +135,6 @@ class _Transport:
             auto_decompress=True,
             read_bufsize=256 * 1024,
         )
-        return self.session
 
     async def close(self) -> None:
         if self.session is not None:
@@ -380,7 +382,8 @@ class Client:
         Apply an object server-side; JSON is YAML too, so it is sent as such.
 
         Raises:
-            Conflict: Another manager owns a field and ``force`` is off, or the uid in the body is not the object's.
+            Conflict: Another manager owns a field and ``force`` is off; or the body has a uid and there is no object.
+            Invalid: The uid in the body is not the object's (``metadata.uid: ... field is immutable``).
         """
         parameters = {"fieldManager": field_manager, "force": "true" if force else "false", **(query or {})}
         path = gvr.path(namespace, body["metadata"]["name"], subresource)

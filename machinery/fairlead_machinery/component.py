@@ -121,8 +121,8 @@ class Program:
             f"the task {task.get_name()} ended: {error!r}" if error else f"{task.get_name()} ended"
         )
         self._failure.__cause__ = error
-        log.error("background task ended", task=task.get_name(), error=repr(error), exc_info=error)
         self._stopping.set()
+        log.error("background task ended", task=task.get_name(), error=repr(error), exc_info=error)
 
     async def _cancel(self, task: asyncio.Task[None]) -> None:
         task.cancel()
