@@ -1,10 +1,10 @@
 """
 Reads too large for one turn of the event loop.
 
-Each step of a statement gives up the interpreter's lock. Stepping through rows in a thread therefore waits for a
-busy loop once a row: 50,000 rows were seen to take 5 s instead of 0.2 s. So a thread walks a slice in a single
-step, which brings its pages into the connection's cache and may wait for the disk, and the loop then takes the
-rows from there, in turns of a millisecond or two.
+A thread that turns rows into objects keeps the interpreter's lock for 5 ms at a time, and a busy loop would wait that
+long after each of its own system calls. So a thread only walks a slice in a single step, without the lock, which
+brings its pages into the connection's cache and may wait for the disk; the loop then takes the rows from there, in
+turns of a few milliseconds.
 """
 
 from __future__ import annotations

@@ -151,8 +151,7 @@ def read_events(
     check_compacted(connection, after)
     first = ids_after(after) - 1
     cut = connection.execute(_WINDOW_END, (first, window)).get
-    # The transaction at the cut may be read in part; it is left to the next window unless it is alone in this one.
-    upto = newest_revision(connection) if cut is None else max((cut >> POSITION_BITS) - 1, after + 1)
+    upto = newest_revision(connection) if cut is None else cut >> POSITION_BITS
     events: list[Event] = []
     for row_id, key, created, value, old_id, old_created, old_value in connection.execute(
         _EVENTS, (first, ids_after(upto), start, end)

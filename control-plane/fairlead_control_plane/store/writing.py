@@ -2,9 +2,9 @@
 The writer of the SQLite store: group commit.
 
 Statements run on the event loop, where they take microseconds in the page cache; ``COMMIT``, which waits for the
-disk, runs in a thread. Each step of a statement gives up the interpreter's lock; in a thread beside a busy loop
-every one of them would wait to get it back, a commit as a whole for milliseconds. While one batch is being made
-durable the next one gathers.
+disk, runs in a thread. Each statement gives up the interpreter's lock; in a thread beside a busy loop each would wait
+to get it back (beside work in pieces of 0.5 ms: 1.8 ms a commit this way, 2.3 to 5 ms with all of it in the thread).
+While one batch is being made durable the next one gathers.
 """
 
 from __future__ import annotations
