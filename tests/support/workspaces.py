@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import orjson
@@ -18,7 +18,7 @@ from fairlead_control_plane.kinds.record import Resource, Strategy, Version
 from fairlead_control_plane.main.bootstrap import Room, Schemas, bootstrap
 from fairlead_control_plane.sharing.admission import BindingAdmission, ExportAdmission, SchemaAdmission
 from fairlead_control_plane.sharing.bindings import Bindings
-from fairlead_control_plane.sharing.catalog import WorkspaceCatalog
+from fairlead_control_plane.sharing.catalog import FromCrd, FromSchema, WorkspaceCatalog
 from fairlead_control_plane.sharing.exports import ExportEffects, Exports
 from fairlead_control_plane.sharing.objects import Maker, by_name
 from fairlead_control_plane.store.contract import Compare, Delete, Operation, Put, Store
@@ -107,13 +107,20 @@ def crd(group: str, kind: str, **properties: str) -> JsonObject:
     return {"metadata": {"name": f"{kind.lower()}s.{group}"}, "spec": made["spec"]}
 
 
-def _from_definition(obj: JsonObject, identity: str = "") -> Resource:
+def _from_definition(obj: JsonObject, identity: str = "", owner: str = "") -> Resource:
     spec = obj["spec"]
     made = record(spec["group"], spec["names"]["plural"], spec["names"]["kind"], spec["versions"][0]["name"])
     version = Version("v1", _open, open_api=spec["versions"][0]["schema"])
     namespaced = spec["scope"] == "Namespaced"
     return Resource(
-        made.group, made.plural, made.kind, (version,), namespaced=namespaced, identity=identity, origin="crd"
+        made.group,
+        made.plural,
+        made.kind,
+        (version,),
+        namespaced=namespaced,
+        identity=identity,
+        origin="bound" if identity else "crd",
+        owner=owner,
     )
 
 
@@ -149,13 +156,14 @@ class World:
         """All effects of the two rooms, in the order the server has them."""
         return (self.workspaces, self.export_effects, self.bindings)
 
-    async def bootstrap(self, digest: str = "1") -> bool:
-        """Bootstrap with the schemas of the records above."""
+    async def bootstrap(self, digest: str = "1", *, schemas: Schemas | None = None) -> bool:
+        """Bootstrap with these schemas, by default those of the records above; another digest looks at all again."""
         room = Room(
             self.store, self.maker, self.tenancy, self.types, self.clusters, self.workspaces, self.export_effects, "CA"
         )
-        schemas = Schemas(digest, _system_schemas, lambda: [schema(NATIVE, "v136")])
-        return await bootstrap(room, schemas)
+        if schemas is None:
+            schemas = Schemas("", _system_schemas, lambda: [schema(NATIVE, "v136")])
+        return await bootstrap(room, replace(schemas, digest=schemas.digest + digest))
 
     async def get(self, kind: tuple[str, str], cluster: str, name: str, namespace: str = "") -> JsonObject | None:
         """Read an object."""
@@ -241,15 +249,20 @@ class World:
 
 
 @asynccontextmanager
-async def world() -> AsyncGenerator[World, None]:
-    """Open a world without anything in it."""
+async def world(
+    builtin: Sequence[Resource] = BUILTIN,
+    own: Sequence[Resource] = OWN,
+    from_crd: FromCrd = _from_definition,
+    from_schema: FromSchema = _from_definition,
+) -> AsyncGenerator[World, None]:
+    """Open a world without anything in it; of plain records, or of the kinds given."""
     store = await SqliteStore.open(":memory:")
     allowed: set[tuple[str, str, str, str]] = set()
 
     async def allows(user: User, info: RequestInfo) -> bool:
         return user.is_master or (user.name, info.verb, f"{info.resource}/{info.name}", info.cluster) in allowed
 
-    records = by_name((*BUILTIN, *OWN))
+    records = by_name((*builtin, *own))
     maker = Maker(records, now_s=lambda: 1_700_000_000.0)
     tenancy = Tenancy(store, records["core.kcp.io", "logicalclusters"])
     types = Types(store, records["tenancy.kcp.io", "workspacetypes"], tenancy)
@@ -267,9 +280,7 @@ async def world() -> AsyncGenerator[World, None]:
         workspaces=WorkspaceEffects(store, maker, tenancy, types, clusters),
         export_effects=ExportEffects(store, maker, "CA"),
         homes=HomeWorkspaces(store, maker, types, clusters, allows),
-        catalog=WorkspaceCatalog(
-            store, builtin=BUILTIN, own=OWN, from_crd=_from_definition, from_schema=_from_definition
-        ),
+        catalog=WorkspaceCatalog(store, builtin=builtin, own=own, from_crd=from_crd, from_schema=from_schema),
         allowed=allowed,
         plugins=(
             WorkspaceAdmission(tenancy, types, allows),

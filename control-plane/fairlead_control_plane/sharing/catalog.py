@@ -25,8 +25,8 @@ from fairlead_control_plane.sharing.exports import REMOVED_SCHEMAS
 from fairlead_control_plane.sharing.objects import BINDINGS, CRDS, EXPORTS, SCHEMAS, SHARDS, Records, by_name
 from fairlead_control_plane.store.contract import Event, Store, prefix_end
 
-FromSchema = Callable[[JsonObject, str], Resource]
-"""An APIResourceSchema and an identity hash to the record that serves it."""
+FromSchema = Callable[[JsonObject, str, str], Resource]
+"""An APIResourceSchema, an identity hash and an owner (the export, ``<cluster>/<name>``) to the record serving it."""
 FromCrd = Callable[[JsonObject], Resource]
 
 _EVERYWHERE = frozenset({"apis.kcp.io", "core.kcp.io"})
@@ -177,12 +177,7 @@ class WorkspaceCatalog:
         schema = await self._schema(part.provider, part.schema, part.uid)
         if schema is None:
             return None
-        made = replace(
-            self._from_schema(schema, part.identity),
-            identity=part.identity,
-            origin="bound",
-            owner=f"{part.provider}/{part.export}",
-        )
+        made = self._from_schema(schema, part.identity, f"{part.provider}/{part.export}")
         self._bound[(part.uid, part.identity)] = made
         if len(self._bound) > self._size:
             self._bound.popitem(last=False)
