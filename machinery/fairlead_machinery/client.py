@@ -15,12 +15,9 @@ Errors of the server are raised as the classes of :mod:`fairlead_api.errors`; a 
 from __future__ import annotations
 
 import asyncio
-import base64
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -29,10 +26,12 @@ import orjson
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError, Expired, from_status
-from fairlead_machinery.kubeconfig import Credentials, KubeconfigError
+from fairlead_machinery.kubeconfig import Credentials
+from fairlead_machinery.transport import Transport, reason_of
+from fairlead_machinery.transport import Unreachable as Unreachable  # part of what callers catch
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import ClientResponse
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -40,18 +39,12 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
 REQUEST_TIMEOUT_S = 60.0
-CONNECT_TIMEOUT_S = 10.0
 MAX_RETRIES = 5
 MAX_RETRY_AFTER_S = 10
-TOKEN_MAX_AGE_S = 10.0
 MAX_LINE_BYTES = 64 * 1024 * 1024
 PAGE_SIZE = 500
 
 Query = Mapping[str, str]
-
-
-class Unreachable(Exception):
-    """No answer came: refused, cut off, timed out, or not verifiable. The outcome of a write is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,96 +89,6 @@ class Answer:
         return orjson.loads(self.body)
 
 
-class _Transport:
-    """What all views of one server share: the connection pool and the token."""
-
-    def __init__(self, credentials: Credentials, connections: int, user_agent: str) -> None:
-        self.credentials = credentials
-        self.connections = connections
-        self.user_agent = user_agent
-        self.session: ClientSession | None = None
-        self._opening = asyncio.Lock()
-        self._token = credentials.token
-        self._token_read_s = float("-inf")
-
-    async def open(self) -> ClientSession:
-        session = self.session
-        if session is not None:
-            return session
-        async with self._opening:
-            if self.session is None:
-                self.session = await self._open()
-            return self.session
-
-    async def _open(self) -> ClientSession:
-        import aiohttp  # noqa: PLC0415 - half a second that offline commands need not pay
-
-        if self.credentials.needs_plugin:
-            self.credentials = await _log_in(self.credentials)
-            self._token = self.credentials.token
-        context = await asyncio.to_thread(self.credentials.ssl_context)
-        connector = aiohttp.TCPConnector(
-            limit=self.connections, ssl=context if context is not None else True, keepalive_timeout=60
-        )
-        return aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
-            headers={"User-Agent": self.user_agent},
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=True,
-            read_bufsize=256 * 1024,
-        )
-
-    async def close(self) -> None:
-        if self.session is not None:
-            session, self.session = self.session, None
-            await session.close()
-
-    async def authorization(self) -> str:
-        """Return the header's value; a token file is read again after a while, since tokens are rotated."""
-        credentials = self.credentials
-        if credentials.token_file and time.monotonic() - self._token_read_s > TOKEN_MAX_AGE_S:
-            try:
-                self._token = (await asyncio.to_thread(Path(credentials.token_file).read_text)).strip()
-            except OSError as error:
-                raise Unreachable(f"cannot read the token {credentials.token_file}: {error.strerror}") from error
-            self._token_read_s = time.monotonic()
-        if self._token:
-            return f"Bearer {self._token}"
-        if credentials.username:
-            pair = f"{credentials.username}:{credentials.password}".encode()
-            return "Basic " + base64.b64encode(pair).decode()
-        return ""
-
-
-def _read_pair(certificate: str | None, key: str | None) -> tuple[bytes, bytes]:
-    return (Path(certificate).read_bytes(), Path(key).read_bytes()) if certificate and key else (b"", b"")
-
-
-async def _log_in(credentials: Credentials) -> Credentials:
-    """Run the program or provider that the kubeconfig names for logging in."""
-    from dataclasses import replace  # noqa: PLC0415
-
-    from kubernetes_asyncio import client as kubernetes_client  # noqa: PLC0415 - 0.9 s, needed by few
-    from kubernetes_asyncio.config import kube_config  # noqa: PLC0415
-
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "one",
-        "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
-        "clusters": [{"name": "one", "cluster": {"server": credentials.server}}],
-        "users": [{"name": "one", "user": credentials.user}],
-    }
-    configuration = kubernetes_client.Configuration()
-    await kube_config.load_kube_config_from_dict(content, client_configuration=configuration)
-    authorization = configuration.api_key.get("BearerToken") or configuration.api_key.get("authorization") or ""
-    certificate, key = await asyncio.to_thread(_read_pair, configuration.cert_file, configuration.key_file)
-    if not authorization and not certificate:
-        raise KubeconfigError("the login program of the kubeconfig gave neither a token nor a certificate")
-    return replace(credentials, token=authorization.removeprefix("Bearer ").strip(), certificate=certificate, key=key)
-
-
 class Client:
     """
     A server, seen as one user at one base path.
@@ -203,7 +106,7 @@ class Client:
         host, slash, path = rest.partition("/")
         self.host = f"{scheme}://{host}"
         self.base = (slash + path).rstrip("/") if base is None else base
-        self.transport = _Transport(credentials, connections, user_agent)
+        self.transport = Transport(credentials, connections, user_agent)
 
     def at(self, cluster: str) -> Client:
         """Return the same server and user at ``/clusters/<cluster>``; shares connections, needs no closing."""
@@ -276,7 +179,7 @@ class Client:
                 response = await stack.enter_async_context(request)
                 opening.reschedule(None)  # what follows may take as long as its reader likes
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise Unreachable(f"{method} {self.host}{self.base}{path}: {_reason(error)}") from error
+                raise Unreachable(f"{method} {self.host}{self.base}{path}: {reason_of(error)}") from error
             yield response
 
     async def request(
@@ -335,7 +238,7 @@ class Client:
         except TimeoutError as error:
             raise Unreachable(f"{method} {self.host}{self.base}{path}: no answer within {timeout_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(f"{method} {self.host}{self.base}{path}: {_reason(error)}") from error
+            raise Unreachable(f"{method} {self.host}{self.base}{path}: {reason_of(error)}") from error
 
     async def _object(
         self, method: str, path: str, query: Query | None = None, body: object = None, content_type: str = ""
@@ -500,11 +403,6 @@ class Client:
                 yield Event(event["type"], event["object"])
 
 
-def _reason(error: Exception) -> str:
-    """Some network errors have no text of their own."""
-    return str(error) or type(error).__name__
-
-
 async def _lines(response: ClientResponse, silence_s: float) -> AsyncIterator[bytes]:
     """Split a stream into lines of any length; aiohttp's own reader refuses lines over its buffer."""
     import aiohttp  # noqa: PLC0415 - already loaded when a session is open
@@ -517,7 +415,7 @@ async def _lines(response: ClientResponse, silence_s: float) -> AsyncIterator[by
             async with asyncio.timeout(silence_s):
                 chunk = await anext(chunks, b"")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable(f"the watch broke: {_reason(error)}") from error
+            raise Unreachable(f"the watch broke: {reason_of(error)}") from error
         if not chunk:
             if parts:
                 raise Unreachable("the watch ended in the middle of an event")

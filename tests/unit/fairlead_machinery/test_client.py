@@ -11,6 +11,7 @@ from aiohttp import web
 
 from fairlead_api.errors import Conflict, Expired, NotFound, ServiceUnavailable
 from fairlead_machinery import client as client_module
+from fairlead_machinery import transport
 from fairlead_machinery.client import Client, Gvr, Unreachable
 from fairlead_machinery.kubeconfig import Credentials
 
@@ -212,7 +213,7 @@ async def test_a_rotated_token_file_is_read_again(tmp_path: Path, monkeypatch: p
         seen.append(request.headers.get("Authorization"))
         return answer({})
 
-    monkeypatch.setattr(client_module, "TOKEN_MAX_AGE_S", -1.0)
+    monkeypatch.setattr(transport, "TOKEN_MAX_AGE_S", -1.0)
     file = tmp_path / "token"
     async with serving(handle) as url, Client(Credentials(url, token_file=str(file))) as client:
         for token in ("one", "two\n"):

@@ -1,0 +1,117 @@
+"""The connections to one server and the credentials used on them; :mod:`client` is what others call."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairlead_machinery.kubeconfig import Credentials, KubeconfigError
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+CONNECT_TIMEOUT_S = 10.0
+TOKEN_MAX_AGE_S = 10.0
+
+
+class Unreachable(Exception):
+    """No answer came: refused, cut off, timed out, or not verifiable. The outcome of a write is unknown."""
+
+
+def reason_of(error: Exception) -> str:
+    """Some network errors have no text of their own."""
+    return str(error) or type(error).__name__
+
+
+class Transport:
+    """What all views of one server share: the connection pool and the token."""
+
+    def __init__(self, credentials: Credentials, connections: int, user_agent: str) -> None:
+        self.credentials = credentials
+        self.connections = connections
+        self.user_agent = user_agent
+        self.session: ClientSession | None = None
+        self._opening = asyncio.Lock()
+        self._token = credentials.token
+        self._token_read_s = float("-inf")
+
+    async def open(self) -> ClientSession:
+        """Open the connection pool, once, logging in first where that takes a program."""
+        session = self.session
+        if session is not None:
+            return session
+        async with self._opening:
+            if self.session is None:
+                self.session = await self._open()
+            return self.session
+
+    async def _open(self) -> ClientSession:
+        import aiohttp  # noqa: PLC0415 - half a second that offline commands need not pay
+
+        if self.credentials.needs_plugin:
+            self.credentials = await _log_in(self.credentials)
+            self._token = self.credentials.token
+        context = await asyncio.to_thread(self.credentials.ssl_context)
+        connector = aiohttp.TCPConnector(
+            limit=self.connections, ssl=context if context is not None else True, keepalive_timeout=60
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
+            headers={"User-Agent": self.user_agent},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=True,
+            read_bufsize=256 * 1024,
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self.session is not None:
+            session, self.session = self.session, None
+            await session.close()
+
+    async def authorization(self) -> str:
+        """Return the header's value; a token file is read again after a while, since tokens are rotated."""
+        credentials = self.credentials
+        if credentials.token_file and time.monotonic() - self._token_read_s > TOKEN_MAX_AGE_S:
+            try:
+                self._token = (await asyncio.to_thread(Path(credentials.token_file).read_text)).strip()
+            except OSError as error:
+                raise Unreachable(f"cannot read the token {credentials.token_file}: {error.strerror}") from error
+            self._token_read_s = time.monotonic()
+        if self._token:
+            return f"Bearer {self._token}"
+        if credentials.username:
+            pair = f"{credentials.username}:{credentials.password}".encode()
+            return "Basic " + base64.b64encode(pair).decode()
+        return ""
+
+
+def _read_pair(certificate: str | None, key: str | None) -> tuple[bytes, bytes]:
+    return (Path(certificate).read_bytes(), Path(key).read_bytes()) if certificate and key else (b"", b"")
+
+
+async def _log_in(credentials: Credentials) -> Credentials:
+    """Run the program or provider that the kubeconfig names for logging in."""
+    from kubernetes_asyncio import client as kubernetes_client  # noqa: PLC0415 - 0.9 s, needed by few
+    from kubernetes_asyncio.config import kube_config  # noqa: PLC0415
+
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "one",
+        "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
+        "clusters": [{"name": "one", "cluster": {"server": credentials.server}}],
+        "users": [{"name": "one", "user": credentials.user}],
+    }
+    configuration = kubernetes_client.Configuration()
+    await kube_config.load_kube_config_from_dict(content, client_configuration=configuration)
+    authorization = configuration.api_key.get("BearerToken") or configuration.api_key.get("authorization") or ""
+    certificate, key = await asyncio.to_thread(_read_pair, configuration.cert_file, configuration.key_file)
+    if not authorization and not certificate:
+        raise KubeconfigError("the login program of the kubeconfig gave neither a token nor a certificate")
+    return replace(credentials, token=authorization.removeprefix("Bearer ").strip(), certificate=certificate, key=key)
