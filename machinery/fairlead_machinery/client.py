@@ -28,7 +28,7 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError, Expired, from_status
 from fairlead_machinery.kubeconfig import Credentials
 from fairlead_machinery.transport import Transport, reason_of
-from fairlead_machinery.transport import Unreachable as Unreachable  # part of what callers catch
+from fairlead_machinery.transport import Unreachable as Unreachable  # noqa: PLC0414 - re-exported: callers catch it
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
