@@ -15,6 +15,7 @@ import yaml
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import BadRequest, RequestTooLarge, UnsupportedMediaType
+from fairlead_control_plane.kinds import protobuf
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.registry import media
 from fairlead_control_plane.registry.call import Target
@@ -116,12 +117,48 @@ def decode(raw: bytes, content_type: str, target: Target, validation: str) -> Js
     kind = media.body_type(content_type)
     problems: list[str] = []
     if kind == media.PROTOBUF:
-        raise UnsupportedMediaType("protobuf bodies are not accepted for this kind")
-    if kind == media.YAML:
+        if target.version.open_api:
+            raise UnsupportedMediaType(
+                "the body of the request was in an unknown format - accepted media types include: "
+                "application/json, application/yaml"
+            )
+        value = protobuf.decode(raw)
+    elif kind == media.YAML:
         value = parse_yaml(raw)
     else:
         value, problems = _parsed_object(raw, target, validation)
     return finish(checked_kind(value, target), target, validation, problems, raw)
+
+
+def parse_any(raw: bytes, content_type: str) -> JsonObject:
+    """
+    Parse a body that is not of the resource's own kind (DeleteOptions, Scale, TokenRequest), unchecked.
+
+    Raises:
+        BadRequest, RequestTooLarge, UnsupportedMediaType.
+    """
+    check_size(raw)
+    kind = media.body_type(content_type)
+    if kind == media.PROTOBUF:
+        return protobuf.decode(raw)
+    if kind == media.YAML:
+        value = parse_yaml(raw)
+    else:
+        try:
+            value, _ = parse_json(raw, IGNORE)
+        except BadRequest as error:
+            raise BadRequest(f"couldn't get version/kind; {error.message}") from error
+    if not isinstance(value, dict):
+        raise BadRequest(f"couldn't get version/kind; {_not_an_object(value)}")
+    return value
+
+
+def _not_an_object(value: Any) -> str:
+    return (
+        f"json parse error: json: cannot unmarshal {_go_name(value)} into Go value of type "
+        'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; '
+        'Kind string "json:\\"kind,omitempty\\"" }'
+    )
 
 
 def _parsed_object(raw: bytes, target: Target, validation: str) -> tuple[Any, list[str]]:
@@ -132,12 +169,7 @@ def _parsed_object(raw: bytes, target: Target, validation: str) -> tuple[Any, li
     if value is None:
         return {}, problems
     if not isinstance(value, dict):
-        text = (
-            f"json parse error: json: cannot unmarshal {_go_name(value)} into Go value of type "
-            'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; '
-            'Kind string "json:\\"kind,omitempty\\"" }'
-        )
-        raise _unrecognized(target, raw, text)
+        raise _unrecognized(target, raw, _not_an_object(value))
     return value, problems
 
 

@@ -20,10 +20,6 @@ from fairlead_control_plane.store.contract import CompareFailed, Row
 
 _TRIES = 16
 _FINALIZERS = {ORPHAN: "orphan", FOREGROUND: "foregroundDeletion"}
-_TERMINATING = (
-    "The system is ensuring all content is removed from this namespace.  Upon completion, this namespace will "
-    "automatically be purged by the system."
-)
 _DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 _RETURNS_OBJECT = frozenset(
@@ -57,7 +53,7 @@ async def delete(parts: Parts, target: Target, options: DeleteOptions) -> Delete
     Delete one object, or begin to.
 
     Raises:
-        NotFound, Conflict (preconditions, a namespace already going), ApiError (admission, effects).
+        NotFound, Conflict (preconditions), ApiError (admission, effects).
     """
     for _ in range(_TRIES):
         row = await parts.store.get(target.key)
@@ -86,8 +82,6 @@ async def _begin(
     parts: Parts, target: Target, row: Row, old: JsonObject, new: JsonObject, options: DeleteOptions
 ) -> Deleted:
     if preparing.is_same(new, old):
-        if _is_namespace(target):
-            raise messages.conflict(target.resource, target.name, _TERMINATING)
         return Deleted(row.value, row.mod_revision, is_gone=False)
     written = await commit(parts, target, row, new, old=old, dry_run=options.dry_run)
     return Deleted(written.value, written.revision, is_gone=False)
@@ -100,13 +94,13 @@ def _check_preconditions(target: Target, old: JsonObject, options: DeleteOptions
             f"the UID in the precondition ({options.uid}) does not match the UID in record ({uid}). "
             "The object might have been deleted and then recreated"
         )
-        raise messages.conflict(target.resource, target.name, why)
+        raise messages.precondition(target.resource, target.name, why)
     if options.version is not None and options.version != version:
         why = (
             f"the ResourceVersion in the precondition ({options.version}) does not match the ResourceVersion in "
             f"record ({version}). The object might have been modified"
         )
-        raise messages.conflict(target.resource, target.name, why)
+        raise messages.precondition(target.resource, target.name, why)
 
 
 def _is_namespace(target: Target) -> bool:
@@ -172,9 +166,8 @@ def _is_dropped(finalizer: str, options: DeleteOptions) -> bool:
 
 
 def status_code(deleted: Deleted, options: DeleteOptions) -> int:
-    """Return 202 where the client asked to wait for dependents and the object is not gone yet, else 200."""
-    waits = options.propagation == FOREGROUND or options.orphan is False
-    return 202 if waits and not deleted.is_gone else 200
+    """Return 202 where an old client asked to wait for dependents and the object is not gone yet, else 200."""
+    return 202 if options.orphan is False and not deleted.is_gone else 200
 
 
 def answers_with_object(target: Target, deleted: Deleted) -> bool:

@@ -15,6 +15,7 @@ from fairlead_api.errors import (
     Conflict,
     Expired,
     Forbidden,
+    Invalid,
     MethodNotAllowed,
     NotFound,
     Timeout,
@@ -49,6 +50,26 @@ def conflict(resource: Resource, name: str, why: str = MODIFIED) -> Conflict:
         group=resource.group,
         kind=resource.plural,
         name=name,
+    )
+
+
+def precondition(resource: Resource, name: str, why: str) -> Conflict:
+    """Return the 409 for a delete whose preconditions do not hold; it names the kind, not the resource."""
+    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    return Conflict(
+        f'Operation cannot be fulfilled on {kind} "{name}": {why}', group=resource.group, kind=resource.kind, name=name
+    )
+
+
+def unconditional(resource: Resource, name: str) -> Invalid:
+    """Return the 422 for an update without a resourceVersion of a kind that demands one; it names the resource."""
+    cause = Cause("FieldValueInvalid", "Invalid value: 0: must be specified for an update", "metadata.resourceVersion")
+    return Invalid(
+        f'{resource.name} "{name}" is invalid: {cause.field}: {cause.message}',
+        group=resource.group,
+        kind=resource.plural,
+        name=name,
+        causes=[cause],
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import orjson
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import BadRequest, NotFound
+from fairlead_api.errors import NotFound
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.registry import (
     applying,
@@ -121,10 +121,7 @@ class Serving:
         raw = await request.body()
         content_type = request.headers.get("content-type", "")
         if target.subresource:
-            body.check_size(raw)
-            parsed, _ = body.parse_json(raw, "Ignore")
-            if not isinstance(parsed, dict):
-                raise BadRequest("the body must be an object")
+            parsed = body.parse_any(raw, content_type)
         else:
             parsed = body.decode(raw, content_type, target, "Ignore")
         return Response(201, orjson.dumps(await handler(target, parsed)))
@@ -134,16 +131,16 @@ class Serving:
         renderer = self._renderer(target, request)
         raw = await request.body()
         if target.subresource == "scale":
-            body.check_size(raw)
-            parsed, _ = body.parse_json(raw, "Ignore")
+            parsed = body.parse_any(raw, request.headers.get("content-type", ""))
             return await self._rescale(target, renderer, options, lambda _: scaling.checked(target, parsed))
         obj = body.decode(raw, request.headers.get("content-type", ""), target, options.validation)
         metadata.check_place(obj, target.resource, target.namespace, target.name)
         raw = orjson.dumps(obj)
 
         async def change(old: JsonObject | None) -> JsonObject:
-            del old
             fresh: JsonObject = orjson.loads(raw)
+            if old is not None and not fresh["metadata"].get("resourceVersion") and _demands_version(target):
+                raise messages.unconditional(target.resource, target.name)
             return fresh
 
         manage = managing.by(self._parts, target, options)
@@ -211,6 +208,20 @@ class Serving:
         return _answer(renderer, renderer.bytes_list(rows, page.metadata()))
 
 
+_CONDITIONAL = frozenset(
+    {
+        "leases.coordination.k8s.io",
+        "customresourcedefinitions.apiextensions.k8s.io",
+        "apiservices.apiregistration.k8s.io",
+    }
+)
+
+
+def _demands_version(target: Target) -> bool:
+    """Tell whether an update of this kind must name the version it replaces: custom resources and a few others."""
+    return bool(target.version.open_api) or target.resource.name in _CONDITIONAL
+
+
 def _agent(request: Request) -> str:
     return request.headers.get("user-agent", "")
 
@@ -219,11 +230,7 @@ async def _options_body(request: Request) -> JsonObject:
     raw = await request.body()
     if not raw:
         return {}
-    body.check_size(raw)
-    parsed, _ = body.parse_json(raw, "Ignore")
-    if not isinstance(parsed, dict):
-        raise BadRequest("couldn't get version/kind; json parse error: the body must be an object")
-    return parsed
+    return body.parse_any(raw, request.headers.get("content-type", ""))
 
 
 def _answer(renderer: Renderer, content: bytes, code: int = 200) -> Response:
