@@ -39,7 +39,8 @@ class ServerPki:
         Return the TLS settings of the listener: 1.2 and up, HTTP/1.1 only, client certificates optional.
 
         Raises:
-            OSError: ``client_ca`` cannot be read, or holds no certificate (``ssl.SSLError``).
+            OSError: ``client_ca`` cannot be read.
+            ValueError: It holds no certificate.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -47,7 +48,11 @@ class ServerPki:
         context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
         context.load_cert_chain(self.certificate, self.key)
         if client_ca is not None:
-            context.load_verify_locations(client_ca)
+            text = client_ca.read_text()
+            try:
+                context.load_verify_locations(cadata=text)
+            except (ssl.SSLError, ValueError) as error:
+                raise ValueError(f"{client_ca} holds no usable certificate; check --client-ca-file") from error
             context.verify_mode = ssl.CERT_OPTIONAL
         return context
 

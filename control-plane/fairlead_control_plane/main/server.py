@@ -35,6 +35,7 @@ from fairlead_control_plane.http.documents import Documents
 from fairlead_control_plane.http.health import Check, Health, version_document
 from fairlead_control_plane.http.identity import Identity
 from fairlead_control_plane.http.listener import Listener
+from fairlead_control_plane.http.openapi import OpenApiDocuments
 from fairlead_control_plane.main import pki
 from fairlead_control_plane.main.files import make_directory
 from fairlead_control_plane.main.kubeconfigs import Tokens, ensure_tokens, write_kubeconfigs
@@ -105,8 +106,6 @@ def _credentials(settings: Settings) -> _Credentials:
         if settings.token_auth_file is not None:
             users = {**read_token_file(settings.token_auth_file), **users}
         context = certificates.context(settings.client_ca_file)
-    except ssl.SSLError as error:
-        raise StartFailed(f"{settings.client_ca_file} holds no usable certificate; check --client-ca-file") from error
     except OSError as error:
         raise StartFailed(f"cannot use {error.filename or directory}: {error.strerror or error}") from error
     except ValueError as error:
@@ -161,6 +160,7 @@ async def _compose(settings: Settings, store: Store, credentials: _Credentials, 
         "": root_paths,
         "api": discovery,
         "apis": discovery,
+        "openapi": OpenApiDocuments(kinds.catalog),
         ".well-known": identity,
         "openid": identity,
     }
