@@ -1,0 +1,127 @@
+"""Says that the cluster lives and what it offers, and learns what to sync."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from importlib import metadata
+
+import structlog
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import ApiError
+from fairlead_machinery.client import Client, Gvr
+from fairlead_machinery.transport import Unreachable
+from fairlead_syncer.feeds import Feeds
+from fairlead_syncer.upstream import Upstream
+
+_RETRY_S = 1.0
+_VERBS = ("create", "patch", "delete")
+_REVIEWS = Gvr("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
+_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+_log = structlog.get_logger(__name__)
+
+
+class Heartbeat:
+    """One loop: look at the cluster, speak, follow what is asked."""
+
+    def __init__(self, upstream: Upstream, cluster: Client, feeds: Feeds) -> None:
+        self._upstream = upstream
+        self._cluster = cluster
+        self._feeds = feeds
+        self.listable: list[Gvr] = []
+        """Every namespaced resource the cluster lets us list."""
+        self._said: JsonObject = {}
+
+    async def run(self) -> None:
+        """Beat for ever."""
+        while True:
+            try:
+                interval_s = await self.beat()
+            except (ApiError, Unreachable) as error:
+                _log.warning("no heartbeat", error=str(error))
+                interval_s = _RETRY_S
+            await asyncio.sleep(interval_s)
+
+    async def beat(self) -> float:
+        """Send one heartbeat; return the seconds until the next."""
+        apis = await self._discover()
+        version = (await self._cluster.request("GET", "/version")).json().get("gitVersion", "")
+        body: JsonObject = {
+            "syncerVersion": metadata.version("fairlead"),
+            "properties": {"kubernetesVersion": version},
+            "apis": apis,
+        }
+        resources = await self._upstream.resources()
+        gvrs = [
+            Gvr(one["group"], one["version"], one["resource"])
+            for one in resources
+            if (one["group"], one["resource"]) != ("", "namespaces")
+        ]
+        allowed, refused = await self._allowed(gvrs)
+        if refused:
+            message = "the agent may not write: " + ", ".join(str(gvr) for gvr in refused)
+            body["authorized"] = {
+                "status": "False",
+                "severity": "Error",
+                "reason": "SyncerUnauthorized",
+                "message": message,
+            }
+        else:
+            body["authorized"] = {"status": "True"}
+        answer = await self._upstream.heartbeat(body)
+        await self._feeds.follow(allowed)
+        return await self._follow_news(gvrs, float(answer.get("intervalSeconds", 20)))
+
+    async def _follow_news(self, gvrs: Sequence[Gvr], interval_s: float) -> float:
+        """Ask again at once when our own words changed what we must sync (the first heartbeat does)."""
+        now = await self._upstream.resources()
+        names = {(one["group"], one["resource"]) for one in now} - {("", "namespaces")}
+        return 0.0 if names != {(gvr.group, gvr.resource) for gvr in gvrs} else interval_s
+
+    async def _discover(self) -> list[JsonObject]:
+        """Return ``[{group, resource, versions}]`` of all namespaced resources; note which can be listed."""
+        found: dict[tuple[str, str], list[str]] = {}
+        listable = []
+        for path in ("/api", "/apis"):
+            document = (await self._cluster.request("GET", path, headers={"Accept": _AGGREGATED})).json()
+            for group, version, resource in _resources(document):
+                if resource.get("scope") != "Namespaced":
+                    continue
+                found.setdefault((group, resource["resource"]), []).append(version)
+                if "list" in resource.get("verbs", ()) and len(found[group, resource["resource"]]) == 1:
+                    listable.append(Gvr(group, version, resource["resource"]))
+        self.listable = listable
+        return [{"group": group, "resource": name, "versions": versions} for (group, name), versions in found.items()]
+
+    async def _allowed(self, gvrs: Sequence[Gvr]) -> tuple[list[Gvr], list[Gvr]]:
+        """Ask the cluster what we may write; an error counts as yes, so that a hiccup stops nothing."""
+        allowed: list[Gvr] = []
+        refused: list[Gvr] = []
+        for gvr in gvrs:
+            answers = [await self._may(gvr, verb) for verb in _VERBS]
+            (allowed if all(answers) else refused).append(gvr)
+        return allowed, refused
+
+    async def _may(self, gvr: Gvr, verb: str) -> bool:
+        attributes = {"group": gvr.group, "resource": gvr.resource, "verb": verb}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        try:
+            answer = await self._cluster.create(_REVIEWS, review)
+        except (ApiError, Unreachable):
+            return True
+        return bool(answer["status"].get("allowed"))
+
+
+def _resources(document: JsonObject) -> list[tuple[str, str, JsonObject]]:
+    """Return (group, version, resource) of an aggregated discovery document, preferred versions first."""
+    return [
+        (group["metadata"].get("name", ""), version["version"], resource)
+        for group in document.get("items", ())
+        for version in group.get("versions", ())
+        for resource in version.get("resources", ())
+    ]

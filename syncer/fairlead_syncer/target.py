@@ -1,0 +1,71 @@
+"""Which SyncTarget this agent serves: names downstream, and marks that only it can make."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fairlead_api.names import Locator, downstream_namespace, sync_target_key, tenant_id
+from fairlead_transforms.podtemplate import PodContext
+
+
+class Key(NamedTuple):
+    """One upstream object: what both sides are matched by. ``namespace`` is "" for a namespace itself."""
+
+    group: str
+    resource: str
+    cluster: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncTarget:
+    """
+    The SyncTarget and how the workspace's API is reached from its pods.
+
+    Attributes:
+        cluster, name, uid: Identity; ``cluster`` is the logical cluster it is registered in.
+        api_host, api_port: Of the control plane's external URL.
+        secret: Known to this agent alone; proofs are made with it.
+    """
+
+    cluster: str
+    name: str
+    uid: str
+    api_host: str
+    api_port: str
+    secret: bytes
+
+    @property
+    def key(self) -> str:
+        """Return the SyncTargetKey."""
+        return sync_target_key(self.cluster, self.name)
+
+    def locator(self, cluster: str, namespace: str) -> Locator:
+        """Return the locator of a workspace's namespace on this target."""
+        return Locator(self.cluster, self.name, self.uid, cluster, namespace)
+
+    def namespace(self, cluster: str, namespace: str) -> str:
+        """Return the downstream namespace of a workspace's namespace."""
+        return downstream_namespace(self.locator(cluster, namespace))
+
+    def tenant(self, cluster: str) -> str:
+        """Return the tenant id of a workspace on this target."""
+        return tenant_id(self.locator(cluster, ""))
+
+    def pods(self, namespace: str) -> PodContext:
+        """Return what pods of an upstream namespace are told."""
+        return PodContext(self.api_host, self.api_port, namespace, self.key)
+
+    def proof(self, key: Key, uid: str) -> str:
+        """
+        Return the mark for one name and upstream uid.
+
+        It cannot be copied to another name nor made by anybody without the agent's key, so an object that carries it
+        was made by us even when the report of its making was lost.
+        """
+        text = "\0".join([*key, uid, self.uid])
+        return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()[:40]

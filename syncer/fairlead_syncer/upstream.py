@@ -1,0 +1,68 @@
+"""The control plane as an agent sees it: the syncer's and the upsyncer's virtual workspaces of one SyncTarget."""
+
+from __future__ import annotations
+
+import orjson
+
+from fairlead_api import JsonObject
+from fairlead_machinery.client import Client, Gvr
+from fairlead_syncer.target import Key, SyncTarget
+
+
+class Upstream:
+    """
+    Calls of the syncer protocol.
+
+    Args:
+        client: At the control plane's base URL, with the agent's token.
+        target: Whose agent this is.
+    """
+
+    def __init__(self, client: Client, target: SyncTarget) -> None:
+        place = f"{target.cluster}/{target.name}/{target.uid}"
+        self._syncer = client.below(f"/services/syncer/{place}")
+        self._upsyncer = client.below(f"/services/upsyncer/{place}")
+        self.views = client.below(f"/services/syncer/{place}/clusters/*")
+        """Lists and watches views across all workspaces."""
+
+    async def resources(self) -> list[JsonObject]:
+        """Return ``[{group, version, resource, kind, namespaced}]`` that this target must sync."""
+        found: list[JsonObject] = (await self._syncer.request("GET", "/resources")).json()["resources"]
+        return found
+
+    async def heartbeat(self, body: JsonObject) -> JsonObject:
+        """Say that the cluster lives, and what it offers; return ``{intervalSeconds, serverTime}``."""
+        answer: JsonObject = (await self._syncer.request("POST", "/heartbeat", body=orjson.dumps(body))).json()
+        return answer
+
+    async def report(self, gvr: Gvr, key: Key, uid: str, status: JsonObject | None, report: JsonObject) -> None:
+        """Report on one object; raises ``Conflict`` or ``NotFound`` when the view is another by now."""
+        body = {"metadata": {"uid": uid}, "status": status, "report": report}
+        path = f"/clusters/{key.cluster}{gvr.path(key.namespace, key.name, 'status')}"
+        await self._syncer.request("PUT", path, body=orjson.dumps(body))
+
+    async def confirm(self, gvr: Gvr, key: Key, uid: str) -> None:
+        """Say that nothing of ours is left of a removed object."""
+        path = f"/clusters/{key.cluster}{gvr.path(key.namespace, key.name)}"
+        await self._syncer.request("DELETE", path, {"uid": uid})
+
+    async def mint(self, cluster: str, namespace: str, account: str, expiration_s: int) -> JsonObject:
+        """Return a TokenRequest's status: ``token`` and ``expirationTimestamp``."""
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": expiration_s},
+        }
+        path = f"/clusters/{cluster}/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        answer = (await self._syncer.request("POST", path, body=orjson.dumps(body))).json()
+        status: JsonObject = answer["status"]
+        return status
+
+    async def show_pod(self, cluster: str, namespace: str, name: str, body: JsonObject) -> None:
+        """Show a Pod upstream: ``{"pod": ..., "owner": {group, resource, name}}``."""
+        path = f"/clusters/{cluster}/api/v1/namespaces/{namespace}/pods/{name}"
+        await self._upsyncer.request("PUT", path, body=orjson.dumps(body))
+
+    async def hide_pod(self, cluster: str, namespace: str, name: str) -> None:
+        """Stop showing a Pod."""
+        await self._upsyncer.request("DELETE", f"/clusters/{cluster}/api/v1/namespaces/{namespace}/pods/{name}")
