@@ -1,0 +1,259 @@
+"""Garbage collection, namespace deletion, definitions and what every namespace has, with the controllers running."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import NotFound
+from fairlead_control_plane.admission.namespace_objects import NamespaceObjects
+from fairlead_control_plane.controllers.conditions import is_true
+from fairlead_control_plane.controllers.crds import Definitions
+from fairlead_control_plane.controllers.garbage import Garbage
+from fairlead_control_plane.controllers.namespaces import Namespaces
+from fairlead_control_plane.controllers.rootca import RootCa
+from fairlead_control_plane.controllers.runner import Runner
+from fairlead_control_plane.kinds.custom import resource_from_crd
+from tests.unit.control_plane.in_process import (
+    CONFIG_MAPS,
+    MAPS,
+    MERGE,
+    NAMESPACES,
+    Api,
+    config_map,
+    in_process,
+    known,
+)
+
+ACCOUNTS = known("", "serviceaccounts")
+CRDS = known("apiextensions.k8s.io", "customresourcedefinitions")
+OBJECTS = NamespaceObjects(CONFIG_MAPS, ACCOUNTS, lambda: "PEM", lambda: "some-uid", lambda: "2026-01-01T00:00:00Z")
+
+
+def runner_of(api: Api) -> Runner:
+    registry = api.registry
+    return Runner(
+        api.store,
+        api.hub,
+        [
+            Garbage(registry),
+            Namespaces(registry, NAMESPACES),
+            Definitions(registry, CRDS, resource_from_crd),
+            RootCa(registry, NAMESPACES, OBJECTS),
+        ],
+        cursor_s=0.01,
+    )
+
+
+@asynccontextmanager
+async def running(api: Api) -> AsyncIterator[Runner]:
+    runner = runner_of(api)
+    task = asyncio.create_task(runner.run())
+    try:
+        yield runner
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    async with in_process(effects=[OBJECTS.effects]) as started, running(started):
+        yield started
+
+
+async def until(condition: Callable[[], Awaitable[bool]], api: Api) -> None:
+    """Wait for a condition, looking after each change of the store."""
+    subscription = api.hub.watch("/", after=api.hub.revision, frame=lambda _: b".", key=object())
+    try:
+        async with asyncio.timeout(5):
+            while not await condition():
+                await subscription.take()
+    finally:
+        await subscription.close()
+
+
+async def gone(api: Api, path: str, cluster: str = "root") -> None:
+    async def is_gone() -> bool:
+        return (await api.send("GET", path, cluster=cluster)).code == 404
+
+    await until(is_gone, api)
+
+
+def owned_by(owner: JsonObject, *, blocks: bool = False) -> list[JsonObject]:
+    metadata = owner["metadata"]
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": metadata["name"], "uid": metadata["uid"]}
+    return [{**reference, "blockOwnerDeletion": True} if blocks else reference]
+
+
+async def family(api: Api, *, blocks: bool = False) -> None:
+    """Create a grandparent, a parent and a child."""
+    first = await api.ask("POST", MAPS, config_map("first"))
+    second = await api.ask("POST", MAPS, config_map("second", ownerReferences=owned_by(first, blocks=blocks)))
+    await api.ask("POST", MAPS, config_map("third", ownerReferences=owned_by(second, blocks=blocks)))
+
+
+async def test_background_deletion_takes_all_descendants(api: Api) -> None:
+    """Deleting an owner deletes what it owns, and what that owns."""
+    await family(api)
+    await api.ask("DELETE", f"{MAPS}/first")
+    await gone(api, f"{MAPS}/third")
+    await gone(api, f"{MAPS}/second")
+
+
+async def test_foreground_deletion_waits_for_blocking_dependents(api: Api) -> None:
+    """The owner goes after its last blocking dependent, not before."""
+    await family(api, blocks=True)
+    await api.ask("PATCH", f"{MAPS}/third", {"metadata": {"finalizers": ["example.com/hold"]}}, kind=MERGE)
+    held = await api.ask("DELETE", f"{MAPS}/first", {"propagationPolicy": "Foreground"})
+    assert held["metadata"]["finalizers"] == ["foregroundDeletion"]
+
+    async def third_is_going() -> bool:
+        return "deletionTimestamp" in (await api.ask("GET", f"{MAPS}/third"))["metadata"]
+
+    await until(third_is_going, api)
+    assert (await api.send("GET", f"{MAPS}/first")).code == 200
+    await api.ask("PATCH", f"{MAPS}/third", {"metadata": {"finalizers": None}}, kind=MERGE)
+    await gone(api, f"{MAPS}/first")
+
+
+async def test_orphaning_keeps_the_dependents(api: Api) -> None:
+    """With Orphan the dependents stay, without their reference."""
+    await family(api)
+    await api.ask("DELETE", f"{MAPS}/first", {"propagationPolicy": "Orphan"})
+    await gone(api, f"{MAPS}/first")
+    second = await api.ask("GET", f"{MAPS}/second")
+    assert "ownerReferences" not in second["metadata"]
+    assert (await api.send("GET", f"{MAPS}/third")).code == 200
+
+
+async def test_a_dependent_of_nobody_is_collected(api: Api) -> None:
+    """An owner that never was deletes its dependent; one whose kind is unknown, or one that is left, does not."""
+    lost = {"apiVersion": "v1", "kind": "ConfigMap", "name": "never", "uid": "never"}
+    unknown = {"apiVersion": "example.com/v1", "kind": "Thing", "name": "x", "uid": "x"}
+    keeper = await api.ask("POST", MAPS, config_map("keeper"))
+    await api.ask("POST", MAPS, config_map("kept", ownerReferences=[lost, *owned_by(keeper)]))
+    await api.ask("POST", MAPS, config_map("unknown", ownerReferences=[unknown]))
+    await api.ask("POST", MAPS, config_map("lost", ownerReferences=[lost]))
+    await gone(api, f"{MAPS}/lost")
+
+    async def is_mended() -> bool:
+        kept = await api.ask("GET", f"{MAPS}/kept")
+        return bool(kept["metadata"]["ownerReferences"] == owned_by(keeper))
+
+    await until(is_mended, api)
+    assert (await api.send("GET", f"{MAPS}/unknown")).code == 200
+
+
+async def test_owners_of_another_cluster_do_not_count(api: Api) -> None:
+    """An object of the same name and uid in another logical cluster neither keeps nor deletes anything."""
+    await api.add_namespace("default", "other")
+    owner = await api.ask("POST", MAPS, config_map("owner"))
+    await api.ask("POST", MAPS, config_map("child", ownerReferences=owned_by(owner)))
+    await api.ask("POST", MAPS, config_map("child", ownerReferences=owned_by(owner)), cluster="other")
+    await gone(api, f"{MAPS}/child", "other")
+    assert (await api.send("GET", f"{MAPS}/child")).code == 200
+
+
+async def test_a_restart_goes_on_from_the_cursor() -> None:
+    """What happened while no controller ran is done afterwards, from the durable cursor."""
+    async with in_process() as api:
+        async with running(api):
+            await family(api)
+
+            async def has_cursor() -> bool:
+                return await api.store.get("/meta/controllers/main") is not None
+
+            await until(has_cursor, api)
+        await api.ask("DELETE", f"{MAPS}/first")
+        async with running(api):
+            await gone(api, f"{MAPS}/third")
+
+
+async def test_a_namespace_is_emptied_and_goes(api: Api) -> None:
+    """Deletion removes all content; what a finalizer holds is named in the conditions until it is released."""
+    await api.add_namespace("n")
+    maps = "/api/v1/namespaces/n/configmaps"
+    await api.ask("POST", maps, config_map("plain"))
+    await api.ask("POST", maps, config_map("held", finalizers=["example.com/hold"]))
+    await api.ask("DELETE", "/api/v1/namespaces/n")
+    await gone(api, f"{maps}/plain")
+
+    async def is_explained() -> bool:
+        return is_true(await api.ask("GET", "/api/v1/namespaces/n"), "NamespaceFinalizersRemaining")
+
+    await until(is_explained, api)
+    conditions = (await api.ask("GET", "/api/v1/namespaces/n"))["status"]["conditions"]
+    texts = {one["type"]: one["message"] for one in conditions}
+    assert texts["NamespaceContentRemaining"] == "Some resources are remaining: configmaps has 1 resource instances"
+    assert texts["NamespaceFinalizersRemaining"] == (
+        "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances"
+    )
+    await api.ask("PATCH", f"{maps}/held", {"metadata": {"finalizers": None}}, kind=MERGE)
+    await gone(api, "/api/v1/namespaces/n")
+    assert (await api.registry.list(CONFIG_MAPS, "root", "n"))[0] == []
+
+
+async def test_every_namespace_has_its_first_objects(api: Api) -> None:
+    """They are there in the namespace's own revision, and come back when deleted or changed."""
+    await api.add_namespace("n")
+    place = await api.registry.get(NAMESPACES, "root", "", "n")
+    root_ca = await api.registry.get(CONFIG_MAPS, "root", "n", "kube-root-ca.crt")
+    assert root_ca["metadata"]["resourceVersion"] == place["metadata"]["resourceVersion"]
+    await api.ask("DELETE", "/api/v1/namespaces/n/serviceaccounts/default")
+    path = "/api/v1/namespaces/n/configmaps/kube-root-ca.crt"
+    await api.ask("PATCH", path, {"data": {"ca.crt": "forged"}}, kind=MERGE)
+
+    async def is_restored() -> bool:
+        try:
+            await api.registry.get(ACCOUNTS, "root", "n", "default")
+        except NotFound:
+            return False
+        return bool((await api.ask("GET", path))["data"] == {"ca.crt": "PEM"})
+
+    await until(is_restored, api)
+
+
+def definition(plural: str, kind: str) -> JsonObject:
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    return {
+        "metadata": {"name": f"{plural}.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": plural, "kind": kind},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+
+
+async def test_definitions_are_established_unless_a_name_is_taken(api: Api) -> None:
+    """The first of two definitions with one kind gets it; the second says why, and gets it when the first goes."""
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+    def has(name: str, condition: str) -> Callable[[], Awaitable[bool]]:
+        async def check() -> bool:
+            return is_true(await api.ask("GET", f"{path}/{name}.example.com"), condition)
+
+        return check
+
+    await api.ask("POST", path, definition("foos", "Foo"))
+    await until(has("foos", "Established"), api)
+    await api.ask("POST", path, definition("others", "Foo"))
+
+    async def is_refused() -> bool:
+        crd = await api.ask("GET", f"{path}/others.example.com")
+        return any(one["reason"] == "ListKindConflict" for one in crd["status"].get("conditions") or [])
+
+    await until(is_refused, api)
+    resource = resource_from_crd(await api.ask("GET", f"{path}/foos.example.com"))
+    await api.registry.create(resource, "root", {"metadata": {"name": "x", "namespace": "default"}, "kind": "Foo"})
+    held = await api.ask("DELETE", f"{path}/foos.example.com")
+    assert held["metadata"]["finalizers"] == ["customresourcecleanup.apiextensions.k8s.io"]
+    await gone(api, f"{path}/foos.example.com")
+    assert (await api.registry.list(resource, "root"))[0] == []
+    await until(has("others", "Established"), api)

@@ -1,0 +1,125 @@
+"""Who gets which event: live, from the ring, from the store's history."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from fairlead_control_plane.store.contract import Delete, Put
+from fairlead_control_plane.store.sqlite import SqliteStore
+from fairlead_control_plane.watch.hub import Delivery, Hub, SlowWatcher, Subscription
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[SqliteStore]:
+    opened = await SqliteStore.open(":memory:")
+    yield opened
+    await opened.close()
+
+
+def name(delivery: Delivery) -> bytes:
+    event = delivery.event
+    return f"{event.key}@{event.revision} ".encode()
+
+
+def watch(hub: Hub, prefix: str, after: int, limit_bytes: int = 1 << 20) -> Subscription:
+    return hub.watch(prefix, after=after, frame=name, key="names", limit_bytes=limit_bytes)
+
+
+async def seen(subscription: Subscription, until: str) -> str:
+    """Take until the last key awaited has come."""
+    text = ""
+    async with asyncio.timeout(5):
+        while f"{until}@" not in text:
+            text += b"".join(await subscription.take()).decode()
+    return " ".join(part.split("@")[0] for part in text.split())
+
+
+async def test_prefixes_tell_neighbours_apart(store: SqliteStore) -> None:
+    """A watcher of ``a`` sees neither ``a-b`` nor ``b``; a watcher of one key sees that key alone."""
+    hub = Hub(store)
+    one, key = watch(hub, "/g/r/-/a/", hub.revision), watch(hub, "/g/r/-/a/n/x", hub.revision)
+    for where in ("/g/r/-/a-b/n/x", "/g/r/-/b/n/x", "/g/r/-/a/n/x", "/g/r/-/a/n/xy"):
+        await store.commit([Put(where, b"v")])
+    assert await seen(one, "/g/r/-/a/n/xy") == "/g/r/-/a/n/x /g/r/-/a/n/xy"
+    assert await seen(key, "/g/r/-/a/n/x") == "/g/r/-/a/n/x"
+    await one.close()
+    await key.close()
+    hub.close()
+
+
+@pytest.mark.parametrize("ring_events", [1000, 3, 0])
+async def test_a_start_in_the_past_misses_and_doubles_nothing(store: SqliteStore, ring_events: int) -> None:
+    """From the ring, from history, or from both: the same events, in order, each once."""
+    hub = Hub(store, ring_events=ring_events)
+    start = store.revision
+    for number in range(10):
+        await store.commit([Put(f"/g/r/-/a/n/{number}", b"v"), Put(f"/g/r/-/b/n/{number}", b"v")])
+    late = watch(hub, "/g/r/-/a/", start)
+    await asyncio.sleep(0)
+    await store.commit([Put("/g/r/-/a/n/last", b"v")])
+    wanted = " ".join(f"/g/r/-/a/n/{end}" for end in [*range(10), "last"])
+    assert await seen(late, "/g/r/-/a/n/last") == wanted
+    await store.commit([Delete("/g/r/-/a/n/last")])
+    assert await seen(late, "/g/r/-/a/n/last") == "/g/r/-/a/n/last"
+    await late.close()
+    hub.close()
+
+
+async def test_history_keeps_to_one_key(store: SqliteStore) -> None:
+    """A watcher of one key gets no event of a key that begins like it, from the ring either."""
+    hub = Hub(store)
+    start = store.revision
+    await store.commit([Put("/g/r/-/a/n/x-1", b"v")])
+    await store.commit([Put("/g/r/-/a/n/x", b"v")])
+    one = watch(hub, "/g/r/-/a/n/x", start)
+    assert await seen(one, "/g/r/-/a/n/x") == "/g/r/-/a/n/x"
+    await one.close()
+    hub.close()
+
+
+async def test_a_slow_watcher_is_cut_and_the_others_go_on(store: SqliteStore) -> None:
+    """Who lets too much pile up is told so; a neighbour that reads loses nothing."""
+    hub = Hub(store)
+    slow, quick = watch(hub, "/g/", hub.revision, limit_bytes=40), watch(hub, "/g/", hub.revision)
+    for number in range(5):
+        await store.commit([Put(f"/g/r/-/a/n/{number}", b"v")])
+    with pytest.raises(SlowWatcher):
+        await slow.take()
+    assert (await seen(quick, "/g/r/-/a/n/4")).count("/g/r") == 5
+    await slow.close()
+    await quick.close()
+    hub.close()
+
+
+async def test_equal_watchers_share_frames(store: SqliteStore) -> None:
+    """What a thousand watchers are sent is made once."""
+    hub = Hub(store)
+    made = 0
+
+    def counted(delivery: Delivery) -> bytes:
+        nonlocal made
+        made += 1
+        return name(delivery)
+
+    watchers = [hub.watch("/g/", after=hub.revision, frame=counted, key="same") for _ in range(1000)]
+    await store.commit([Put("/g/r/-/a/n/x", b"v")])
+    frames = [(await watcher.take())[0] for watcher in watchers]
+    assert made == 1
+    assert all(frame is frames[0] for frame in frames)
+    for watcher in watchers:
+        await watcher.close()
+    assert not hub._feeds
+    hub.close()
+
+
+async def test_take_times_out_empty(store: SqliteStore) -> None:
+    """With nothing to send, a timed take comes back empty and the watcher is current."""
+    hub = Hub(store)
+    quiet = watch(hub, "/g/", hub.revision)
+    assert await quiet.take(0.001) == []
+    assert quiet.is_current
+    await quiet.close()
+    hub.close()
