@@ -11,7 +11,7 @@ import errno
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ from fairlead_control_plane.auth.policies import Policies
 from fairlead_control_plane.auth.reviews import Reviews
 from fairlead_control_plane.auth.token_request import TokenRequests
 from fairlead_control_plane.auth.tokens import ServiceAccountTokens, load_key
+from fairlead_control_plane.controllers.runner import Runner
 from fairlead_control_plane.http.discovery import Discovery, root_paths
 from fairlead_control_plane.http.dispatch import Dispatcher, Routes, Serve
 from fairlead_control_plane.http.documents import Documents
@@ -130,7 +131,7 @@ async def _open(settings: Settings) -> Store:
 async def _compose(settings: Settings, store: Store, credentials: _Credentials, stack: AsyncExitStack) -> Running:
     """Build everything above the store and start listening."""
     workspaces = settings.profile == "workspaces"
-    kinds = await of_profile(settings, store)
+    kinds = await of_profile(settings, store, credentials.certificates.ca.decode())
     for close in kinds.closers:
         stack.callback(close)
     policies = Policies(store, shared_policy(workspaces=workspaces))
@@ -145,7 +146,7 @@ async def _compose(settings: Settings, store: Store, credentials: _Credentials, 
         store,
         kinds.catalog,
         hub,
-        admission=Chain([Escalation(policies, authorizer), *kinds.plugins]),
+        admission=Chain([*kinds.plugins, Escalation(policies, authorizer)]),
         effects=kinds.effects,
         virtual_resources={
             **Reviews(authorizer, policies, accounts, [credentials.static]).handlers(),
@@ -173,7 +174,19 @@ async def _compose(settings: Settings, store: Store, credentials: _Credentials, 
     identity.url = url = settings.url(port)
     discovery.server_address = url.removeprefix("https://")
     kubeconfig = _write_kubeconfigs(settings, url, credentials)
-    return Running(url, port, kubeconfig)
+    controllers = await stack.enter_async_context(_background(Runner(store, hub, kinds.controllers(registry)).run()))
+    return Running(url, port, kubeconfig, (controllers,))
+
+
+@asynccontextmanager
+async def _background(work: Coroutine[None, None, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """Run endless work beside the server; it ends with the block."""
+    task = asyncio.create_task(work, name="controllers")
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 async def _listen(listener: Listener, settings: Settings, context: ssl.SSLContext) -> int:

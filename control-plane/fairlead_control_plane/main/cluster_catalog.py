@@ -1,0 +1,60 @@
+"""The resources of the ``cluster`` profile: Kubernetes' own and the definitions of its one logical cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from fairlead_api import JsonObject
+from fairlead_control_plane.kinds.custom import resource_from_crd
+from fairlead_control_plane.kinds.keys import range_prefix
+from fairlead_control_plane.kinds.reader import ObjectReader
+from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.store.contract import Event, Store
+
+
+class ClusterCatalog:
+    """
+    Implements :class:`fairlead_control_plane.kinds.catalog.Catalog`; built-in resources win over definitions.
+
+    Read again after a write to any definition, which is noticed before the writer hears of it.
+    """
+
+    def __init__(self, store: Store, builtin: Sequence[Resource], definitions: Resource) -> None:
+        self._reader = ObjectReader(store)
+        self._builtin = tuple(builtin)
+        self._definitions = definitions
+        self._prefix = range_prefix(definitions)
+        self._names = {(resource.group, resource.plural): resource for resource in builtin}
+        self._changes = 0
+        self._known: tuple[int, tuple[Resource, ...], dict[tuple[str, str], Resource]] | None = None
+        self.close: Callable[[], None] = store.listen(self._heard)
+
+    async def lookup(self, cluster: str, group: str, plural: str, identity: str = "") -> Resource | None:
+        """See the protocol."""
+        if identity:
+            return None
+        builtin = self._names.get((group, plural))
+        return builtin if builtin is not None else (await self._read(cluster))[1].get((group, plural))
+
+    async def resources(self, cluster: str) -> Sequence[Resource]:
+        """See the protocol; the same object until a definition changes."""
+        return (await self._read(cluster))[0]
+
+    async def _read(self, cluster: str) -> tuple[tuple[Resource, ...], dict[tuple[str, str], Resource]]:
+        while self._known is None or self._known[0] != self._changes:
+            changes = self._changes
+            definitions = await self._reader.list(self._definitions, cluster)
+            custom = [resource_from_crd(each) for each in definitions if _is_established(each)]
+            names = {(each.group, each.plural): each for each in custom} | self._names
+            self._known = (changes, tuple(names[key] for key in {**self._names, **names}), names)
+        return self._known[1:]
+
+    def _heard(self, events: Sequence[Event], revision: int) -> None:
+        del revision
+        if any(event.key.startswith(self._prefix) for event in events):
+            self._changes += 1
+
+
+def _is_established(definition: JsonObject) -> bool:
+    conditions = (definition.get("status") or {}).get("conditions") or ()
+    return any(each.get("type") == "Established" and each.get("status") == "True" for each in conditions)
