@@ -13,7 +13,9 @@ from fairlead_api import JsonObject, conditions
 from fairlead_api.errors import Forbidden
 from fairlead_api.names import export_label_value
 from fairlead_api.request import RequestInfo, User
+from fairlead_control_plane.admission.contract import Attributes
 from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.sharing.admission import ReservedCrds
 from fairlead_control_plane.sharing.identity import identity_hash, key_of, new_key
 from fairlead_control_plane.sharing.objects import BINDINGS, CRDS, EXPORTS, SCHEMAS, SECRETS, WORKSPACES
 from fairlead_control_plane.sharing.policy import MaximalPermissionPolicy
@@ -403,3 +405,23 @@ async def test_maximal_permission_policy_asks_the_providers_rbac(rooms: World) -
     assert len(asked) == count
     ours = await rooms.catalog.lookup(consumer, "tenancy.kcp.io", "workspaces")
     assert await policy.refusal(ALICE, write, ours) != ""
+
+
+@pytest.mark.parametrize(
+    ("group", "annotations", "text"),
+    [
+        ("apis.kcp.io", {}, "apis.kcp.io is a reserved group"),
+        ("more.apis.kcp.io", {}, "is a reserved group"),
+        ("x.dev", {"apis.kcp.io/bound-crd": ""}, "apis.kcp.io/bound-crd is a reserved annotation"),
+    ],
+)
+async def test_users_cannot_define_the_systems_own(group: str, annotations: dict[str, str], text: str) -> None:
+    """A CRD that looks like one of kcp's is refused; one of a group that only ends alike is not."""
+    body = crd(group, "Widget")
+    body["metadata"]["annotations"] = annotations
+    kind = record("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition")
+    attributes = Attributes("CREATE", kind, "v1", "a", "", body["metadata"]["name"], "", ALICE, body, None)
+    with pytest.raises(Forbidden, match=text):
+        await ReservedCrds().validate(attributes)
+    fine = crd("myapis.kcp.iox", "Widget")
+    await ReservedCrds().validate(Attributes("CREATE", kind, "v1", "a", "", "w", "", ALICE, fine, None))
