@@ -1,10 +1,9 @@
 """
 Reads too large for one turn of the event loop.
 
-A thread that turns rows into objects keeps the interpreter's lock for 5 ms at a time, and a busy loop would wait that
-long after each of its own system calls. So a thread only walks a slice in a single step, without the lock, which
-brings its pages into the connection's cache and may wait for the disk; the loop then takes the rows from there, in
-turns of a few milliseconds.
+A thread that turns rows into objects competes with the loop for the interpreter's lock row by row. So a thread only
+walks a slice in a single step, without the lock, which brings its pages into the connection's cache and may wait for
+the disk; the loop then takes the rows from there, in turns of a few milliseconds.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -67,6 +68,12 @@ async def test_file_is_set_up_for_durability(store: SqliteStore) -> None:
     connection = store._database.connection
     asked = {"journal_mode": "wal", "synchronous": 2, "wal_autocheckpoint": 0, "cache_spill": 0, "temp_store": 2}
     assert {name: connection.execute(f"PRAGMA {name}").get for name in asked} == asked
+
+
+@pytest.mark.usefixtures("store")
+async def test_commit_thread_is_not_starved() -> None:
+    """A busy loop must hand over the interpreter's lock; see SWITCH_INTERVAL_S for what happens else."""
+    assert sys.getswitchinterval() <= writing.SWITCH_INTERVAL_S
 
 
 async def test_restart_keeps_rows_and_revision(tmp_path: Path, store: SqliteStore) -> None:
