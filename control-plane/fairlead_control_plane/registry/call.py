@@ -97,8 +97,6 @@ class Parts:
     admission: Chain
     effects: tuple[Effects, ...] = ()
     virtual: Mapping[tuple[str, str], VirtualResource] = field(default_factory=dict)
-    namespaces: Resource | None = None
-    """Where set, a create in a namespace fails when the namespace changes or goes at the same time."""
     now_s: Callable[[], float] = time.time
     new_uid: Callable[[], str] = new_uid
     suffix: Callable[[], str] = random_suffix

@@ -87,12 +87,13 @@ async def _guards(parts: Parts, target: Target) -> list[Compare]:
 
     Admission has looked at the namespace before; without this, one deleted in between would be left with content.
     """
-    if parts.namespaces is None or not target.namespace:
+    namespaces = await parts.catalog.lookup(target.cluster, "", "namespaces") if target.namespace else None
+    if namespaces is None:
         return []
-    key = keys.object_key(parts.namespaces, target.cluster, "", target.namespace)
+    key = keys.object_key(namespaces, target.cluster, "", target.namespace)
     place = await parts.store.get(key)
     if place is None:
-        raise messages.not_found(parts.namespaces, target.namespace)
+        raise messages.not_found(namespaces, target.namespace)
     if b'"deletionTimestamp"' in place.value and encoding.decode(place)["metadata"].get("deletionTimestamp"):
         why = f"unable to create new content in namespace {target.namespace} because it is being terminated"
         raise messages.forbidden(target.resource, target.name, why)

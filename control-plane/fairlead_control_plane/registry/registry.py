@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import orjson
 
@@ -13,7 +14,7 @@ from fairlead_api.request import SYSTEM, RequestInfo, User
 from fairlead_api.selectors import Selector
 from fairlead_control_plane.admission.chain import Chain
 from fairlead_control_plane.kinds.catalog import Catalog
-from fairlead_control_plane.kinds.change import Effects
+from fairlead_control_plane.kinds.change import Change, Effect, Effects
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.registry import applying, body, deleting, managing, media, patching, reading, writing
 from fairlead_control_plane.registry.call import Parts, Target, VirtualResource
@@ -45,7 +46,6 @@ class Registry:
         admission: Chain | None = None,
         effects: Sequence[Effects] = (),
         virtual_resources: Mapping[tuple[str, str], VirtualResource] | None = None,
-        namespaces: Resource | None = None,
         now_s: Callable[[], float] = time.time,
         marks_cluster: bool = True,
     ) -> None:
@@ -56,7 +56,6 @@ class Registry:
             admission or Chain(),
             tuple(effects),
             dict(virtual_resources or {}),
-            namespaces=namespaces,
             marks_cluster=marks_cluster,
             now_s=now_s,
         )
@@ -136,12 +135,15 @@ class Registry:
         subresource: str = "",
         user: User = SYSTEM,
         manager: str = "fairlead",
+        effect: Effect | None = None,
     ) -> JsonObject:
         """
         Read, change and write an object, again when somebody else was faster.
 
         Args:
             change: Gets a fresh dict it may change; returns the new object, or None to leave it as it is.
+            effect: Written in the same transaction; its failed compares end in ``Conflict``. Nothing of it is
+                written when the object stays as it is.
         """
         target = _target(resource, cluster, namespace, name, subresource, user)
 
@@ -154,7 +156,7 @@ class Registry:
                 return old
             return body.finish(body.checked_kind(copied(new), target), target, "Ignore", [])
 
-        return await self._write(target, changed, manager)
+        return await self._write(target, changed, manager, effect=effect)
 
     async def apply(  # noqa: PLR0913 - keywords
         self,
@@ -217,12 +219,27 @@ class Registry:
         return None if deleted.is_gone else _shown(target, deleted.value, deleted.revision)
 
     async def _write(
-        self, target: Target, change: writing.Change, manager: str, *, may_create: bool = False
+        self,
+        target: Target,
+        change: writing.Change,
+        manager: str,
+        *,
+        may_create: bool = False,
+        effect: Effect | None = None,
     ) -> JsonObject:
         options = WriteOptions(manager=manager)
         manage = managing.by(self.parts, target, options)
-        written = await writing.update(self.parts, target, change, options, manage, may_create=may_create)
+        parts = self.parts if effect is None else replace(self.parts, effects=(*self.parts.effects, _always(effect)))
+        written = await writing.update(parts, target, change, options, manage, may_create=may_create)
         return _result(target, written)
+
+
+def _always(effect: Effect) -> Effects:
+    async def given(change: Change) -> Effect:
+        del change
+        return effect
+
+    return given
 
 
 def _target(

@@ -107,7 +107,7 @@ async def in_process(
     hub = Hub(store)
     chain = Chain([ReservedMetadata(), NamespaceLifecycle(store, NAMESPACES)])
     catalog = StaticCatalog(resources if resources is not None else builtin_resources("cluster"))
-    registry = Registry(store, catalog, hub, admission=chain, namespaces=NAMESPACES, effects=effects)
+    registry = Registry(store, catalog, hub, admission=chain, effects=effects)
     api = Api(store, hub, registry)
     try:
         await api.add_namespace("default")
