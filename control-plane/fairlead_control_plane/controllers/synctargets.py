@@ -17,7 +17,7 @@ from fairlead_api.names import sync_target_key
 from fairlead_control_plane.controllers.heartbeats import Heartbeats, conditions
 from fairlead_control_plane.kinds.change import Change, Effect
 from fairlead_control_plane.kinds.record import Resource
-from fairlead_control_plane.registry.rest import Registry
+from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.views.targets import TargetIndex
 
 KEY_LABEL = "internal.workload.kcp.io/key"
@@ -34,7 +34,7 @@ ExportedResources = Callable[[str, str], Any]
 class SyncTargetEffects:
     """Completes a SyncTarget as it is created: key label, virtual workspace URLs, first conditions."""
 
-    external_url: str
+    external_url: Callable[[], str]
     now: Callable[[], str]
 
     async def __call__(self, change: Change) -> Effect:
@@ -45,7 +45,7 @@ class SyncTargetEffects:
         metadata = change.new["metadata"]
         labels = {**metadata.get("labels", {}), KEY_LABEL: sync_target_key(change.cluster, change.name)}
         place = f"{change.cluster}/{change.name}/{metadata['uid']}"
-        urls = {f"{name}URL": f"{self.external_url}/services/{name}/{place}" for name in ("syncer", "upsyncer")}
+        urls = {f"{name}URL": f"{self.external_url()}/services/{name}/{place}" for name in ("syncer", "upsyncer")}
         first = conditions([], healthy=False, ever=False, authorized=None, now=self.now())
         status = {**change.new.get("status", {}), "virtualWorkspaces": [urls], "conditions": first}
         return Effect(new={**change.new, "metadata": {**metadata, "labels": labels}, "status": status})

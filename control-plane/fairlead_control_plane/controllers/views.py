@@ -7,44 +7,64 @@ says, also after a restart. Rows are written in slices, each guarded by the Assi
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Sequence
-
-import structlog
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Protocol
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import ApiError
+from fairlead_control_plane.controllers.departed import departed, purge
+from fairlead_control_plane.controllers.runner import Key
 from fairlead_control_plane.kinds import encoding, keys
 from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.record import Resource
-from fairlead_control_plane.registry.rest import Registry
-from fairlead_control_plane.store.contract import Compare, CompareFailed, Event, Operation, Put, Row, Store, prefix_end
+from fairlead_control_plane.store.contract import Compare, Event, Operation, Put, Row, Store, prefix_end
 from fairlead_control_plane.views import progress, rows
 from fairlead_control_plane.views.assignment import Assignment, Assignments, parse
 from fairlead_control_plane.views.effects import next_view
 from fairlead_control_plane.views.targets import TargetIndex
 
-_log = structlog.get_logger()
 _SLICE = 40
-_SETTLE_S = 0.05
-"""How long changes of a namespace are gathered before it is looked at."""
-_RETRY_S = 1.0
+_PAUSE_S = 0.1
+"""Least time between two looks at a namespace: a burst of reports is counted once."""
+_NAMESPACE, _TARGET = "namespace", "target"
 
-Name = tuple[str, str]
-"""Logical cluster and namespace."""
+
+class Modifier(Protocol):
+    """The part of the registry used here."""
+
+    async def modify(
+        self,
+        resource: Resource,
+        cluster: str,
+        namespace: str,
+        name: str,
+        change: Callable[[JsonObject], JsonObject | None],
+        *,
+        subresource: str = "",
+    ) -> JsonObject:
+        """Read, change and write with retries."""
 
 
 class ViewController:
-    """One worker over namespaces; keeps only their names in memory."""
+    """
+    Keeps rows and Assignments true to each other (see :class:`fairlead_control_plane.controllers.runner.Controller`).
 
-    def __init__(
+    Args:
+        now: RFC 3339 time, for tombstones.
+        clock_s: Monotonic seconds, to pause between looks at one namespace.
+    """
+
+    name = "views"
+
+    def __init__(  # noqa: PLR0913 - its surroundings
         self,
         store: Store,
-        registry: Registry,
+        registry: Modifier,
         catalog: Catalog,
         targets: TargetIndex,
         assignments: Assignments,
+        *,
         now: Callable[[], str],
+        clock_s: Callable[[], float],
     ) -> None:
         self._store = store
         self._registry = registry
@@ -52,81 +72,76 @@ class ViewController:
         self._targets = targets
         self._assignments = assignments
         self._now = now
+        self._clock_s = clock_s
         self._prefix = keys.range_prefix(assignments.resource)
-        self._due: dict[Name, float] = {}
-        self._woken = asyncio.Event()
+        self._looked_s: dict[Key, float] = {}
 
-    async def run(self) -> None:
-        """Work for ever; the caller owns the task."""
-        forget = self._store.listen(self._on_events)
-        try:
-            await self._enqueue_unfinished()
-            while True:
-                await self._work()
-        finally:
-            forget()
+    def keys(self, event: Event) -> Iterable[Key]:
+        """Return the namespace an event concerns, or the target whose APIs it changes."""
+        if event.key.startswith(rows.PREFIX):
+            key = keys.parse_key(rows.split_key(event.key)[1])
+            return [(_NAMESPACE, key.cluster, key.namespace or key.name)]
+        if event.key.startswith(self._prefix):
+            key = keys.parse_key(event.key)
+            return [(_NAMESPACE, key.cluster, key.name)]
+        if event.key.startswith(self._targets.prefix) and _apis(event.row) != _apis(event.previous):
+            row = event.row or event.previous
+            return [] if row is None else [(_TARGET, encoding.decode(row)["metadata"]["uid"])]
+        return []
 
-    async def _enqueue_unfinished(self) -> None:
+    async def all_keys(self) -> AsyncIterator[Key]:
+        """Yield every assigned namespace, and the targets that went while nobody looked."""
+        found = await self._store.range(self._prefix, prefix_end(self._prefix))
+        for row in found.rows:
+            key = keys.parse_key(row.key)
+            yield (_NAMESPACE, key.cluster, key.name)
+        for uid in await departed(self._store, self._targets):
+            yield (_TARGET, uid)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring one namespace, or all namespaces of one target, up to date."""
+        if key[0] == _TARGET:
+            await self._reconcile_target(key[1])
+            return None
+        wait_s = self._looked_s.get(key, 0.0) + _PAUSE_S - self._clock_s()
+        if wait_s > 0:
+            return wait_s
+        self._looked_s[key] = self._clock_s()
+        if not await self._reconcile_namespace(key[1], key[2]):
+            del self._looked_s[key]
+        return None
+
+    async def _reconcile_target(self, uid: str) -> None:
+        """Fill all namespaces of a target whose APIs changed; forget one that is gone."""
+        if self._targets.get(uid) is None:
+            await purge(self._store, uid)
+            return
         found = await self._store.range(self._prefix, prefix_end(self._prefix))
         for row in found.rows:
             obj = encoding.decode(row)
-            if (obj.get("status") or {}).get("observedGeneration") != obj["metadata"].get("generation"):
-                self._add((keys.parse_key(row.key).cluster, obj["metadata"]["name"]), 0)
+            assignment = parse(obj, Compare(row.key, row.mod_revision))
+            if uid in assignment.states:
+                await self._fill_namespace(keys.parse_key(row.key).cluster, obj["metadata"]["name"], assignment)
 
-    def _on_events(self, events: Sequence[Event], revision: int) -> None:
-        del revision
-        for event in events:
-            if event.key.startswith(rows.PREFIX):
-                key = keys.parse_key(rows.split_key(event.key)[1])
-                self._add((key.cluster, key.namespace or key.name), _SETTLE_S)
-            elif event.key.startswith(self._prefix):
-                self._add((keys.parse_key(event.key).cluster, keys.parse_key(event.key).name), _SETTLE_S)
-
-    def _add(self, name: Name, delay_s: float) -> None:
-        if name not in self._due:
-            self._due[name] = asyncio.get_running_loop().time() + delay_s
-            self._woken.set()
-
-    async def _work(self) -> None:
-        """Wait for the next namespace that is due and reconcile it."""
-        now = asyncio.get_running_loop().time()
-        due = [name for name, when in self._due.items() if when <= now]
-        if not due:
-            self._woken.clear()
-            wait_s = min(self._due.values()) - now if self._due else None
-            try:
-                await asyncio.wait_for(self._woken.wait(), wait_s)
-            except TimeoutError:
-                return
-            return
-        for name in due:
-            del self._due[name]
-            try:
-                await self.reconcile(*name)
-            except CompareFailed:
-                self._add(name, 0)
-            except ApiError as error:
-                _log.warning("namespace's views could not be brought up to date", name=name, error=error.message)
-                self._add(name, _RETRY_S)
-            except Exception:  # noqa: BLE001 - a worker outlives whatever one namespace does to it
-                _log.exception("namespace's views could not be brought up to date", name=name)
-                self._add(name, _RETRY_S)
-
-    async def reconcile(self, cluster: str, namespace: str) -> None:
-        """Make the rows of a namespace what its Assignment says, then write its status if that changed."""
-        resource = self._assignments.resource
-        key = keys.object_key(resource, cluster, "", namespace)
+    async def _reconcile_namespace(self, cluster: str, namespace: str) -> bool:
+        """Make the rows of a namespace what its Assignment says, then write its status; False when it has none."""
+        key = keys.object_key(self._assignments.resource, cluster, "", namespace)
         row = await self._store.get(key)
         if row is None:
-            return
+            return False
         obj = encoding.decode(row)
         assignment = parse(obj, Compare(key, row.mod_revision))
+        if (obj.get("status") or {}).get("observedGeneration") != obj["metadata"].get("generation"):
+            await self._fill_namespace(cluster, namespace, assignment)
+        await self._write_status(cluster, namespace, obj, assignment)
+        return True
+
+    async def _fill_namespace(self, cluster: str, namespace: str, assignment: Assignment) -> None:
         for uid in assignment.states:
             for group, plural, identity in self._targets.resources_of(uid):
                 found = await self._catalog.lookup(cluster, group, plural)
                 if found is not None and found.identity == identity:
                     await self._fill(uid, found, cluster, namespace, assignment)
-        await self._write_status(cluster, namespace, obj, assignment)
 
     async def _fill(self, uid: str, resource: Resource, cluster: str, namespace: str, assignment: Assignment) -> None:
         """Bring one target's rows of one resource up to date."""
@@ -147,7 +162,7 @@ class ViewController:
                 operations.append(Put(view_key, after.encode()))
                 compares += [Compare(object_key, row.mod_revision), _compare(view_key, view_row)]
             if len(operations) >= _SLICE:
-                await self._store.commit(operations, compares)
+                await self._store.commit(operations, compares)  # a failed compare brings us back with fresh reads
                 operations, compares = [], [assignment.compare]
         if operations:
             await self._store.commit(operations, compares)
@@ -174,3 +189,8 @@ class ViewController:
 
 def _compare(key: str, row: Row | None) -> Compare:
     return Compare(key, 0 if row is None else row.mod_revision)
+
+
+def _apis(row: Row | None) -> object:
+    """Return what a SyncTarget accepts; None when there is none."""
+    return None if row is None else (encoding.decode(row).get("status") or {}).get("syncedResources")

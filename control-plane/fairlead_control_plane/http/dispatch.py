@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from fairlead_api.errors import (
     ApiError,
@@ -31,6 +32,9 @@ from fairlead_control_plane.store.contract import Unavailable
 from fairlead_machinery.web import Request, Response, error_response
 
 log = logging.getLogger(__name__)
+
+_LONG = 512
+"""Characters of a path above which what it means is not kept."""
 
 Resolve = Callable[[str], Awaitable[str | None]]
 """From a workspace's path or name to its logical cluster's name; None when there is none."""
@@ -173,12 +177,20 @@ class _NotImplementedHere(ApiError):
 
 def _parse(request: Request, cluster: str, path: str) -> RequestInfo:
     try:
-        return parse_request(request.method, cluster, path, request.query)
+        if request.query or len(path) > _LONG:
+            return parse_request(request.method, cluster, path, request.query)
+        return _plain(request.method, cluster, path)
     except BadRequest as error:
         # A path with a trailing slash names nothing; Kubernetes says so in these words.
         if path.endswith("/"):
             raise NotFound("the server could not find the requested resource") from error
         raise
+
+
+@lru_cache(4096)
+def _plain(method: str, cluster: str, path: str) -> RequestInfo:
+    """Parse a request without a query; controllers and kubelets ask for the same paths over and over."""
+    return parse_request(method, cluster, path, {})
 
 
 def _wildcard(info: RequestInfo) -> RequestInfo:

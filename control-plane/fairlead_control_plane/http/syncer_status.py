@@ -12,7 +12,7 @@ from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.change import Effect
 from fairlead_control_plane.kinds.keys import ObjectKey, parse_key
 from fairlead_control_plane.kinds.record import Resource
-from fairlead_control_plane.registry.rest import Registry
+from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.store.contract import CompareFailed, Row, Store
 from fairlead_control_plane.views import reports, rows
 from fairlead_control_plane.views.assignment import Assignments
@@ -103,6 +103,10 @@ class StatusWriter:
         written = await self.registry.modify(
             resource, key.cluster, key.namespace, key.name, change, subresource="status", effect=effect
         )
+        stored = await self.store.get(effect.operations[0].key)
+        if stored is not None and stored.mod_revision == effect.compares[0].mod_revision:
+            # The object had this status by then, so the registry wrote nothing; the report itself is still news.
+            return await self.store.commit(effect.operations, effect.compares)
         return int(written["metadata"]["resourceVersion"])
 
     async def _tell(self, obj: JsonObject, view: rows.View, before: rows.View | None) -> None:

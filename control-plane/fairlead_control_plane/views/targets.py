@@ -30,7 +30,7 @@ class TargetIndex:
     def __init__(self, store: Store, synctargets: Resource) -> None:
         self._store = store
         self._resource = synctargets
-        self._prefix = keys.range_prefix(synctargets)
+        self.prefix = keys.range_prefix(synctargets)
         self._targets: dict[str, JsonObject] = {}
         self._keys: dict[str, str] = {}  # by object key; "" if deleted while loading, lest the load revive it
         self._loaded = False
@@ -38,7 +38,7 @@ class TargetIndex:
     async def start(self) -> None:
         """Load all SyncTargets; from then on the index follows every write before its writer hears of it."""
         self._store.listen(self._on_events)
-        found = await self._store.range(self._prefix, prefix_end(self._prefix))
+        found = await self._store.range(self.prefix, prefix_end(self.prefix))
         for row in found.rows:
             # A listener may have brought a newer row, or removed this one, while the range was read.
             if row.key not in self._keys:
@@ -89,7 +89,7 @@ class TargetIndex:
     def _on_events(self, events: Sequence[Event], revision: int) -> None:
         del revision
         for event in events:
-            if event.key.startswith(self._prefix):
+            if event.key.startswith(self.prefix):
                 self._forget(event.key)
                 if event.row is not None:
                     self._put(event.key, encoding.decode(event.row))

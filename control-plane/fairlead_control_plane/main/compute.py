@@ -1,0 +1,216 @@
+"""
+The transparent multi-cluster half, put together: views, agents, SyncTargets.
+
+Needs the catalog and the store before there is a registry (effects), and the registry afterwards (routes and
+controllers); hence two steps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import AlreadyExists, ApiError
+from fairlead_api.request import RequestInfo, User
+from fairlead_control_plane.auth.agents import AgentTokens, pinned_key, thumbprint
+from fairlead_control_plane.auth.authorize import Authorizer
+from fairlead_control_plane.controllers.heartbeats import Heartbeats
+from fairlead_control_plane.controllers.synctargets import SyncTargetEffects, SyncTargetReports
+from fairlead_control_plane.controllers.views import ViewController
+from fairlead_control_plane.http.agent_door import AgentDoor
+from fairlead_control_plane.http.syncer_status import StatusWriter
+from fairlead_control_plane.http.syncer_view import SyncerWorkspace
+from fairlead_control_plane.http.upsync import UpsyncerWorkspace
+from fairlead_control_plane.http.virtual import VirtualWorkspace
+from fairlead_control_plane.kinds.catalog import Catalog
+from fairlead_control_plane.kinds.change import Effects
+from fairlead_control_plane.kinds.reader import ObjectReader
+from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.registry.registry import Registry
+from fairlead_control_plane.sharing.objects import EXPORTS, SCHEMAS, Records
+from fairlead_control_plane.store.contract import Store
+from fairlead_control_plane.views.assignment import Assignments
+from fairlead_control_plane.views.effects import AssignmentEffects, ViewEffects
+from fairlead_control_plane.views.targets import TargetIndex
+from fairlead_control_plane.watch.hub import Hub
+
+_log = structlog.get_logger()
+SYNCTARGETS = ("workload.kcp.io", "synctargets")
+ASSIGNMENTS = ("scheduling.fairlead.io", "assignments")
+_EVENTS = ("", "events")
+
+Resolve = Callable[[str], Awaitable[str | None]]
+Mint = Callable[[str, str, str, JsonObject], Awaitable[JsonObject]]
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """
+    The first step: what writes must know.
+
+    Attributes:
+        records: Our kinds and the built-in ones.
+        effects: For the registry, in order.
+    """
+
+    store: Store
+    records: Records
+    targets: TargetIndex
+    assignments: Assignments
+    effects: tuple[Effects, ...]
+
+    @classmethod
+    async def open(cls, store: Store, records: Records, external_url: Callable[[], str]) -> Compute:
+        """Load the SyncTargets and build the effects; ``external_url`` is asked when a SyncTarget is created."""
+        targets = TargetIndex(store, records[SYNCTARGETS])
+        await targets.start()
+        assignments = Assignments(store, records[ASSIGNMENTS])
+        effects: tuple[Effects, ...] = (
+            SyncTargetEffects(external_url, _now),
+            ViewEffects(store, targets, assignments, _now),
+            AssignmentEffects(store, targets, assignments, _now),
+        )
+        return cls(store, records, targets, assignments, effects)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the second step needs of the other rooms; ``mint`` issues a service account's token."""
+
+    hub: Hub
+    catalog: Catalog
+    registry: Registry
+    authorizer: Authorizer
+    resolve: Resolve
+    mint: Mint
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeParts:
+    """
+    The second step's outcome.
+
+    Attributes:
+        tokens: Verifies agents' bearer tokens.
+        virtual: Virtual workspaces by name.
+        controller: For the runner of the controllers.
+        background: Endless work to run beside it.
+    """
+
+    tokens: AgentTokens
+    targets: TargetIndex
+    virtual: dict[str, VirtualWorkspace]
+    controller: ViewController
+    background: Sequence[Callable[[], Coroutine[Any, Any, None]]]
+
+    async def authenticate(self, token: str) -> User | None:
+        """Return the agent a token stands for, while its SyncTarget lives and still has that key pinned."""
+        claims = self.tokens.verify(token)
+        target = None if claims is None else self.targets.get(claims.uid)
+        if claims is None or target is None:
+            return None
+        key = pinned_key(target)
+        return claims.user if key is not None and thumbprint(key) == claims.thumbprint else None
+
+
+def build(compute: Compute, around: Surroundings, key: ec.EllipticCurvePrivateKey) -> ComputeParts:
+    """Build routes and controllers over a registry that has the effects of the first step."""
+    store, targets = compute.store, compute.targets
+    synctargets = compute.records[SYNCTARGETS]
+    tokens = AgentTokens(key, key.public_key(), time.time)
+    exported = _Exported(ObjectReader(store), compute.records, around.resolve)
+    reports = SyncTargetReports(around.registry, targets, synctargets, Heartbeats(time.monotonic), exported, _now)
+    announce = _Announcer(around.registry, compute.records[_EVENTS])
+    statuses = StatusWriter(store, around.registry, around.catalog, compute.assignments, announce)
+
+    async def may(user: User, verb: str, cluster: str, name: str) -> bool:
+        group, resource = SYNCTARGETS
+        path = f"/apis/{group}/v1alpha1/{resource}/{name}"
+        info = RequestInfo(cluster, path, verb, True, group, "v1alpha1", resource=resource, name=name)
+        return (await around.authorizer.authorize(user, info)).allowed
+
+    door = AgentDoor(around.registry, synctargets, tokens, time.time)
+    syncer = SyncerWorkspace(
+        store, around.hub, around.catalog, targets, door, reports, statuses, may, around.mint
+    )  # fmt: skip
+    controller = ViewController(
+        store, around.registry, around.catalog, targets, compute.assignments, now=_now, clock_s=time.monotonic
+    )
+    virtual: dict[str, VirtualWorkspace] = {"syncer": syncer, "upsyncer": UpsyncerWorkspace(syncer, _now)}
+    return ComputeParts(tokens, targets, virtual, controller, [reports.run])
+
+
+@dataclass(frozen=True, slots=True)
+class _Exported:
+    """Lists what an APIExport offers, with its identity."""
+
+    reader: ObjectReader
+    records: Records
+    resolve: Resolve
+
+    async def __call__(self, path: str, name: str) -> list[JsonObject]:
+        """Return ``{"group", "resource", "versions", "identityHash"}`` of each; nothing without such an export."""
+        cluster = await self.resolve(path)
+        export = None if cluster is None else await self.reader.get(self.records[EXPORTS], cluster, "", name)
+        if cluster is None or export is None:
+            return []
+        identity = (export.get("status") or {}).get("identityHash", "")
+        found = []
+        for schema_name in (export.get("spec") or {}).get("latestResourceSchemas") or ():
+            schema = await self.reader.get(self.records[SCHEMAS], cluster, "", schema_name)
+            if schema is not None:
+                spec = schema["spec"]
+                versions = sorted(version["name"] for version in spec["versions"] if version.get("served"))
+                body = {"group": spec.get("group", ""), "resource": spec["names"]["plural"], "versions": versions}
+                found.append({**body, "identityHash": identity})
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Announcer:
+    """Writes Events onto users' objects; the same words about the same object are one Event."""
+
+    registry: Registry
+    events: Resource
+
+    async def __call__(self, obj: JsonObject, kind: str, reason: str, message: str) -> None:
+        metadata = obj["metadata"]
+        cluster = metadata["annotations"]["kcp.io/cluster"]
+        digest = sha256("\0".join([metadata["uid"], reason, message]).encode()).hexdigest()[:16]
+        now = _now()
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{metadata['name']}.{digest}", "namespace": metadata["namespace"]},
+            "involvedObject": {
+                "apiVersion": obj["apiVersion"],
+                "kind": obj["kind"],
+                "name": metadata["name"],
+                "namespace": metadata["namespace"],
+                "uid": metadata["uid"],
+            },
+            "type": kind,
+            "reason": reason,
+            "message": message[:1024],
+            "source": {"component": "fairlead-syncer"},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        try:
+            await self.registry.create(self.events, cluster, event)
+        except ApiError as error:
+            if not isinstance(error, AlreadyExists):  # a full or vanishing namespace must not fail the report
+                _log.warning("an Event could not be written", reason=reason, error=error.message)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
