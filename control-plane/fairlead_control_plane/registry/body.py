@@ -70,7 +70,9 @@ def parse_yaml(raw: bytes) -> Any:
     """
     try:
         value = yaml.load(raw, Loader=_Loader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        # To JSON and back: keys become text, and what JSON cannot say (bytes, sets, huge numbers) is refused.
+        value = orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise BadRequest(f"error decoding YAML: {error}") from error
     count_keys(value)
     return value

@@ -107,7 +107,7 @@ class Watch:
         lasts_s = options.timeout_s if options.timeout_s else self._parts.watch_s()
         ends = loop.time() + lasts_s
         bookmark_at = loop.time() + self._parts.bookmark_s if options.bookmarks else ends
-        while (now := loop.time()) < ends:
+        while (now := loop.time()) < ends and not subscription.is_closed:
             chunks = await subscription.take(max(min(bookmark_at, ends) - now, 0))
             if chunks:
                 yield b"".join(chunks)

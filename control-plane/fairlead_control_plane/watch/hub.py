@@ -69,6 +69,11 @@ class Subscription:
         """Events up to this revision come from history, later ones from the feed."""
 
     @property
+    def is_closed(self) -> bool:
+        """True when nothing will come any more: closed by its owner, cut, or the server is stopping."""
+        return self._closed
+
+    @property
     def is_current(self) -> bool:
         """True when nothing older than the newest revision can still arrive."""
         return self.behind is None and not self._pending and self._failure is None
@@ -89,6 +94,12 @@ class Subscription:
         while self._size > _CATCH_UP_BYTES and not self._closed:
             self._taken = asyncio.get_running_loop().create_future()
             await self._taken
+
+    def end(self) -> None:
+        """Let the watcher send what waits, then nothing more."""
+        self._closed = True
+        _settle(self._wake)
+        _settle(self._taken)
 
     def fail(self, failure: Exception) -> None:
         """End the subscription with an error, dropping what waits."""
@@ -130,10 +141,8 @@ class Subscription:
 
     async def close(self) -> None:
         """Stop following. Idempotent."""
-        self._closed = True
+        self.end()
         self._hub.leave(self)
-        _settle(self._wake)
-        _settle(self._taken)
         task = self.behind
         if task is not None:
             task.cancel()
@@ -180,8 +189,10 @@ class Hub:
         return self._revision
 
     def close(self) -> None:
-        """Hear no more of the store; subscriptions stay silent."""
+        """Hear no more of the store and end all subscriptions: open watches end in order when the server stops."""
         self._forget()
+        for subscription in tuple(self._where):
+            subscription.end()
 
     def watch(
         self, prefix: str, *, after: int, frame: Frame, key: object, limit_bytes: int = LIMIT_BYTES
@@ -226,7 +237,7 @@ class Hub:
 
         subscription = self.watch(prefix, after=after, frame=note, key=object(), limit_bytes=1 << 40)
         try:
-            while True:
+            while not subscription.is_closed:
                 await subscription.take()
                 batch, found[:] = list(found), []
                 if batch:

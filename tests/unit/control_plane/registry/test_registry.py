@@ -295,6 +295,19 @@ async def test_malformed_bodies_are_bad_requests(api: Api, body: bytes) -> None:
     assert (await api.ask("POST", MAPS, body))["code"] == 400
 
 
+async def test_yaml_is_json_in_other_letters(api: Api) -> None:
+    """Numbers as keys become text; what JSON cannot say, and what multiplies, is refused."""
+    good = b"metadata: {name: a}\ndata:\n  1: x\n"
+    assert (await api.ask("POST", MAPS, good, kind="application/yaml"))["data"] == {"1": "x"}
+    for bad in (
+        b"metadata: {name: b}\ndata: &x {a: *x}",
+        b"metadata: {name: !!binary aGk=}",
+        b"a: [",
+        b"? {a: b}\n: c",
+    ):
+        assert (await api.ask("POST", MAPS, bad, kind="application/yaml"))["code"] == 400
+
+
 async def test_oversized_body(api: Api) -> None:
     """A body over three MiB is refused as such."""
     answer = await api.ask("POST", MAPS, b" " * ((3 << 20) + 1))

@@ -115,6 +115,21 @@ async def test_equal_watchers_share_frames(store: SqliteStore) -> None:
     hub.close()
 
 
+async def test_closing_the_hub_ends_watches(store: SqliteStore) -> None:
+    """A watcher that waits is woken and told that nothing will come any more; what waited is still handed out."""
+    hub = Hub(store)
+    waiting, filled = watch(hub, "/g/", hub.revision), watch(hub, "/h/", hub.revision)
+    await store.commit([Put("/h/r/-/a/n/x", b"v")])
+    task = asyncio.create_task(waiting.take())
+    await asyncio.sleep(0)
+    hub.close()
+    assert await task == []
+    assert waiting.is_closed
+    assert len(await filled.take()) == 1
+    await waiting.close()
+    await filled.close()
+
+
 async def test_take_times_out_empty(store: SqliteStore) -> None:
     """With nothing to send, a timed take comes back empty and the watcher is current."""
     hub = Hub(store)
