@@ -12,7 +12,7 @@ from contextlib import suppress
 import structlog
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists, ApiError, Conflict, NotFound
+from fairlead_api.errors import AlreadyExists, ApiError, Conflict, Invalid, NotFound
 from fairlead_machinery.client import JSON_PATCH, Client, Gvr
 from fairlead_machinery.transport import Unreachable
 from fairlead_syncer import plan
@@ -142,9 +142,11 @@ class Down:
                 namespace=self._home(key),
                 query={"fieldValidation": "Strict"},
             )
-        except (Conflict, NotFound):
+        except (Conflict, NotFound, Invalid) as error:
+            if isinstance(error, Invalid) and not any(cause.field == "metadata.uid" for cause in error.causes):
+                raise
             self._state.actual.pop(key, None)  # what we remembered is not what is there
-            raise
+            raise Conflict(error.message) from error
         self._settled[key] = _version(obj, applied)
         return applied
 
