@@ -19,7 +19,7 @@ from typing import Any
 from generate_kinds import OUTPUT, manifest, write
 from probe_samples import SAMPLES
 
-_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _PREFIX = "#/components/schemas/"
 # What the server decides anew for each object is no default.
 _SKIPPED = {"metadata", "status", "clusterIP", "clusterIPs", "nodePort", "healthCheckNodePort"}
@@ -46,19 +46,31 @@ class Server:
         self._tls.check_hostname = False
         self._tls.verify_mode = ssl.CERT_NONE
 
-    def call(self, method: str, path: str, body: Any = None, accept: str = "application/json") -> Any:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        accept: str = "application/json",
+        *,
+        content_type: str = "application/json",
+    ) -> Any:
         """Return the decoded answer, an error's ``Status`` included."""
+        text = self.raw(method, path, body, accept, content_type=content_type)
+        return json.loads(text) if text.startswith(b"{") else {"kind": "Status", "message": text.decode()}
+
+    def raw(self, method: str, path: str, body: Any, accept: str, *, content_type: str = "application/json") -> bytes:
+        """Return the answer's body, whatever its status."""
         request = urllib.request.Request(self._url + path, method=method)
         request.add_header("Authorization", f"Bearer {self._token}")
         request.add_header("Accept", accept)
-        request.add_header("Content-Type", "application/json")
+        request.add_header("Content-Type", content_type)
         data = None if body is None else json.dumps(body).encode()
         try:
             with urllib.request.urlopen(request, data, context=self._tls) as answer:
-                return json.load(answer)
+                return bytes(answer.read())
         except urllib.error.HTTPError as error:
-            text = error.read()
-            return json.loads(text) if text.startswith(b"{") else {"kind": "Status", "message": text.decode()}
+            return error.read()
 
 
 def collection(group: str, version: str, resource: dict[str, Any], namespace: str = "default") -> str:
@@ -79,7 +91,7 @@ def columns(server: Server, served: list[dict[str, Any]]) -> dict[str, Any]:
         for resource in listed["resources"]:
             if "list" not in resource["verbs"]:
                 continue
-            table = server.call("GET", collection(group, version, resource), accept=_TABLE)
+            table = server.call("GET", collection(group, version, resource), accept=TABLE)
             if "columnDefinitions" in table:
                 found[f"{group}/{version}/{resource['plural']}"] = [
                     [column["name"], column["type"], column["format"], column["priority"]]

@@ -27,6 +27,8 @@ MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 _MAX_DEPTH = 100
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _META_KINDS = frozenset({"DeleteOptions", "CreateOptions", "UpdateOptions", "PatchOptions", "Status", "List"})
+# A field of another wire type than its number promises shows as a TypeError or AttributeError.
+_MALFORMED = (ValueError, IndexError, OverflowError, TypeError, AttributeError, struct.error)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Reader = Callable[[Any, int], Any]
 """Takes a wire value (bytes or int) and the depth; returns the JSON value."""
@@ -43,7 +45,7 @@ def decode(body: bytes) -> JsonObject:
         raise BadRequest("the body does not appear to be a protobuf message of Kubernetes: the magic bytes are missing")
     try:
         return _object(body[len(MAGIC) :])
-    except (ValueError, IndexError, struct.error, OverflowError) as error:
+    except _MALFORMED as error:
         raise BadRequest(f"the protobuf body cannot be read: {error}") from error
 
 

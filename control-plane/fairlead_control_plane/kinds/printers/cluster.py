@@ -100,6 +100,14 @@ def _node_info(field: str) -> Cell:
     return text("status", "nodeInfo", field, absent="<unknown>")
 
 
+def _kernel(obj: JsonObject) -> str:
+    info = (obj.get("status") or {}).get("nodeInfo") or {}
+    version, architecture = info.get("kernelVersion"), info.get("architecture")
+    if not version:
+        return "<unknown>"
+    return f"{version} ({architecture})" if architecture else str(version)
+
+
 def _service_address(obj: JsonObject) -> str:
     spec = obj.get("spec") or {}
     addresses = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
@@ -131,17 +139,15 @@ def _service_ports(obj: JsonObject) -> str:
 
 
 def _endpoints(obj: JsonObject) -> str:
-    shown: list[str] = []
-    total = 0
+    found: list[str] = []
     for subset in obj.get("subsets") or ():
-        addresses, ports = subset.get("addresses") or (), subset.get("ports") or ()
-        for address in addresses:
-            host = f"[{address['ip']}]" if ":" in address.get("ip", "") else address.get("ip", "")
-            for entry in [f"{host}:{port['port']}" for port in ports] or [address.get("ip", "")]:
-                total += 1
-                if len(shown) < 3:
-                    shown.append(entry)
-    return _shortened(shown, total) if total else NONE
+        hosts = [address.get("ip", "") for address in subset.get("addresses") or ()]
+        ports = subset.get("ports") or ()
+        if not ports:
+            found += hosts
+        for port in ports:
+            found += [f"[{host}]:{port['port']}" if ":" in host else f"{host}:{port['port']}" for host in hosts]
+    return _shortened(found[:3], len(found)) if found else NONE
 
 
 def _shortened(shown: Sequence[str], total: int) -> str:
@@ -245,7 +251,7 @@ CELLS: Mapping[tuple[str, str], Mapping[str, Cell]] = {
         "Internal-IP": _node_address("InternalIP"),
         "External-IP": _node_address("ExternalIP"),
         "OS-Image": _node_info("osImage"),
-        "Kernel-Version": _node_info("kernelVersion"),
+        "Kernel-Version": _kernel,
         "Container-Runtime": _node_info("containerRuntimeVersion"),
     },
     ("", "services"): {

@@ -16,6 +16,7 @@ from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.kinds.strategies.selectors import validate_selector
 
 GROUP = "rbac.authorization.k8s.io"
+_REFERENCE_FIELDS = (("APIGroup", "apiGroup"), ("Kind", "kind"), ("Name", "name"))
 _SUBJECT_GROUPS = {"User": GROUP, "Group": GROUP, "ServiceAccount": ""}
 
 
@@ -109,7 +110,10 @@ def _subject(subject: JsonObject, path: str, *, namespaced: bool) -> list[Cause]
 def _same_role(new: JsonObject, old: JsonObject) -> list[Cause]:
     if new.get("roleRef") == old.get("roleRef"):
         return []
-    return [wrong.invalid("roleRef", new.get("roleRef"), "cannot change roleRef")]
+    # Kubernetes shows its internal struct here, not the user's object.
+    reference = new.get("roleRef") or {}
+    shown = {title: reference.get(field, "") for title, field in _REFERENCE_FIELDS}
+    return [wrong.invalid("roleRef", shown, "cannot change roleRef")]
 
 
 def _role_strategy(*, namespaced: bool) -> Strategy:

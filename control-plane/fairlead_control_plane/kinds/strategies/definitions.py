@@ -78,7 +78,8 @@ def _validate(obj: JsonObject) -> list[Cause]:
     spec = obj.get("spec") or {}
     names, group = spec.get("names") or {}, spec.get("group") or ""
     causes: list[Cause] = []
-    if obj["metadata"].get("name") != f"{names.get('plural', '')}.{group}" and not _is_core(obj, names):
+    is_new = not obj["metadata"].get("resourceVersion")  # a name cannot change, so it is checked once
+    if is_new and obj["metadata"].get("name") != f"{names.get('plural', '')}.{group}" and not _is_core(obj, names):
         text = 'must be spec.names.plural+"."+spec.group'
         causes.append(wrong.invalid("metadata.name", obj["metadata"].get("name", ""), text))
     causes += _group(group, obj, names)

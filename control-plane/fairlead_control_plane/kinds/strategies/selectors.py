@@ -6,6 +6,8 @@ Source: k8s.io/apimachinery/pkg/apis/meta/v1/validation (ValidateLabelSelector).
 
 from __future__ import annotations
 
+import orjson
+
 from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
@@ -24,6 +26,14 @@ def validate_selector(selector: JsonObject | None, path: str) -> list[Cause]:
     for index, requirement in enumerate(selector.get("matchExpressions") or ()):
         causes += _requirement(requirement, f"{path}.matchExpressions[{index}]")
     return causes
+
+
+def selector_cause(path: str, selector: JsonObject | None, text: str) -> Cause:
+    """Return the cause of a wrong selector, shown with its parts in Kubernetes' order."""
+    if selector is None:
+        return wrong.invalid(path, None, text)
+    parts = {key: selector[key] for key in ("matchLabels", "matchExpressions") if key in selector}
+    return Cause("FieldValueInvalid", f"Invalid value: {orjson.dumps(parts).decode()}: {text}", path)
 
 
 def compiled(selector: JsonObject | None) -> Selector | None:

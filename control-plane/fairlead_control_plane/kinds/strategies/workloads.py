@@ -15,9 +15,14 @@ from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
-from fairlead_control_plane.kinds.strategies.metadata import immutable, non_negative
+from fairlead_control_plane.kinds.strategies.metadata import IMMUTABLE, non_negative
 from fairlead_control_plane.kinds.strategies.pod_spec import default_pod_spec, validate_template
-from fairlead_control_plane.kinds.strategies.selectors import compiled, is_empty, validate_selector
+from fairlead_control_plane.kinds.strategies.selectors import (
+    compiled,
+    is_empty,
+    selector_cause,
+    validate_selector,
+)
 
 _STATEFUL_FIXED = ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates")
 _STATEFUL_UPDATABLE = (
@@ -103,7 +108,7 @@ def _selector(spec: JsonObject, path: str, kind: str) -> list[Cause]:
 def _matching_template(spec: JsonObject, path: str) -> list[Cause]:
     selector, template = compiled(spec.get("selector")), spec.get("template") or {}
     if selector is None:
-        return [wrong.invalid(f"{path}.selector", spec.get("selector"), "invalid label selector")]
+        return [selector_cause(f"{path}.selector", spec.get("selector"), "invalid label selector")]
     labels = (template.get("metadata") or {}).get("labels")
     causes: list[Cause] = []
     if not selector.is_everything and not selector.matches(labels):
@@ -226,7 +231,8 @@ def _stateful_set_update(new: JsonObject, old: JsonObject) -> list[Cause]:
 
 
 def _same_selector(new: JsonObject, old: JsonObject) -> list[Cause]:
-    return immutable((new.get("spec") or {}).get("selector"), (old.get("spec") or {}).get("selector"), "spec.selector")
+    selector, before = (new.get("spec") or {}).get("selector"), (old.get("spec") or {}).get("selector")
+    return [] if selector == before else [selector_cause("spec.selector", selector, IMMUTABLE)]
 
 
 def _default_controller(obj: JsonObject) -> None:

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from fairlead_api import JsonObject
+from fairlead_control_plane.kinds.custom import resource_from_crd
+from fairlead_control_plane.kinds.table import table
+
+_NOW = 1704067200.0 + 90  # 2024-01-01T00:01:30Z
+
+
+def _crd(columns: list[JsonObject]) -> JsonObject:
+    version = {
+        "name": "v1", "served": True, "storage": True, "additionalPrinterColumns": columns,
+        "schema": {"openAPIV3Schema": {"type": "object"}},
+    }  # fmt: skip
+    names = {"plural": "foos", "kind": "Foo"}
+    return {"metadata": {}, "spec": {"group": "e.com", "scope": "Cluster", "names": names, "versions": [version]}}
+
+
+def _cells(columns: list[JsonObject], obj: JsonObject) -> list[object]:
+    resource = resource_from_crd(_crd(columns))
+    obj = {"metadata": {"name": "a", "creationTimestamp": "2024-01-01T00:00:00Z"}, **obj}
+    shown = table(resource, resource.versions[0], [obj], now=_NOW)
+    cells: list[object] = shown["rows"][0]["cells"]
+    return cells
+
+
+def test_a_custom_kind_without_columns_shows_name_and_age() -> None:
+    """Name and Age are the columns of whoever declares none."""
+    assert _cells([], {}) == ["a", "90s"]
+
+
+def test_values_are_shown_by_the_type_of_their_column() -> None:
+    """A value of another type, and one that is absent, is shown as nothing."""
+    columns: list[JsonObject] = [
+        {"name": "T", "type": "string", "jsonPath": ".spec.text"},
+        {"name": "N", "type": "integer", "jsonPath": ".spec.number"},
+        {"name": "X", "type": "integer", "jsonPath": ".spec.text"},
+        {"name": "L", "type": "string", "jsonPath": ".spec.list"},
+        {"name": "B", "type": "boolean", "jsonPath": ".spec.flag"},
+        {"name": "D", "type": "date", "jsonPath": ".spec.when"},
+        {"name": "Z", "type": "string", "jsonPath": ".spec.missing"},
+        {"name": "R", "type": "string", "jsonPath": '.spec.conditions[?(@.type=="Ready")].status'},
+    ]
+    spec = {
+        "text": "a", "number": 3, "list": [1], "flag": False, "when": "2023-12-31T00:00:00Z",
+        "conditions": [{"type": "Other", "status": "x"}, {"type": "Ready", "status": "True"}],
+    }  # fmt: skip
+    assert _cells(columns, {"spec": spec}) == ["a", "a", 3, None, "[1]", False, "24h", None, "True"]
+
+
+def test_rows_carry_what_was_asked_for() -> None:
+    """Rows hold metadata unless the whole object or nothing is wanted."""
+    resource = resource_from_crd(_crd([]))
+    obj = {"metadata": {"name": "a"}, "spec": {"x": 1}}
+    by_choice = {
+        choice: table(resource, resource.versions[0], [obj], choice, now=0)["rows"][0]["object"]
+        for choice in (None, "Metadata", "Object", "None")
+    }
+    assert by_choice[None] == by_choice["Metadata"]
+    assert by_choice["Metadata"]["kind"] == "PartialObjectMetadata"
+    assert by_choice["Object"] == obj
+    assert by_choice["None"] is None
