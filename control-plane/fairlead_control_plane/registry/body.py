@@ -167,11 +167,14 @@ def _parsed_object(raw: bytes, target: Target, validation: str) -> tuple[Any, li
     try:
         value, problems = parse_json(raw, validation)
     except BadRequest as error:
-        raise _unrecognized(target, raw, error.message) from error
+        raise _unrecognized(target, raw, f"couldn't get version/kind; {error.message}") from error
     if value is None:
         return {}, problems
     if not isinstance(value, dict):
-        raise _unrecognized(target, raw, _not_an_object(value))
+        raise _unrecognized(target, raw, f"couldn't get version/kind; {_not_an_object(value)}")
+    if target.version.open_api and not value.get("kind"):
+        # Built-in kinds are known from the path; of custom ones Kubernetes wants to hear it.
+        raise _unrecognized(target, raw, f"Object 'Kind' is missing in '{raw.decode(errors='replace')}'")
     return value, problems
 
 
@@ -180,10 +183,7 @@ def _unrecognized(target: Target, raw: bytes, text: str) -> BadRequest:
     start = raw[:_SHOWN_BYTES]
     shown = start.decode(errors="replace") if raw[:1] == b"{" else start.hex()
     shown = (shown + " ..." if len(raw) > _SHOWN_BYTES else shown) or "<empty>"
-    return BadRequest(
-        f"the object provided is unrecognized (must be of type {target.resource.kind}): "
-        f"couldn't get version/kind; {text} ({shown})"
-    )
+    return BadRequest(f"the object provided is unrecognized (must be of type {target.resource.kind}): {text} ({shown})")
 
 
 def checked_kind(value: Any, target: Target) -> JsonObject:
@@ -197,6 +197,11 @@ def checked_kind(value: Any, target: Target) -> JsonObject:
     if not isinstance(value, dict):
         raise BadRequest("the body must be an object")
     given, api_version = value.get("kind") or resource.kind, value.get("apiVersion") or target.api_version
+    if target.version.open_api and given == resource.kind and api_version != target.api_version:
+        raise BadRequest(
+            f"the API version in the data ({api_version}) does not match the expected API version "
+            f"({target.api_version})"
+        )
     if (given, api_version) != (resource.kind, target.api_version):
         version = str(api_version).rpartition("/")[2]
         raise BadRequest(

@@ -135,5 +135,9 @@ def patch_type(content_type: str, allowed: tuple[str, ...]) -> str:
     """
     media = content_type.split(";", maxsplit=1)[0].strip().lower()
     if media not in allowed:
-        raise UnsupportedMediaType("415: Unsupported Media Type")
+        if STRATEGIC_PATCH in allowed:
+            raise UnsupportedMediaType("415: Unsupported Media Type")
+        raise UnsupportedMediaType(
+            "the body of the request was in an unknown format - accepted media types include: " + ", ".join(allowed)
+        )
     return media

@@ -110,7 +110,7 @@ def selection(label_selector: str, field_selector: str, version: Version) -> Sel
 
 
 def _unknown_field(field: str, version: Version) -> str:
-    if version.selectable:
+    if version.selectable or version.open_api:
         return f"field label not supported: {field}"
     return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
