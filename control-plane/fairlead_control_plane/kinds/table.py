@@ -37,7 +37,7 @@ def table(
     Return a ``Table`` (meta.k8s.io/v1) of some objects.
 
     Args:
-        resource, version: Whose columns; objects are in that version, or in the stored form where it converts.
+        resource, version: Whose columns; objects are in that version.
         objects: Decoded, with resourceVersion; not changed.
         include_object: What each row carries of its object; None means ``Metadata``, as when nothing is asked for.
         now: Seconds since the epoch, for ages.
@@ -46,12 +46,18 @@ def table(
     columns = columns_of(resource, version)
     include = include_object or "Metadata"
     is_pod = (resource.group, resource.plural) == ("", "pods")
+    stored = version.conversion.to_storage if version.conversion else None
+    rows = []
+    for obj in objects:
+        # Cells are computed from the stored form, whatever version is shown.
+        cells = [_cell(column, stored(obj) if stored else obj, now) for column in columns]
+        rows.append(_row(obj, cells, include, is_pod=is_pod))
     return {
         "kind": "Table",
         "apiVersion": META_GROUP_VERSION,
         "metadata": list_metadata or {},
         "columnDefinitions": [_definition(column) for column in columns],
-        "rows": [_row(obj, columns, include, now, is_pod=is_pod) for obj in objects],
+        "rows": rows,
     }
 
 
@@ -78,8 +84,8 @@ def _definition(column: Column) -> JsonObject:
     }
 
 
-def _row(obj: JsonObject, columns: Sequence[Column], include: str, now: float, *, is_pod: bool) -> JsonObject:
-    row: JsonObject = {"cells": [_cell(column, obj, now) for column in columns]}
+def _row(obj: JsonObject, cells: list[object], include: str, *, is_pod: bool) -> JsonObject:
+    row: JsonObject = {"cells": cells}
     if is_pod and (conditions := row_conditions(obj)):
         row["conditions"] = conditions
     if include != "None":

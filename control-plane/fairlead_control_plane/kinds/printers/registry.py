@@ -33,7 +33,7 @@ def columns_of(group: str, version: str, plural: str) -> tuple[Column, ...]:
     """
     Return the columns of a built-in resource, Name included; a column that nobody computes shows nothing.
 
-    ``events.k8s.io`` shows the same cells as core, given the stored form of its objects.
+    Cells take the stored form of objects; ``events.k8s.io`` shows the same as core.
     """
     key = ("", "events") if (group, plural) == ("events.k8s.io", "events") else (group, plural)
     cells = _CELLS.get(key, {})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from fairlead_api import JsonObject, validation
@@ -282,11 +283,34 @@ DEPLOYMENT = _strategy_of(
     generation_of=lambda obj: (obj.get("spec"), obj["metadata"].get("annotations") or {}),
 )
 REPLICA_SET = _strategy_of(_nothing, _replica_set, {"replicas": 0})
-DAEMON_SET = _strategy_of(
+_TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+
+
+def _count_templates(strategy: Strategy) -> Strategy:
+    """Keep the annotation by which old clients follow a DaemonSet's template."""
+    create, update = strategy.prepare_create, strategy.prepare_update
+    assert create is not None
+    assert update is not None
+
+    def prepare_create(obj: JsonObject) -> None:
+        create(obj)
+        obj["metadata"].setdefault("annotations", {})[_TEMPLATE_GENERATION] = "1"
+
+    def prepare_update(new: JsonObject, old: JsonObject) -> None:
+        update(new, old)
+        count = int((old["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION, "1"))
+        has_changed = new["spec"].get("template") != (old.get("spec") or {}).get("template")
+        new["metadata"].setdefault("annotations", {})[_TEMPLATE_GENERATION] = str(count + has_changed)
+
+    return replace(strategy, prepare_create=prepare_create, prepare_update=prepare_update)
+
+
+_DAEMON_SET = _strategy_of(
     _default_daemon_set,
     _daemon_set,
     {"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0},
 )
+DAEMON_SET = _count_templates(_DAEMON_SET)
 STATEFUL_SET = _strategy_of(
     _default_stateful_set,
     _stateful_set,

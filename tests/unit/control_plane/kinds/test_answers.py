@@ -28,7 +28,6 @@ _ADDED = {
     "PersistentVolumeClaim": {"metadata.finalizers"},
     "VolumeAttributesClass": {"metadata.finalizers"},
     "Service": {"spec.clusterIP", "spec.clusterIPs", "spec.ports.0.nodePort"},
-    "DaemonSet": {"metadata.annotations"},
     "Job": {"metadata.labels", "spec.selector", "spec.template.metadata.labels"},
     "HorizontalPodAutoscaler": {"status.currentMetrics"},
     "TokenReview": {"status.error"},

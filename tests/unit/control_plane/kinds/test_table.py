@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from fairlead_api import JsonObject
+from fairlead_control_plane.kinds.builtin import builtin_resource
 from fairlead_control_plane.kinds.custom import resource_from_crd
 from fairlead_control_plane.kinds.table import table
 
@@ -60,3 +61,19 @@ def test_rows_carry_what_was_asked_for() -> None:
     assert by_choice["Metadata"]["kind"] == "PartialObjectMetadata"
     assert by_choice["Object"] == obj
     assert by_choice["None"] is None
+
+
+def test_events_show_the_same_cells_by_either_name() -> None:
+    """Cells of ``events.k8s.io`` come from the stored form."""
+    stored = {
+        "apiVersion": "v1", "kind": "Event", "metadata": {"name": "e"}, "type": "Normal", "message": "m",
+        "involvedObject": {"kind": "Pod", "name": "p"},
+    }  # fmt: skip
+    core, other = builtin_resource("", "events"), builtin_resource("events.k8s.io", "events")
+    assert core is not None
+    assert other is not None
+    conversion = other.versions[0].conversion
+    assert conversion is not None
+    shown = table(other, other.versions[0], [conversion.from_storage(stored)], now=0)["rows"][0]
+    assert shown["cells"] == table(core, core.versions[0], [stored], now=0)["rows"][0]["cells"]
+    assert "pod/p" in shown["cells"]
