@@ -298,7 +298,8 @@ def _count_templates(strategy: Strategy) -> Strategy:
 
     def prepare_update(new: JsonObject, old: JsonObject) -> None:
         update(new, old)
-        count = int((old["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION, "1"))
+        written = (old["metadata"].get("annotations") or {}).get(_TEMPLATE_GENERATION, "")
+        count = int(written) if written.isdecimal() else 1
         has_changed = new["spec"].get("template") != (old.get("spec") or {}).get("template")
         new["metadata"].setdefault("annotations", {})[_TEMPLATE_GENERATION] = str(count + has_changed)
 
