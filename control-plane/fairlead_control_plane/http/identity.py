@@ -15,11 +15,11 @@ _CACHE = {"Cache-Control": "public, max-age=3600"}
 
 
 class Identity:
-    """Serves both documents; ``url`` is set once the server knows how it is reached."""
+    """Serves both documents; ``url`` is how the server is reached."""
 
-    def __init__(self, tokens: ServiceAccountTokens) -> None:
+    def __init__(self, tokens: ServiceAccountTokens, url: str) -> None:
         self._tokens = tokens
-        self.url = ""
+        self.url = url
 
     async def __call__(self, info: RequestInfo, request: Request, user: User) -> Response:
         """Answer; raises ``NotFound`` for any other path."""

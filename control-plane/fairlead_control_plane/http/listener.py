@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 import time
 from collections import deque
@@ -72,25 +73,19 @@ class Listener:
         self._sweeper: asyncio.TimerHandle | None = None
         self._date = (0, b"")
 
-    async def start(self, host: str, port: int, context: ssl.SSLContext | None) -> int:
-        """
-        Listen, and return the port (one picked by the system when ``port`` is 0).
-
-        Raises:
-            OSError: The address cannot be bound.
-        """
+    async def start(self, bound: socket.socket, context: ssl.SSLContext | None) -> int:
+        """Listen on a bound socket, which is the listener's from now on; return its port."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: Connection(self, loop),
-            host,
-            port,
+            sock=bound,
             ssl=context,
             backlog=1024,
             ssl_handshake_timeout=self.limits.header_s if context else None,
         )
         self._sweep()
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
+        port: int = bound.getsockname()[1]
+        return port
 
     async def stop(self, grace_s: float) -> None:
         """Stop accepting, end streams, let requests under way finish within ``grace_s`` seconds, then cut the rest."""

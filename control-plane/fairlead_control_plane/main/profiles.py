@@ -2,14 +2,18 @@
 What differs between the profiles: which kinds there are, and whether there is more than one logical cluster.
 
 ``cluster``: one logical cluster called ``root``, all of Kubernetes' kinds, bare paths.
-``workspaces``: a tree of logical clusters.
+``workspaces``: a tree of logical clusters, and the transparent half: agents, views, the scheduler.
 """
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists
@@ -17,26 +21,82 @@ from fairlead_control_plane.admission.contract import Plugin
 from fairlead_control_plane.admission.lifecycle import NamespaceLifecycle
 from fairlead_control_plane.admission.namespace_objects import NamespaceObjects
 from fairlead_control_plane.admission.reserved import ReservedMetadata
-from fairlead_control_plane.auth.authorize import Workspace, Workspaces
+from fairlead_control_plane.auth.authenticate import TokenVerifier
+from fairlead_control_plane.auth.authorize import Authorizer, Guard, Workspaces
+from fairlead_control_plane.auth.policies import Policies
+from fairlead_control_plane.auth.token_request import TokenRequests
 from fairlead_control_plane.controllers.crds import Definitions
 from fairlead_control_plane.controllers.garbage import Garbage
 from fairlead_control_plane.controllers.namespaces import Namespaces
 from fairlead_control_plane.controllers.rootca import RootCa
 from fairlead_control_plane.controllers.runner import Controller
-from fairlead_control_plane.http.dispatch import Resolve
+from fairlead_control_plane.http.dispatch import Resolve, Serve
+from fairlead_control_plane.http.virtual import VirtualWorkspace
 from fairlead_control_plane.kinds.builtin import builtin_resource, builtin_resources
 from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.change import Effects
 from fairlead_control_plane.kinds.custom import resource_from_crd
 from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.main import compute
+from fairlead_control_plane.main.children import supervise
 from fairlead_control_plane.main.cluster_catalog import ClusterCatalog
 from fairlead_control_plane.main.settings import Settings
-from fairlead_control_plane.registry.call import at, new_uid
+from fairlead_control_plane.main.workspaces import workspace_rooms
+from fairlead_control_plane.registry.call import Target, at, new_uid
 from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.store.contract import Store
+from fairlead_control_plane.watch.hub import Hub
 
 ROOT = "root"
 _NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a profile stands on; ``ca_pem`` is the server's CA certificate, ``url`` how users reach the server."""
+
+    store: Store
+    policies: Policies
+    ca_pem: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What there is once the registry is."""
+
+    registry: Registry
+    hub: Hub
+    authorizer: Authorizer
+    mint: TokenRequests
+    key: ec.EllipticCurvePrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """
+    What runs over the registry.
+
+    Attributes:
+        controllers: For the one runner.
+        background: Endless work of its own.
+        virtual: Virtual workspaces by name.
+        verifiers: Of bearer tokens, after the common ones.
+    """
+
+    controllers: Sequence[Controller]
+    background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
+    virtual: Mapping[str, VirtualWorkspace] = field(default_factory=dict)
+    verifiers: Sequence[TokenVerifier] = ()
+
+
+def _unchanged(serve: Serve) -> Serve:
+    return serve
+
+
+def _no_more(authorizer: Authorizer) -> Sequence[Plugin]:
+    del authorizer
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +107,9 @@ class Profile:
     Attributes:
         workspaces, resolve: None where there is one logical cluster only.
         home: The logical cluster of bare paths.
-        plugins: Admission, in order; the check against escalation comes after them.
+        plugins: Admission, in order; then those that ask the authorizer, then the check against escalation.
         begin: Makes the first objects; called before the server listens.
-        controllers: What runs beside the server.
+        build: Makes what runs over the registry.
         closers: Called when the server ends.
     """
 
@@ -60,43 +120,110 @@ class Profile:
     plugins: Sequence[Plugin]
     effects: Sequence[Effects]
     begin: Callable[[Registry], Awaitable[None]]
-    controllers: Callable[[Registry], Sequence[Controller]]
+    build: Callable[[Built], Parts]
+    guards: Sequence[Guard] = ()
+    authorized: Callable[[Authorizer], Sequence[Plugin]] = _no_more
+    serving: Callable[[Serve], Serve] = _unchanged
     closers: Sequence[Callable[[], None]] = ()
 
 
-async def of_profile(settings: Settings, store: Store, ca_pem: str) -> Profile:
+async def of_profile(settings: Settings, ground: Ground) -> Profile:
     """Build the rooms of the profile that the settings name."""
-    workspaces = settings.profile == "workspaces"
-    namespaces, definitions = _builtin("", "namespaces"), _builtin("apiextensions.k8s.io", "customresourcedefinitions")
-    catalog = ClusterCatalog(store, builtin_resources(settings.profile), definitions)
-    first = NamespaceObjects(
-        _builtin("", "configmaps"),
-        _builtin("", "serviceaccounts"),
-        lambda: ca_pem,
-        new_uid,
-        lambda: at(time.time()),
-        marks_cluster=workspaces,
-    )
+    return await _workspaces(settings, ground) if settings.profile == "workspaces" else _cluster(ground)
 
-    def controllers(registry: Registry) -> Sequence[Controller]:
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What both profiles have: namespaces with their first objects, and the housekeeping controllers."""
+
+    namespaces: Resource
+    definitions: Resource
+    first: NamespaceObjects
+
+    @classmethod
+    def of(cls, ca_pem: str, *, workspaces: bool) -> _Common:
+        accounts, config_maps = _builtin("", "serviceaccounts"), _builtin("", "configmaps")
+        first = NamespaceObjects(
+            config_maps, accounts, lambda: ca_pem, new_uid, lambda: at(time.time()), marks_cluster=workspaces
+        )
+        definitions = _builtin("apiextensions.k8s.io", "customresourcedefinitions")
+        return cls(_builtin("", "namespaces"), definitions, first)
+
+    def controllers(self, registry: Registry) -> tuple[Controller, ...]:
         return (
             Garbage(registry),
-            Namespaces(registry, namespaces),
-            Definitions(registry, definitions, resource_from_crd),
-            RootCa(registry, namespaces, first),
+            Namespaces(registry, self.namespaces),
+            Definitions(registry, self.definitions, resource_from_crd),
+            RootCa(registry, self.namespaces, self.first),
+        )
+
+
+def _cluster(ground: Ground) -> Profile:
+    common = _Common.of(ground.ca_pem, workspaces=False)
+    catalog = ClusterCatalog(ground.store, builtin_resources("cluster"), common.definitions)
+    return Profile(
+        catalog,
+        workspaces=None,
+        resolve=None,
+        home=ROOT,
+        plugins=(ReservedMetadata(), NamespaceLifecycle(ground.store, common.namespaces)),
+        effects=(common.first.effects,),
+        begin=_first_namespaces,
+        build=lambda built: Parts(common.controllers(built.registry)),
+        closers=(catalog.close,),
+    )
+
+
+async def _workspaces(settings: Settings, ground: Ground) -> Profile:
+    common = _Common.of(ground.ca_pem, workspaces=True)
+    rooms = workspace_rooms(ground.store, ground.policies, external_url=ground.url, root_ca=ground.ca_pem)
+    half = await compute.Compute.open(ground.store, rooms.maker.records, lambda: ground.url)
+
+    async def begin(registry: Registry) -> None:
+        del registry
+        await rooms.begin()
+
+    def build(built: Built) -> Parts:
+        async def mint(cluster: str, namespace: str, name: str, body: JsonObject) -> JsonObject:
+            accounts = _builtin("", "serviceaccounts")
+            target = Target(accounts, accounts.storage_version, cluster, namespace, name, "token")
+            return await built.mint(target, body)
+
+        around = compute.Surroundings(
+            built.hub, rooms.catalog, built.registry, built.authorizer, rooms.tenancy.resolve, mint
+        )
+        parts = compute.build(half, around, built.key)
+        background = list(parts.background)
+        if settings.with_scheduler:
+            background.append(lambda: supervise("scheduler", _scheduler(settings)))
+        return Parts(
+            controllers=(*common.controllers(built.registry), *rooms.controllers(built.registry), parts.controller),
+            background=background,
+            virtual=parts.virtual,
+            verifiers=(parts.authenticate,),
         )
 
     return Profile(
-        catalog,
-        workspaces=_only_root if workspaces else None,
-        resolve=_resolve_root if workspaces else None,
-        home="" if workspaces else ROOT,
-        plugins=(ReservedMetadata(), NamespaceLifecycle(store, namespaces)),
-        effects=(first.effects,),
-        begin=_first_namespaces,
-        controllers=controllers,
-        closers=(catalog.close,),
+        rooms.catalog,
+        workspaces=rooms.gate,
+        resolve=rooms.tenancy.resolve,
+        home="",
+        plugins=(
+            ReservedMetadata(),
+            NamespaceLifecycle(ground.store, common.namespaces, rooms.tenancy.is_going),
+            *rooms.plugins,
+        ),
+        effects=(common.first.effects, *rooms.effects, *half.effects),
+        begin=begin,
+        build=build,
+        guards=(rooms.guard,),
+        serving=rooms.serving,
     )
+
+
+def _scheduler(settings: Settings) -> list[str]:
+    kubeconfig = settings.root_directory.absolute() / "scheduler.kubeconfig"
+    return [sys.executable, "-m", "fairlead_scheduler", "--kubeconfig", str(kubeconfig)]
 
 
 def _builtin(group: str, plural: str) -> Resource:
@@ -104,14 +231,6 @@ def _builtin(group: str, plural: str) -> Resource:
     if found is None:
         raise LookupError(f"{plural}.{group} is built in")
     return found
-
-
-async def _only_root(cluster: str) -> Workspace | None:
-    return Workspace() if cluster == ROOT else None
-
-
-async def _resolve_root(path: str) -> str | None:
-    return ROOT if path == ROOT else None
 
 
 async def _first_namespaces(registry: Registry) -> None:

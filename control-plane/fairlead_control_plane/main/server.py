@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Coroutine
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from fairlead_control_plane.admission.chain import Chain
 from fairlead_control_plane.auth.accounts import ServiceAccounts
-from fairlead_control_plane.auth.authenticate import Authenticator, TokenTable, read_token_file
+from fairlead_control_plane.auth.authenticate import Authenticator, TokenTable, TokenVerifier, read_token_file
 from fairlead_control_plane.auth.authorize import Authorizer
 from fairlead_control_plane.auth.bootstrap import shared_policy
 from fairlead_control_plane.auth.escalation import Escalation
@@ -37,10 +38,11 @@ from fairlead_control_plane.http.health import Check, Health, version_document
 from fairlead_control_plane.http.identity import Identity
 from fairlead_control_plane.http.listener import Listener
 from fairlead_control_plane.http.openapi import OpenApiDocuments
+from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.main import pki
 from fairlead_control_plane.main.files import make_directory
 from fairlead_control_plane.main.kubeconfigs import Tokens, ensure_tokens, write_kubeconfigs
-from fairlead_control_plane.main.profiles import of_profile
+from fairlead_control_plane.main.profiles import Built, Ground, of_profile
 from fairlead_control_plane.main.settings import Settings
 from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.store.contract import Locked, Store, StoreError
@@ -130,52 +132,65 @@ async def _open(settings: Settings) -> Store:
 
 async def _compose(settings: Settings, store: Store, credentials: _Credentials, stack: AsyncExitStack) -> Running:
     """Build everything above the store and start listening."""
+    bound = _bind(settings)
+    stack.callback(bound.close)
+    url = settings.url(bound.getsockname()[1])
     workspaces = settings.profile == "workspaces"
-    kinds = await of_profile(settings, store, credentials.certificates.ca.decode())
-    for close in kinds.closers:
-        stack.callback(close)
     policies = Policies(store, shared_policy(workspaces=workspaces))
     stack.callback(policies.close)
+    kinds = await of_profile(settings, Ground(store, policies, credentials.certificates.ca.decode(), url))
+    for close in kinds.closers:
+        stack.callback(close)
     tokens = ServiceAccountTokens(credentials.accounts_key, settings.service_account_issuer, time.time)
     accounts = ServiceAccounts(store, kinds.catalog, tokens, time.time)
     stack.callback(accounts.close)
     hub = Hub(store)
     stack.callback(hub.close)
-    authorizer = Authorizer(policies, workspaces=kinds.workspaces)
+    authorizer = Authorizer(policies, workspaces=kinds.workspaces, guards=kinds.guards)
+    mint = TokenRequests(accounts, time.time)
     registry = Registry(
         store,
         kinds.catalog,
         hub,
-        admission=Chain([*kinds.plugins, Escalation(policies, authorizer)]),
+        admission=Chain([*kinds.plugins, *kinds.authorized(authorizer), Escalation(policies, authorizer)]),
         effects=kinds.effects,
         virtual_resources={
             **Reviews(authorizer, policies, accounts, [credentials.static]).handlers(),
-            ("", "serviceaccounts/token"): TokenRequests(accounts, time.time),
+            ("", "serviceaccounts/token"): mint,
         },
         marks_cluster=workspaces,
     )
     await kinds.begin(registry)
-    identity = Identity(tokens)
-    discovery = Discovery(kinds.catalog, Documents())
-    documents: dict[str, Serve] = {
-        "": root_paths,
-        "api": discovery,
-        "apis": discovery,
-        "openapi": OpenApiDocuments(kinds.catalog),
-        ".well-known": identity,
-        "openid": identity,
-    }
-    routes = Routes(registry.serve, documents, kinds.resolve, kinds.home)
-    authenticator = Authenticator([credentials.static, accounts.authenticate], clock=time.time)
+    parts = kinds.build(Built(registry, hub, authorizer, mint, credentials.accounts_key))
+    identity = Identity(tokens, url)
+    documents = _documents(kinds.catalog, identity, url)
+    routes = Routes(kinds.serving(registry.serve), documents, kinds.resolve, kinds.home)
+    for name, serve_virtual in parts.virtual.items():
+        routes.virtual.register(name, serve_virtual)
+    verifiers: list[TokenVerifier] = [credentials.static, accounts.authenticate, *parts.verifiers]
+    authenticator = Authenticator(verifiers, clock=time.time)
     health = Health({}, {"store": _store_check(store)}, version_document())
     listener = Listener(Dispatcher(authenticator, authorizer, health, routes).handle)
     stack.push_async_callback(listener.stop, settings.grace_s)
-    port = await _listen(listener, settings, credentials.context)
-    identity.url = url = settings.url(port)
-    discovery.server_address = url.removeprefix("https://")
+    port = await listener.start(bound, credentials.context)
     kubeconfig = _write_kubeconfigs(settings, url, credentials)
-    controllers = await stack.enter_async_context(_background(Runner(store, hub, kinds.controllers(registry)).run()))
-    return Running(url, port, kubeconfig, (controllers,))
+    work = [Runner(store, hub, parts.controllers).run, *parts.background]
+    tasks = [await stack.enter_async_context(_background(each())) for each in work]
+    return Running(url, port, kubeconfig, tuple(tasks))
+
+
+def _documents(catalog: Catalog, identity: Identity, url: str) -> dict[str, Serve]:
+    """Return what is served that is no resource, by first path segment."""
+    discovery = Discovery(catalog, Documents())
+    discovery.server_address = url.removeprefix("https://")
+    return {
+        "": root_paths,
+        "api": discovery,
+        "apis": discovery,
+        "openapi": OpenApiDocuments(catalog),
+        ".well-known": identity,
+        "openid": identity,
+    }
 
 
 @asynccontextmanager
@@ -189,17 +204,24 @@ async def _background(work: Coroutine[None, None, None]) -> AsyncIterator[asynci
         await asyncio.wait({task})
 
 
-async def _listen(listener: Listener, settings: Settings, context: ssl.SSLContext) -> int:
+def _bind(settings: Settings) -> socket.socket:
+    """Take the address early: its port is part of URLs that are stored before anybody may connect."""
+    family = socket.AF_INET6 if ":" in settings.bind_address else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
     try:
-        return await listener.start(settings.bind_address, settings.secure_port, context)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((settings.bind_address, settings.secure_port))
+        bound.setblocking(False)
     except OSError as error:
+        bound.close()
         where = f"{settings.bind_address}:{settings.secure_port}"
         fix = (
             "choose another with --secure-port (0 picks a free one)"
             if error.errno == errno.EADDRINUSE
-            else ("check --bind-address and --secure-port")
+            else "check --bind-address and --secure-port"
         )
         raise StartFailed(f"cannot listen on {where}: {os.strerror(error.errno or 0)}; {fix}") from error
+    return bound
 
 
 def _write_kubeconfigs(settings: Settings, url: str, credentials: _Credentials) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import orjson
@@ -77,7 +78,9 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     found = Server()
-    found.port = await found.listener.start("127.0.0.1", 0, None)
+    bound = socket.create_server(("127.0.0.1", 0))
+    bound.setblocking(False)
+    found.port = await found.listener.start(bound, None)
     yield found
     await found.listener.stop(1)
 
