@@ -1,0 +1,76 @@
+"""The brake: bursts stop, single words pass, an approval is of exactly one set."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_syncer.brake import Brake
+
+
+def ask(brake: Brake, number: int, cause: str = "Unassigned", *, total: int = 100, now_s: float = 0.0) -> bool:
+    return brake.allows((f"default/web-{number}", f"u{number}"), cause, total=total, now_s=now_s)
+
+
+def test_a_burst_stops_at_the_share() -> None:
+    """Of a hundred objects thirty may go, the rest waits."""
+    brake = Brake(share=0.3, floor=5)
+    assert [ask(brake, n) for n in range(100)].count(True) == 30
+    assert len(brake.held) == 70
+
+
+def test_small_targets_can_breathe() -> None:
+    """The floor is allowed whatever the share says."""
+    brake = Brake(share=0.3, floor=5)
+    assert [ask(brake, n, total=6) for n in range(6)].count(True) == 5
+
+
+def test_single_words_and_moves_are_not_counted() -> None:
+    """What users delete one by one, and what moves with a ready replacement, always passes."""
+    brake = Brake(share=0.0, floor=0)
+    assert all(ask(brake, n, cause) for n, cause in enumerate(["Deleted", "Moved", "Replaced"] * 50))
+    assert not brake.held
+
+
+def test_the_window_slides() -> None:
+    """Slow deletions never add up to a burst."""
+    brake = Brake(share=0.1, floor=1, window_s=60)
+    assert all(ask(brake, n, now_s=n * 10.0) for n in range(200))
+
+
+def test_asking_again_changes_nothing() -> None:
+    """A deletion that is retried counts once."""
+    brake = Brake(share=0.0, floor=1)
+    assert ask(brake, 1)
+    assert ask(brake, 1)
+    assert not ask(brake, 2)
+    assert not ask(brake, 2)
+    assert list(brake.held) == ["u2"]
+
+
+def test_approval_is_of_exactly_one_set() -> None:
+    """A set that grew since it was looked at stays held; the one approved goes, once."""
+    brake = Brake(share=0.0, floor=0)
+    ask(brake, 1)
+    seen = brake.digest
+    ask(brake, 2)
+    assert brake.approve(seen) == []
+    assert not ask(brake, 1)
+    assert sorted(brake.approve(brake.digest)) == ["u1", "u2"]
+    assert ask(brake, 1)
+    assert ask(brake, 2)
+    assert not ask(brake, 3)
+
+
+def test_what_reappears_needs_no_approval() -> None:
+    """A held deletion that is taken back leaves the set."""
+    brake = Brake(share=0.0, floor=0)
+    ask(brake, 1)
+    brake.forget(["u1"])
+    assert brake.digest == ""
+
+
+@given(st.lists(st.integers(0, 40), max_size=200), st.integers(0, 10), st.floats(0, 1))
+def test_never_more_than_allowed_within_a_window(numbers: list[int], floor: int, share: float) -> None:
+    """Whatever is asked, distinct deletions that pass never exceed the allowance."""
+    brake = Brake(share=share, floor=floor)
+    passed = {n for n in numbers if ask(brake, n, total=40)}
+    assert len(passed) <= max(floor, int(40 * share))
