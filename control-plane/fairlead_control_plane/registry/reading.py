@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import keys
@@ -20,7 +20,7 @@ from fairlead_control_plane.registry import continuation, messages
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.continuation import Continuation
 from fairlead_control_plane.registry.options import EXACT, ListOptions, parse_version
-from fairlead_control_plane.store.contract import Compacted, FutureRevision, Range, Row, prefix_end
+from fairlead_control_plane.store.contract import Compacted, FutureRevision, Row, prefix_end
 from fairlead_control_plane.watch.selection import Selection
 
 _PAGE = 500
@@ -65,7 +65,7 @@ class Page:
         remaining: How many objects follow; None when nobody counted.
     """
 
-    rows: list[Row] = field(default_factory=list)
+    rows: Sequence[Row] = ()
     revision: int = 0
     token: str = ""
     remaining: int | None = None
@@ -139,23 +139,20 @@ class _Pages:
         self.remaining = 0
 
     async def read(self, limit: int, selected: Selection) -> Page:
-        page = Page()
+        page, rows = Page(), list[Row]()
         while True:
             wanted = 0 if not limit else limit if selected.is_everything else max(limit, _PAGE)
             found = await self._store.range(self._start, self._end, limit=wanted, revision=self._revision)
             self._revision = page.revision = found.revision
-            is_full = await self._take(page.rows, found, limit, selected)
-            if is_full or not found.more:
+            if selected.is_everything:
+                page.rows = found.rows
+                if found.more:
+                    self.next_key, self.remaining = found.rows[-1].key + "\0", found.remaining
+                return page
+            if await self._filter(rows, found.rows, limit, selected, more=found.more) or not found.more:
+                page.rows = rows
                 return page
             self._start = found.rows[-1].key + "\0"
-
-    async def _take(self, rows: list[Row], found: Range, limit: int, selected: Selection) -> bool:
-        if selected.is_everything:
-            rows.extend(found.rows)
-            if found.more:
-                self.next_key, self.remaining = rows[-1].key + "\0", found.remaining
-            return True
-        return await self._filter(rows, found.rows, limit, selected, more=found.more)
 
     async def _filter(
         self, rows: list[Row], found: Sequence[Row], limit: int, selected: Selection, *, more: bool

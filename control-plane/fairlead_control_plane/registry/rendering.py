@@ -17,7 +17,9 @@ from fairlead_api import JsonObject
 from fairlead_control_plane.kinds.record import Resource, Version
 from fairlead_control_plane.kinds.table import IncludeObject, table
 from fairlead_control_plane.registry.call import Target
+from fairlead_control_plane.registry.joined import JoinedItems
 from fairlead_control_plane.registry.media import OBJECT, TABLE, Form
+from fairlead_control_plane.store.contract import Row
 
 
 class Renderer:
@@ -64,28 +66,29 @@ class Renderer:
         """Return an object in the target's version as a fresh dict."""
         return shown(orjson.loads(memoryview(value)[4:]), revision, self._version, self._api_version)
 
-    def bytes_list(self, values: Sequence[tuple[bytes, int]], meta: JsonObject) -> bytes:
+    def bytes_list(
+        self, rows: Sequence[Row], meta: JsonObject, joined: JoinedItems | None = None, prefix: str = ""
+    ) -> bytes:
         """
         Return a list as JSON.
 
         Args:
-            values: Stored bytes and revision of each item.
+            rows: The items.
             meta: The list's ``metadata``.
+            joined: Where the items are kept for the next list; only for whole collections.
+            prefix: Of the collection.
         """
         kind = self._resource.list_kind or f"{self._resource.kind}List"
         if self._form.kind == OBJECT and self._convert is None:
-            head = self._item_head
-            items = [
-                b'%b"resourceVersion":"%d",%b' % (head, revision, value[int.from_bytes(value[:4], "big") + 4 :])
-                for value, revision in values
-            ]
-            return b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[%b]}' % (
-                kind.encode(),
-                self._api_version.encode(),
-                orjson.dumps(meta),
-                b",".join(items),
-            )
-        objects = [self.decode(value, revision) for value, revision in values]
+            key = (prefix, self.key)
+            items = None if joined is None else joined.get(key, rows)
+            if items is None:
+                items = self._items(rows)
+                if joined is not None:
+                    joined.keep(key, rows, items)
+            start = b'{"kind":"%b","apiVersion":"%b","metadata":' % (kind.encode(), self._api_version.encode())
+            return b"".join((start, orjson.dumps(meta), b',"items":[', items, b"]}"))
+        objects = [self.decode(row.value, row.mod_revision) for row in rows]
         if self._form.kind == TABLE:
             return orjson.dumps(self._table(objects, meta))
         api_version = self._api_version
@@ -93,6 +96,16 @@ class Renderer:
             kind, api_version = "PartialObjectMetadataList", self._form.meta_version
             objects = [self._partial(obj) for obj in objects]
         return orjson.dumps({"kind": kind, "apiVersion": api_version, "metadata": meta, "items": objects})
+
+    def _items(self, rows: Sequence[Row]) -> bytes:
+        head = self._item_head
+        return b",".join(
+            [
+                b'%b"resourceVersion":"%d",%b'
+                % (head, row.mod_revision, row.value[int.from_bytes(row.value[:4], "big") + 4 :])
+                for row in rows
+            ]
+        )
 
     def encode(self, body: bytes) -> bytes:
         """Return a finished JSON body in the wire format wanted."""

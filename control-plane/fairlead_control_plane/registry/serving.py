@@ -25,6 +25,7 @@ from fairlead_control_plane.registry import (
 )
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written
+from fairlead_control_plane.registry.joined import JoinedItems
 from fairlead_control_plane.registry.options import (
     WriteOptions,
     delete_options,
@@ -45,6 +46,7 @@ class Serving:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._joined = JoinedItems()
         self._verbs: dict[str, Verb] = {
             "get": self._get,
             "list": self._list,
@@ -85,8 +87,8 @@ class Serving:
         renderer = self._renderer(target, request, is_list=True)
         selected = selection(options.label_selector, options.field_selector, target.version)
         page = await reading.list_page(self._parts, target, options, selected)
-        rows = [(row.value, row.mod_revision) for row in page.rows]
-        return _answer(renderer, renderer.bytes_list(rows, page.metadata()))
+        joined = self._joined if selected.is_everything and not options.limit else None
+        return _answer(renderer, renderer.bytes_list(page.rows, page.metadata(), joined, target.prefix))
 
     async def _watch(self, target: Target, request: Request) -> Response:
         options = list_options(request.query, watching=True)
@@ -204,8 +206,7 @@ class Serving:
                 await deleting.delete(self._parts, lookup.target_of(target, row.key), options)
             except NotFound:
                 continue  # somebody else deleted it; that is what was asked for
-        rows = [(row.value, row.mod_revision) for row in page.rows]
-        return _answer(renderer, renderer.bytes_list(rows, page.metadata()))
+        return _answer(renderer, renderer.bytes_list(page.rows, page.metadata()))
 
 
 _CONDITIONAL = frozenset(

@@ -175,7 +175,7 @@ class Feed:
             events = [event for event in transaction.events if start <= event.key < end]
             if events:
                 subscription.offer(events, transaction.size_bytes)
-        if _is_prefix(start, end):
+        if is_prefix(start, end):
             self._by_prefix.setdefault(start, set()).add(subscription)
         else:
             self._others.add(subscription)
@@ -202,5 +202,6 @@ class Feed:
         self.revision = self.floor = revision
 
 
-def _is_prefix(start: str, end: str) -> bool:
+def is_prefix(start: str, end: str) -> bool:
+    """Tell whether ``[start, end)`` is all that starts with ``start``."""
     return start.endswith("/") and end == start[:-1] + "0"

@@ -27,8 +27,9 @@ from fairlead_control_plane.store.contract import (
     Unavailable,
 )
 from fairlead_control_plane.store.database import Database, newest_revision, open_database
-from fairlead_control_plane.store.feed import Feed, FeedLimits
+from fairlead_control_plane.store.feed import Feed, FeedLimits, is_prefix
 from fairlead_control_plane.store.large_reads import LargeReads, RangeQuery
+from fairlead_control_plane.store.read_cache import LIMIT_BYTES, ReadCache
 from fairlead_control_plane.store.reading import (
     read_count,
     read_events,
@@ -57,11 +58,13 @@ class SqliteSettings:
             Five minutes, as kube-apiserver does with etcd.
         history_bytes: Bytes written after which history goes even if it is younger.
         limits: Bounds of the watch feed.
+        cache_bytes: Bound of what reads keep in memory; see :mod:`read_cache`.
     """
 
     history_s: float = 300.0
     history_bytes: int = 1 << 30
     limits: FeedLimits = field(default_factory=FeedLimits)
+    cache_bytes: int = LIMIT_BYTES
 
 
 class SqliteStore:
@@ -71,6 +74,7 @@ class SqliteStore:
         self._database = database
         self._feed = Feed(newest_revision(database.connection), settings.limits)
         self._reader = database.connection if database.is_memory else database.reader()
+        self._cache = ReadCache(settings.cache_bytes)
         self._written_bytes = 0
         self._is_closed = False
         self._writer = Writer(database.connection, self._publish, is_threaded=not database.is_memory)
@@ -126,13 +130,40 @@ class SqliteStore:
         try:
             if revision and revision != self._feed.revision:
                 return read_row_at(self._reader, key, revision)
-            return read_row(self._reader, key)
+            return self._cache.get(key) or self._read_row(key)
         except apsw.Error as error:
             raise Unavailable(f"the store cannot be read: {error}") from error
+
+    def _read_row(self, key: str) -> Row | None:
+        row = read_row(self._reader, key)
+        if row is not None:
+            self._cache.keep(row)
+        return row
 
     async def range(self, start: str, end: str, *, limit: int = 0, revision: int = 0) -> Range:
         """See the contract."""
         self._check_revision(revision)
+        if (not revision or revision == self._feed.revision) and is_prefix(start, end):
+            kept = self._cache.range(start)
+            if kept is not None:
+                return _cut(kept, limit, self._feed.revision)
+            if not limit:
+                return await self._kept_range(start, end, revision)
+        return await self._read_range(start, end, limit, revision)
+
+    async def _kept_range(self, start: str, end: str, revision: int) -> Range:
+        """Read a whole range and keep it for who asks next."""
+        kept = self._cache.begin(start)
+        found: Range | None = None
+        try:
+            found = await self._read_range(start, end, 0, revision)
+            return found
+        finally:
+            if kept is not None:
+                rows, at = (None, 0) if found is None else (found.rows, found.revision)
+                self._cache.finish(start, kept, rows, at)
+
+    async def _read_range(self, start: str, end: str, limit: int, revision: int) -> Range:
         while True:
             try:
                 return await self._range(RangeQuery(start, end, limit, revision or self._feed.revision))
@@ -228,6 +259,7 @@ class SqliteStore:
 
     def _publish(self, transactions: Sequence[Transaction]) -> None:
         self._pin()
+        self._cache.note(transactions)
         self._written_bytes += sum(transaction.size_bytes for transaction in transactions)
         self._feed.publish(transactions)
 
@@ -249,3 +281,10 @@ class SqliteStore:
             raise FutureRevision(f"revision {revision} has not happened, the newest is {self._feed.revision}")
         if revision and revision < self._compactor.compacted:
             raise Compacted(self._compactor.compacted)
+
+
+def _cut(rows: Sequence[Row], limit: int, revision: int) -> Range:
+    """Return the first ``limit`` rows (0: all) of a whole range."""
+    if not limit or len(rows) <= limit:
+        return Range(rows, revision)
+    return Range(rows[:limit], revision, more=True, remaining=len(rows) - limit)
