@@ -6,16 +6,15 @@ Everything is derived for one workspace at a time; what comes out equal to what 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from fairlead_api import JsonObject, conditions
 from fairlead_scheduler.policy import Candidate, Choice, Request, advance, choose, selects
-from fairlead_scheduler.snapshot import Held, Placement, Snapshot
-from fairlead_scheduler.world import World, held_of, progress_of
+from fairlead_scheduler.snapshot import Api, Held, Placement, Snapshot
+from fairlead_scheduler.world import TARGET_ANNOTATION, World, held_of, progress_of
 
 PLACEMENT_ANNOTATION = "scheduling.kcp.io/placement"
-TARGET_ANNOTATION = "internal.workload.kcp.io/synctarget"
 STATE_LABEL = "state.workload.kcp.io/"
 NAMESPACE_SCHEDULED = "NamespaceScheduled"
 
@@ -60,15 +59,26 @@ class _Turn:
     snapshot: Snapshot
     placements: Sequence[Placement]
     now: str
-    memo: dict[tuple[str, str], Choice]
+    apis: tuple[Api, ...]
+    load: Mapping[str, int]
+    busiest: int
+    memo: dict[tuple[str, str], Choice] = field(default_factory=dict)
+    decisions: dict[tuple[int, ...], JsonObject] = field(default_factory=dict)
 
     def choice(self, placement: Placement, current: str) -> Choice:
         """Decide once per class of equal questions: the Placement and the target in use."""
         key = (placement.name, current)
         if key not in self.memo:
-            request = Request(self.world.required_apis(self.cluster), current, self.world.load())
+            request = Request(self.apis, current, self.load, self.busiest)
             self.memo[key] = choose(placement, request, self.snapshot)
         return self.memo[key]
+
+    def decision(self, choices: Sequence[Choice]) -> JsonObject:
+        """Return the record of choices, which namespaces that were decided alike share."""
+        key = tuple(id(choice) for choice in choices)  # all of them live in the memo as long as this does
+        if key not in self.decisions:
+            self.decisions[key] = _decision(choices)
+        return self.decisions[key]
 
 
 def decide(world: World, cluster: str, snapshot: Snapshot, now: str) -> Writes:
@@ -81,12 +91,21 @@ def decide(world: World, cluster: str, snapshot: Snapshot, now: str) -> Writes:
         snapshot: :meth:`World.snapshot` of the same moment.
         now: RFC 3339 time of that moment.
     """
-    turn = _Turn(world, cluster, snapshot, world.placements_of(cluster), now, {})
+    load = world.load()
+    turn = _Turn(
+        world,
+        cluster,
+        snapshot,
+        world.placements_of(cluster),
+        now,
+        apis=world.required_apis(cluster),
+        load=load,
+        busiest=max(load.values(), default=0),
+    )
     writes = Writes()
     used: dict[str, list[Choice]] = {placement.name: [] for placement in turn.placements}
     namespaces = world.namespaces_of(cluster)
-    assigned = {name for where, name in world.assignments if where == cluster}
-    for name in sorted({*namespaces, *assigned}):
+    for name in sorted({*namespaces, *world.assignments.of(cluster)}):
         choices = _place(turn, name, namespaces.get(name), writes)
         for choice in choices:
             used[choice.placement].append(choice)
@@ -97,18 +116,34 @@ def decide(world: World, cluster: str, snapshot: Snapshot, now: str) -> Writes:
 
 def _place(turn: _Turn, name: str, namespace: JsonObject | None, writes: Writes) -> list[Choice]:
     """Decide one namespace; record what must be written; return the choices made for it."""
-    stored = turn.world.assignments.get((turn.cluster, name))
-    held = held_of(stored)
+    stored = turn.world.assignments.of(turn.cluster).get(name)
+    is_going = namespace is not None and bool(namespace["metadata"].get("deletionTimestamp"))
+    if stored is None and is_going:
+        return []
     labels = {} if namespace is None else namespace["metadata"].get("labels") or {}
     selecting = [one for one in turn.placements if namespace is not None and selects(one, labels)]
+    held = _adopted(held_of(stored), selecting)
     choices = [turn.choice(placement, _current(placement, held)) for placement in selecting]
-    after = advance(held, choices, progress_of(stored, turn.snapshot.targets), now=turn.now)
-    if namespace is None or (stored is not None and stored["spec"].get("namespaceUID") != namespace["metadata"]["uid"]):
-        after = _all_leaving(after, turn.now)
-    _record_assignment(name, namespace, stored, after, choices, writes)
-    if namespace is not None:
-        _record_namespace(name, namespace, after, choices, writes)
+    progress = progress_of(stored, turn.snapshot.targets)
+    if held and (namespace is None or (stored or {})["spec"].get("namespaceUID") != namespace["metadata"]["uid"]):
+        after = advance(_all_leaving(held, turn.now), (), progress, now=turn.now)
+    else:
+        after = advance(held, choices, progress, now=turn.now)
+    _record_assignment(turn, name, stored, after, choices, writes)
+    if namespace is not None and not is_going:
+        _record_namespace(turn.now, name, namespace, after, choices, writes)
     return choices
+
+
+def _adopted(held: Sequence[Held], selecting: Sequence[Placement]) -> tuple[Held, ...]:
+    """Give what a Placement chose that no longer selects the namespace to one that does: it need not move for that."""
+    names = {placement.name for placement in selecting}
+    return tuple(
+        replace(one, placement=selecting[0].name)
+        if selecting and one.state != "Leaving" and one.placement not in names
+        else one
+        for one in held
+    )
 
 
 def _current(placement: Placement, held: Sequence[Held]) -> str:
@@ -118,20 +153,15 @@ def _current(placement: Placement, held: Sequence[Held]) -> str:
     return own[0].uid if own else ""
 
 
-def _all_leaving(held: Sequence[Held], now: str) -> tuple[Held, ...]:
+def _all_leaving(held: Sequence[Held], now: str) -> list[Held]:
     """Send everything away: the namespace is gone, or another of its name has come."""
     reason = "The namespace is gone"
-    leaving = (one if one.state == "Leaving" else Held(*_identity(one), "Leaving", now, reason) for one in held)
-    return tuple(leaving)
-
-
-def _identity(one: Held) -> tuple[str, str, str, str, str]:
-    return one.uid, one.key, one.cluster, one.name, one.placement
+    return [one if one.state == "Leaving" else replace(one, state="Leaving", since=now, reason=reason) for one in held]
 
 
 def _record_assignment(
+    turn: _Turn,
     name: str,
-    namespace: JsonObject | None,
     stored: JsonObject | None,
     after: Sequence[Held],
     choices: Sequence[Choice],
@@ -141,14 +171,20 @@ def _record_assignment(
         if stored is not None:
             writes.assignments[name] = None
         return
-    uid = namespace["metadata"]["uid"] if namespace is not None else (stored or {}).get("spec", {}).get("namespaceUID")
-    if stored is not None and after and stored["spec"].get("namespaceUID"):
-        uid = stored["spec"]["namespaceUID"]  # what still leaves belongs to the namespace of that uid
-    targets = [_target_json(one) for one in after]
-    decision = _decision(choices)
-    if stored is not None and stored["spec"].get("targets", []) == targets and _same(stored["spec"], decision):
-        return
-    writes.assignments[name] = {"namespaceUID": uid or "", "targets": targets, "decision": decision}
+    namespace = turn.world.namespaces.of(turn.cluster).get(name)
+    uid = "" if namespace is None else namespace["metadata"]["uid"]
+    if stored is not None and held_of(stored) and after:
+        uid = stored["spec"].get("namespaceUID") or uid  # what still leaves belongs to the namespace of that uid
+    decision = turn.decision(choices)
+    if stored is not None and held_of(stored) == tuple(after) and stored["spec"].get("namespaceUID", "") == uid:
+        same = _same(stored["spec"], decision)
+        if same:
+            return
+    writes.assignments[name] = {
+        "namespaceUID": uid,
+        "targets": [_target_json(one) for one in after],
+        "decision": decision,
+    }
 
 
 def _same(spec: JsonObject, decision: JsonObject) -> bool:
@@ -202,7 +238,7 @@ def _candidate_json(candidate: Candidate) -> JsonObject:
 
 
 def _record_namespace(
-    name: str, namespace: JsonObject, after: Sequence[Held], choices: Sequence[Choice], writes: Writes
+    now: str, name: str, namespace: JsonObject, after: Sequence[Held], choices: Sequence[Choice], writes: Writes
 ) -> None:
     """Show on the namespace where it runs, in kcp's labels and in a condition with the reason."""
     metadata = namespace["metadata"]
@@ -223,6 +259,8 @@ def _record_namespace(
         return  # a namespace that nobody ever placed shows nothing
     if labels or annotations or not same:
         kind = "Normal" if condition["status"] == conditions.TRUE else "Warning"
+        unmoved = old is not None and old.get("status") == condition["status"]
+        condition["lastTransitionTime"] = (old or {}).get("lastTransitionTime") or now if unmoved else now
         event = None if same else (kind, condition["reason"], condition["message"])
         writes.namespaces[name] = NamespaceWrite(labels, annotations, condition, event)
 
@@ -243,7 +281,7 @@ def _condition(after: Sequence[Held], choices: Sequence[Choice]) -> JsonObject:
 
 def _show_placement(turn: _Turn, placement: Placement, choices: Sequence[Choice], writes: Writes) -> None:
     """Show phase, Location and conditions as kcp does."""
-    stored = turn.world.placements[turn.cluster, placement.name]
+    stored = turn.world.placements.of(turn.cluster)[placement.name]
     probe = choices[0] if choices else turn.choice(placement, "")
     status: JsonObject = {"phase": "Pending"}
     if probe.location is not None:
@@ -257,7 +295,8 @@ def _show_placement(turn: _Turn, placement: Placement, choices: Sequence[Choice]
     if probe.location is None:
         ready = conditions.false(conditions.READY, probe.reason, conditions.ERROR, probe.message)
     status["conditions"] = conditions.set_condition(conditions.set_condition(old, scheduled, turn.now), ready, turn.now)
-    if status != (stored.get("status") or {}):
+    shown = stored.get("status") or {}
+    if any(status.get(key) != shown.get(key) for key in ("phase", "selectedLocation", "conditions")):
         writes.placement_status[placement.name] = status
     key = probe.target.key if probe.target is not None else None
     marks = stored["metadata"].get("annotations") or {}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from fairlead_scheduler.snapshot import Api, Held, Labels, Location, Placement, Progress, Snapshot, Target
 
@@ -62,11 +63,30 @@ class Request:
         apis: Every API the workspace has bound for compute; all must be accepted.
         current: uid of the target in use through this Placement, or "".
         load: Namespaces per target uid now, for balance.
+        busiest: The most namespaces a target has; counted when not given.
     """
 
     apis: tuple[Api, ...]
     current: str
     load: Mapping[str, int]
+    busiest: int = -1
+
+    def __post_init__(self) -> None:
+        """Count once what every score needs."""
+        if self.busiest < 0:
+            object.__setattr__(self, "busiest", max(self.load.values(), default=0))
+
+
+_Pair = tuple[Location, Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """The candidates of some Locations for some APIs, by name; those accepted; and these by key."""
+
+    candidates: Sequence[_Pair]
+    accepted: Sequence[_Pair]
+    by_key: Mapping[str, _Pair]
 
 
 Filter = Callable[[Target, Request, Snapshot], str]
@@ -115,28 +135,73 @@ FILTERS: tuple[tuple[str, Filter], ...] = (
 )
 """In the order they are asked; the first that refuses is the one reported."""
 
+SHOWN_CANDIDATES = 50
+"""How many candidates a record names; the message counts all of them."""
+
 
 def choose(placement: Placement, request: Request, snapshot: Snapshot) -> Choice:
     """
     Choose Location and SyncTarget for one class of namespaces.
 
     Keeps the current target while every filter accepts it and it still lies in a matching Location, else takes the
-    best accepted candidate: of the Location bound so far, then fewest namespaces, then name, so that equal inputs give
-    equal answers.
+    best accepted candidate: the target the Placement uses for its other namespaces, then one of the Location bound so
+    far, then fewest namespaces, then name, so that equal inputs give equal answers.
     """
     locations, refusal = _locations(placement, snapshot)
     if refusal is not None:
         return refusal
-    candidates = _candidates(locations, request, snapshot)
+    kept = _keep(placement, locations, request, snapshot)
+    if kept is not None:
+        return kept
+    pool = _pool(locations, request, snapshot)
+    candidates = pool.candidates
     if not candidates:
         message = f"no SyncTarget in Location {_names(locations)} of {placement.location_path}"
         return Choice(placement.name, locations[0], None, "NoValidTarget", message)
-    accepted = [pair for pair in candidates if pair[1].accepted]
-    shown = tuple(candidate for _, candidate in candidates)
-    if not accepted:
-        return Choice(placement.name, locations[0], None, "NoValidTarget", explain(shown), shown)
-    location, best = min(accepted, key=lambda pair: (not _is_kept(pair[0], placement), *_rank(pair[1], request)))
+    if not pool.accepted:
+        judged = (_again(candidate, request, snapshot) for _, candidate in candidates)
+        shown = tuple(judged)
+        return Choice(placement.name, locations[0], None, "NoValidTarget", explain(shown), shown[:SHOWN_CANDIDATES])
+    location, best = _best(pool, placement, request)
+    return _chosen(placement, location, best, candidates, request)
+
+
+def _best(pool: _Pool, placement: Placement, request: Request) -> _Pair:
+    """Return the accepted candidate to take: see :func:`choose` for the order."""
+    together = pool.by_key.get(placement.target_key) if placement.target_key else None
+    if together is not None:
+        return together
+    accepted = [pair for pair in pool.accepted if _is_kept(pair[0], placement)] if placement.selected else []
+    accepted = accepted or pool.accepted
+    loads = [request.load.get(candidate.target.uid, 0) for _, candidate in accepted]
+    return accepted[loads.index(min(loads))]  # the first of equals: they are in the order of their names
+
+
+def _keep(placement: Placement, locations: Sequence[Location], request: Request, snapshot: Snapshot) -> Choice | None:
+    """Return the choice of the current target when nothing speaks against it: then no other is looked at."""
+    target = snapshot.targets.get(request.current)
+    location = next((one for one in locations if request.current in snapshot.members(one)), None)
+    if target is None or location is None:
+        return None
+    candidate = _judge(target, request, snapshot)
+    if not candidate.accepted:
+        return None
+    return _chosen(placement, location, candidate, [(location, candidate)], request)
+
+
+def _chosen(
+    placement: Placement,
+    location: Location,
+    best: Candidate,
+    candidates: Sequence[_Pair],
+    request: Request,
+) -> Choice:
+    """Return a successful choice; of very many candidates the one taken and the first by name are shown."""
     message = f"SyncTarget {best.target.name} in Location {location.name}"
+    first = [candidate for _, candidate in candidates[:SHOWN_CANDIDATES]]
+    if all(one.target.uid != best.target.uid for one in first):
+        first[-1] = best
+    shown = tuple(replace(one, score=_score(one.target, request)) if one.accepted else one for one in first)
     return Choice(placement.name, location, best.target, "Scheduled", message, shown)
 
 
@@ -163,7 +228,7 @@ def _locations(placement: Placement, snapshot: Snapshot) -> tuple[list[Location]
         return [], Choice(placement.name, None, None, reason, message)
 
     where = placement.location_path
-    there = [one for one in snapshot.locations if one.cluster == placement.location_cluster]
+    there = snapshot.locations_of(placement.location_cluster)
     matching = [one for one in there if any(matches(one.labels) for matches in placement.location_selectors)]
     if not placement.location_cluster:
         return refuse("LocationNotFound", f"location workspace {where!r} does not exist or may not be read")
@@ -182,16 +247,31 @@ def _is_kept(location: Location, placement: Placement) -> bool:
     return (location.cluster, location.name) == placement.selected
 
 
-def _candidates(
-    locations: Sequence[Location], request: Request, snapshot: Snapshot
-) -> list[tuple[Location, Candidate]]:
-    """Ask the filters about every target of the Locations, each target once, under its first Location."""
-    found: dict[str, tuple[Location, Candidate]] = {}
-    for location in locations:
-        for target in snapshot.targets.values():
-            if target.cluster == location.cluster and target.uid not in found and location.selects(target.labels):
-                found[target.uid] = (location, _judge(target, request, snapshot))
-    return sorted(found.values(), key=lambda pair: pair[1].target.name)
+def _pool(locations: Sequence[Location], request: Request, snapshot: Snapshot) -> _Pool:
+    """
+    Return every target of the Locations as the filters see it, each once, under its first Location.
+
+    Worked out once for all that ask the same of the same Locations. The target in use is among them as a stranger:
+    it would have been kept if it were accepted.
+    """
+    key = ("pool", tuple((one.cluster, one.name) for one in locations), request.apis)
+    if key not in snapshot.memo:
+        stranger = replace(request, current="")
+        found: dict[str, _Pair] = {}
+        for location in locations:
+            for uid, target in snapshot.members(location).items():
+                if uid not in found:
+                    found[uid] = (location, _judge(target, stranger, snapshot))
+        pairs = sorted(found.values(), key=lambda pair: pair[1].target.name)
+        accepted = [pair for pair in pairs if pair[1].accepted]
+        snapshot.memo[key] = _Pool(pairs, accepted, {pair[1].target.key: pair for pair in accepted})
+    return cast("_Pool", snapshot.memo[key])
+
+
+def _again(candidate: Candidate, request: Request, snapshot: Snapshot) -> Candidate:
+    """Judge the target in use by what it is, not as a stranger."""
+    is_current = candidate.target.uid == request.current
+    return _judge(candidate.target, request, snapshot) if is_current else candidate
 
 
 def _judge(target: Target, request: Request, snapshot: Snapshot) -> Candidate:
@@ -199,19 +279,15 @@ def _judge(target: Target, request: Request, snapshot: Snapshot) -> Candidate:
         message = refuses(target, request, snapshot)
         if message:
             return Candidate(target, name, message)
-    return Candidate(target, score=_score(target, request))
+    return Candidate(target)
 
 
 def _score(target: Target, request: Request) -> int:
     """Return 0 to 100: the emptier the better, and the target in use always first."""
     if target.uid == request.current:
         return 100
-    busiest = max(request.load.values(), default=0)
+    busiest = request.busiest
     return 90 - (90 * request.load.get(target.uid, 0)) // busiest if busiest else 90
-
-
-def _rank(candidate: Candidate, request: Request) -> tuple[int, int, str]:
-    return (-candidate.score, request.load.get(candidate.target.uid, 0), candidate.target.name)
 
 
 def _names(locations: Sequence[Location]) -> str:

@@ -7,8 +7,9 @@ are told apart by nothing but their results.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 Labels = Mapping[str, str]
 Matches = Callable[[Labels], bool]
@@ -36,7 +37,7 @@ class Target:
         unschedulable: Cordoned: keeps what runs, takes nothing new.
         evict_after_s: Seconds since the epoch from which it is drained; None for never.
         ready: Its heartbeat is fresh.
-        lost_since_s: When the heartbeat went stale; None while ready or never seen.
+        lost_since_s: Since when it is not ready; None while it is.
         accepted: Identity hash by (group, resource) of the APIs it can serve.
         reasons: Why an API is not accepted, by (group, resource).
     """
@@ -78,6 +79,7 @@ class Placement:
         namespaces: None when ``namespaceSelector`` is absent, which selects nothing.
         allowed: Whether the workspace may use Locations of that workspace.
         selected: (cluster, name) of the Location bound so far; kept while it matches and has a target that fits.
+        target_key: Key of the SyncTarget chosen so far: as in kcp, namespaces of one Placement stay together.
     """
 
     cluster: str
@@ -88,6 +90,7 @@ class Placement:
     namespaces: Matches | None
     allowed: bool = True
     selected: tuple[str, str] | None = None
+    target_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +123,47 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The whole input of a decision. ``now_s`` is seconds since the epoch; ``grace_s`` how long a lost target keeps."""
+    """
+    The whole input of a decision.
+
+    Attributes:
+        targets: By uid.
+        locations: All of them.
+        now_s: Seconds since the epoch.
+        grace_s: How long a lost target keeps what runs there.
+        memo: What the policy worked out once for many questions; belongs to this snapshot alone.
+    """
 
     targets: Mapping[str, Target]
     locations: tuple[Location, ...]
     now_s: float
     grace_s: float = 300.0
+    memo: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def locations_of(self, cluster: str) -> Sequence[Location]:
+        """Return the Locations of a logical cluster."""
+        found = self.memo.get("locations")
+        if found is None:
+            found = self.memo["locations"] = {}
+            for one in self.locations:
+                found.setdefault(one.cluster, []).append(one)
+        return cast("Sequence[Location]", found.get(cluster, ()))
+
+    def members(self, location: Location) -> Mapping[str, Target]:
+        """Return the SyncTargets a Location selects, by uid."""
+        key = ("members", location.cluster, location.name)
+        if key not in self.memo:
+            there = (one for one in self.targets.values() if one.cluster == location.cluster)
+            self.memo[key] = {one.uid: one for one in there if location.selects(one.labels)}
+        return cast("Mapping[str, Target]", self.memo[key])
+
+    def changes_at_s(self) -> float | None:
+        """Return when time alone next changes an answer: a drain begins or a grace ends; None for never."""
+        moments = [moment for target in self.targets.values() for moment in changes_of(target, self.grace_s)]
+        return min((moment for moment in moments if moment > self.now_s), default=None)
+
+
+def changes_of(target: Target, grace_s: float) -> tuple[float, ...]:
+    """Return the moments (seconds since the epoch) from which a target is judged otherwise."""
+    lost = None if target.lost_since_s is None else target.lost_since_s + grace_s
+    return tuple(moment for moment in (target.evict_after_s, lost) if moment is not None)

@@ -27,60 +27,136 @@ from fairlead_scheduler.snapshot import (
 Name = tuple[str, str]
 """Logical cluster and name."""
 
+TARGET_ANNOTATION = "internal.workload.kcp.io/synctarget"
 COMPUTE_ANNOTATION = "extra.apis.kcp.io/compute.workload.kcp.io"
 NEVER_SCHEDULED = frozenset({"kube-system", "kube-public", "kube-node-lease", "kcp-system"})
 # A cluster never runs the user's Pods from above: they come up from it.
 _NOT_REQUIRED = frozenset({("", "pods")})
 
 
+class ByCluster(dict[Name, JsonObject]):
+    """Raw objects by (logical cluster, name), also found by logical cluster alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._of: dict[str, dict[str, JsonObject]] = {}
+
+    def __setitem__(self, key: Name, obj: JsonObject) -> None:
+        super().__setitem__(key, obj)
+        self._of.setdefault(key[0], {})[key[1]] = obj
+
+    def __delitem__(self, key: Name) -> None:
+        super().__delitem__(key)
+        rest = self._of[key[0]]
+        del rest[key[1]]
+        if not rest:
+            del self._of[key[0]]
+
+    def of(self, cluster: str) -> Mapping[str, JsonObject]:
+        """Return the objects of a logical cluster, by name."""
+        return self._of.get(cluster, {})
+
+    def clusters(self) -> list[str]:
+        """Return the logical clusters that have any."""
+        return list(self._of)
+
+
+KINDS = ("targets", "locations", "placements", "namespaces", "assignments", "bindings")
+
+
 @dataclass(slots=True)
 class World:
     """
-    Raw objects by (logical cluster, name).
+    Raw objects by (logical cluster, name); changed by :meth:`put` and :meth:`remove` alone, never in place.
 
     Attributes:
         paths: Path of a logical cluster, for messages.
         clusters: Logical cluster of each location workspace path; "" for one that does not resolve.
-        refused: (workload cluster, location cluster) pairs for which the right to use Locations is missing.
-        lost_since_s: By target uid, when its heartbeat was found stale (seconds since the epoch).
+        refused: (workload cluster, name) of Placements whose author may not use Locations of their location workspace.
     """
 
-    targets: dict[Name, JsonObject] = field(default_factory=dict)
-    locations: dict[Name, JsonObject] = field(default_factory=dict)
-    placements: dict[Name, JsonObject] = field(default_factory=dict)
-    namespaces: dict[Name, JsonObject] = field(default_factory=dict)
-    assignments: dict[Name, JsonObject] = field(default_factory=dict)
-    bindings: dict[Name, JsonObject] = field(default_factory=dict)
+    targets: ByCluster = field(default_factory=ByCluster)
+    locations: ByCluster = field(default_factory=ByCluster)
+    placements: ByCluster = field(default_factory=ByCluster)
+    namespaces: ByCluster = field(default_factory=ByCluster)
+    assignments: ByCluster = field(default_factory=ByCluster)
+    bindings: ByCluster = field(default_factory=ByCluster)
     paths: dict[str, str] = field(default_factory=dict)
     clusters: dict[str, str] = field(default_factory=dict)
     refused: set[Name] = field(default_factory=set)
-    lost_since_s: dict[str, float] = field(default_factory=dict)
+    _load: dict[str, int] = field(default_factory=dict)
+    _parsed: dict[Name, Target] = field(default_factory=dict)
+    _snapshot: tuple[Snapshot, float | None] | None = None
+
+    def put(self, kind: str, key: Name, obj: JsonObject) -> None:
+        """Add or replace an object; ``kind`` is one of :data:`KINDS`."""
+        table = self.table(kind)
+        if kind == "assignments":
+            self._count(table.get(key), -1)
+            self._count(obj, 1)
+        table[key] = obj
+        self._forget(kind, key)
+
+    def remove(self, kind: str, key: Name) -> None:
+        """Take an object out, if it is there."""
+        table = self.table(kind)
+        if key not in table:
+            return
+        if kind == "assignments":
+            self._count(table[key], -1)
+        del table[key]
+        self._forget(kind, key)
+
+    def table(self, kind: str) -> ByCluster:
+        """Return all objects of a kind."""
+        table: ByCluster = getattr(self, kind)
+        return table
+
+    def _forget(self, kind: str, key: Name) -> None:
+        if kind == "targets":
+            self._parsed.pop(key, None)
+        if kind in {"targets", "locations"}:
+            self._snapshot = None
 
     def snapshot(self, now_s: float, grace_s: float) -> Snapshot:
-        """Return what the policy sees at a moment (seconds since the epoch)."""
-        targets = [self._target(cluster, obj) for (cluster, _), obj in sorted(self.targets.items())]
+        """
+        Return what the policy sees at a moment (seconds since the epoch).
+
+        The same one is returned, with what was worked out from it, until an object or time itself changes an answer.
+        """
+        if self._snapshot is not None:
+            made, ends_s = self._snapshot
+            if made.grace_s == grace_s and made.now_s <= now_s and (ends_s is None or now_s < ends_s):
+                return made
+        targets = [self.target(key) for key in sorted(self.targets)]
         locations = tuple(_location(cluster, obj) for (cluster, _), obj in sorted(self.locations.items()))
-        return Snapshot({target.uid: target for target in targets}, locations, now_s, grace_s)
+        made = Snapshot({target.uid: target for target in targets}, locations, now_s, grace_s)
+        self._snapshot = made, made.changes_at_s()
+        return made
+
+    def target(self, key: Name) -> Target:
+        """Return a SyncTarget as the policy sees it."""
+        if key not in self._parsed:
+            self._parsed[key] = _target(key[0], self.targets[key])
+        return self._parsed[key]
 
     def placements_of(self, cluster: str) -> list[Placement]:
-        """Return a workspace's Placements, by name."""
-        found = ((name, obj) for (where, name), obj in sorted(self.placements.items()) if where == cluster)
-        return [self._placement(cluster, name, obj) for name, obj in found]
+        """Return a workspace's Placements, by name; those on their way out take no part any more."""
+        found = sorted(self.placements.of(cluster).items())
+        return [
+            self._placement(cluster, name, obj) for name, obj in found if not obj["metadata"].get("deletionTimestamp")
+        ]
 
     def namespaces_of(self, cluster: str) -> dict[str, JsonObject]:
         """Return the namespaces of a workspace that may be scheduled."""
-        return {
-            name: obj
-            for (where, name), obj in sorted(self.namespaces.items())
-            if where == cluster and name not in NEVER_SCHEDULED
-        }
+        return {name: obj for name, obj in self.namespaces.of(cluster).items() if name not in NEVER_SCHEDULED}
 
     def required_apis(self, cluster: str) -> tuple[Api, ...]:
         """Return every API a workspace has bound for compute."""
         found = set()
-        for (where, _), binding in self.bindings.items():
+        for binding in self.bindings.of(cluster).values():
             marks = binding["metadata"].get("annotations") or {}
-            if where != cluster or marks.get(COMPUTE_ANNOTATION) != "true":
+            if marks.get(COMPUTE_ANNOTATION) != "true":
                 continue
             for bound in (binding.get("status") or {}).get("boundResources") or ():
                 name = (bound.get("group", ""), bound["resource"])
@@ -88,43 +164,24 @@ class World:
                     found.add((*name, (bound.get("schema") or {}).get("identityHash", "")))
         return tuple(Api(*each) for each in sorted(found))
 
-    def load(self) -> dict[str, int]:
-        """Return how many namespaces each target has or is getting, by uid."""
-        counts: dict[str, int] = {}
-        for obj in self.assignments.values():
-            for one in held_of(obj):
-                if one.state == "Sync":
-                    counts[one.uid] = counts.get(one.uid, 0) + 1
-        return counts
+    def load(self) -> Mapping[str, int]:
+        """Return how many namespaces each target has or is getting, by uid; kept up to date, not to be changed."""
+        return self._load
 
-    def _target(self, cluster: str, obj: JsonObject) -> Target:
-        metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
-        ready = conditions.get(status.get("conditions"), conditions.READY) or {}
-        synced = status.get("syncedResources") or ()
-        name = {(one.get("group", ""), one["resource"]): one for one in synced}
-        accepted = {key: one.get("identityHash", "") for key, one in name.items() if one.get("state") == "Accepted"}
-        refused = {key: f"its API is {one.get('state', 'Pending')}" for key, one in name.items() if key not in accepted}
-        evict_after = spec.get("evictAfter")
-        return Target(
-            uid=metadata["uid"],
-            key=(metadata.get("labels") or {}).get("internal.workload.kcp.io/key", ""),
-            cluster=cluster,
-            name=metadata["name"],
-            labels=metadata.get("labels") or {},
-            unschedulable=bool(spec.get("unschedulable")),
-            evict_after_s=parse_time(evict_after) if evict_after else None,
-            ready=ready.get("status") == conditions.TRUE,
-            lost_since_s=self.lost_since_s.get(metadata["uid"]),
-            message=ready.get("message", ""),
-            accepted=accepted,
-            reasons=refused,
-        )
+    def _count(self, assignment: JsonObject | None, by: int) -> None:
+        for one in held_of(assignment):
+            if one.state == "Sync":
+                count = self._load.get(one.uid, 0) + by
+                if count:
+                    self._load[one.uid] = count
+                else:
+                    del self._load[one.uid]
 
     def _placement(self, cluster: str, name: str, obj: JsonObject) -> Placement:
         spec, status = obj["spec"], obj.get("status") or {}
         workspace = spec.get("locationWorkspace") or ""
         where = self.clusters.get(workspace, "") if workspace else cluster
-        selected = status.get("selectedLocation")
+        selected, marks = status.get("selectedLocation"), obj["metadata"].get("annotations") or {}
         namespace_selector = spec.get("namespaceSelector")
         return Placement(
             cluster=cluster,
@@ -133,9 +190,35 @@ class World:
             location_path=workspace or self.paths.get(cluster, cluster),
             location_selectors=tuple(matcher(one) for one in spec.get("locationSelectors") or ()),
             namespaces=None if namespace_selector is None else matcher(namespace_selector),
-            allowed=(cluster, where) not in self.refused,
+            allowed=(cluster, name) not in self.refused,
             selected=(selected["path"], selected["locationName"]) if selected else None,
+            target_key=marks.get(TARGET_ANNOTATION, ""),
         )
+
+
+def _target(cluster: str, obj: JsonObject) -> Target:
+    metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    ready = conditions.get(status.get("conditions"), conditions.READY) or {}
+    synced = status.get("syncedResources") or ()
+    name = {(one.get("group", ""), one["resource"]): one for one in synced}
+    accepted = {key: one.get("identityHash", "") for key, one in name.items() if one.get("state") == "Accepted"}
+    refused = {key: f"its API is {one.get('state', 'Pending')}" for key, one in name.items() if key not in accepted}
+    evict_after, is_ready = spec.get("evictAfter"), ready.get("status") == conditions.TRUE
+    changed = ready.get("lastTransitionTime")
+    return Target(
+        uid=metadata["uid"],
+        key=(metadata.get("labels") or {}).get("internal.workload.kcp.io/key", ""),
+        cluster=cluster,
+        name=metadata["name"],
+        labels=metadata.get("labels") or {},
+        unschedulable=bool(spec.get("unschedulable")),
+        evict_after_s=parse_time(evict_after) if evict_after else None,
+        ready=is_ready,
+        lost_since_s=parse_time(changed) if changed and not is_ready else None,
+        message=ready.get("message", ""),
+        accepted=accepted,
+        reasons=refused,
+    )
 
 
 def _location(cluster: str, obj: JsonObject) -> Location:

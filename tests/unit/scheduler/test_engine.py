@@ -31,14 +31,17 @@ def target(name: str, **spec: Any) -> dict[str, Any]:
 
 def world(*names: str) -> World:
     made = World(clusters={"root:infra": "infra"})
-    made.targets = {("infra", name): target(name) for name in names}
-    made.locations["infra", "default"] = {"metadata": {"name": "default"}, "spec": {"instanceSelector": {}}}
-    made.placements[SHOP, "p"] = {
+    for name in names:
+        made.put("targets", ("infra", name), target(name))
+    location = {"metadata": {"name": "default"}, "spec": {"instanceSelector": {}}}
+    made.put("locations", ("infra", "default"), location)
+    placement = {
         "metadata": {"name": "p"},
         "spec": {"locationSelectors": [{}], "namespaceSelector": {}, "locationWorkspace": "root:infra"},
     }
-    made.namespaces[SHOP, "web"] = {"metadata": {"name": "web", "uid": "n1"}}
-    made.bindings[SHOP, "kubernetes"] = {
+    made.put("placements", (SHOP, "p"), placement)
+    add_namespace(made, "web", "n1")
+    binding = {
         "metadata": {"name": "kubernetes", "annotations": {COMPUTE_ANNOTATION: "true"}},
         "status": {
             "boundResources": [
@@ -47,7 +50,17 @@ def world(*names: str) -> World:
             ]
         },
     }
+    made.put("bindings", (SHOP, "kubernetes"), binding)
     return made
+
+
+def add_namespace(made: World, name: str, uid: str) -> None:
+    made.put("namespaces", (SHOP, name), {"metadata": {"name": name, "uid": uid}})
+
+
+def order(made: World, name: str, **spec: Any) -> None:
+    """Change a SyncTarget's spec."""
+    made.put("targets", ("infra", name), {**made.targets["infra", name], "spec": spec})
 
 
 def step(made: World) -> Writes:
@@ -58,11 +71,12 @@ def carry_out(made: World, writes: Writes) -> None:
     """Store what the engine wrote, as the server would."""
     for name, spec in writes.assignments.items():
         if spec is None:
-            del made.assignments[SHOP, name]
+            made.remove("assignments", (SHOP, name))
             continue
         old = made.assignments.get((SHOP, name), {"metadata": {"name": name, "generation": 0}})
         generation = old["metadata"]["generation"] + 1
-        made.assignments[SHOP, name] = {**old, "metadata": {"name": name, "generation": generation}, "spec": spec}
+        new = {**old, "metadata": {"name": name, "generation": generation}, "spec": spec}
+        made.put("assignments", (SHOP, name), new)
     for name, write in writes.namespaces.items():
         obj = made.namespaces[SHOP, name]
         for field, changes in (("labels", write.labels), ("annotations", write.annotations)):
@@ -123,7 +137,7 @@ def test_scores_of_others_are_no_reason_to_write() -> None:
     """Another namespace changes the load, not this one's record."""
     made = world("a", "b")
     settle(made)
-    made.namespaces[SHOP, "other"] = {"metadata": {"name": "other", "uid": "n2"}}
+    add_namespace(made, "other", "n2")
     carry_out(made, step(made))
     assert "web" not in step(made).assignments
 
@@ -133,7 +147,7 @@ def test_a_drain_moves_and_ends() -> None:
     made = world("a", "b")
     settle(made)
     assert states(made) == {"a": "Sync"}
-    made.targets["infra", "a"]["spec"] = {"unschedulable": True, "evictAfter": "1970-01-01T00:00:01Z"}
+    order(made, "a", unschedulable=True, evictAfter="1970-01-01T00:00:01Z")
     settle(made)
     assert states(made) == {"a": "Draining", "b": "Sync"}
     report(made, a=(True, 3), b=(False, 3))
@@ -153,7 +167,7 @@ def test_a_stale_status_moves_nothing() -> None:
     made = world("a", "b")
     settle(made)
     report(made, a=(True, 3), b=(True, 0))
-    made.targets["infra", "a"]["spec"] = {"evictAfter": "1970-01-01T00:00:01Z"}
+    order(made, "a", evictAfter="1970-01-01T00:00:01Z")
     carry_out(made, step(made))
     settle(made)
     assert states(made) == {"a": "Draining", "b": "Sync"}
@@ -163,7 +177,7 @@ def test_nowhere_to_go_says_why_and_holds() -> None:
     """A drain without an alternative keeps the workload; the reason is recorded."""
     made = world("a")
     settle(made)
-    made.targets["infra", "a"]["spec"] = {"evictAfter": "1970-01-01T00:00:01Z"}
+    order(made, "a", evictAfter="1970-01-01T00:00:01Z")
     settle(made)
     assert states(made) == {"a": "Sync"}
     decision = made.assignments[SHOP, "web"]["spec"]["decision"]
@@ -185,7 +199,7 @@ def test_deleted_namespace_empties_its_targets_then_goes() -> None:
     """The Assignment outlives the namespace until nothing remains."""
     made = world("a")
     settle(made)
-    del made.namespaces[SHOP, "web"]
+    made.remove("namespaces", (SHOP, "web"))
     settle(made)
     assert states(made) == {"a": "Leaving"}
     report(made, a=(False, 1))
@@ -200,7 +214,7 @@ def test_a_new_namespace_of_the_same_name_waits_for_the_old_one() -> None:
     """Deleted and made again: first the old one's objects go, then the new one is placed."""
     made = world("a")
     settle(made)
-    made.namespaces[SHOP, "web"] = {"metadata": {"name": "web", "uid": "n2"}}
+    add_namespace(made, "web", "n2")
     settle(made)
     assert states(made) == {"a": "Leaving"}
     report(made, a=(False, 0))
@@ -213,7 +227,7 @@ def test_a_target_that_is_gone_holds_nothing() -> None:
     """The SyncTarget was deleted: the namespace moves on without its confirmation."""
     made = world("a", "b")
     settle(made)
-    del made.targets["infra", "a"]
+    made.remove("targets", ("infra", "a"))
     settle(made)
     report(made, b=(True, 3))
     settle(made)
@@ -223,7 +237,7 @@ def test_a_target_that_is_gone_holds_nothing() -> None:
 def test_system_namespaces_are_never_placed() -> None:
     """kube-system stays in the workspace."""
     made = world("a")
-    made.namespaces[SHOP, "kube-system"] = {"metadata": {"name": "kube-system", "uid": "n0"}}
+    add_namespace(made, "kube-system", "n0")
     settle(made)
     assert (SHOP, "kube-system") not in made.assignments
 
