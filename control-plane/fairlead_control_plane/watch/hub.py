@@ -3,7 +3,9 @@ One change feed for the process, and everybody who follows a part of it.
 
 A subscription names a key prefix; an event looks its subscribers up by the prefixes of its key, so it costs only those
 who follow it. Subscriptions with the same prefix and the same key are one :class:`Feed`: what is sent is made once and
-shared. Nobody is waited for: who lets more than ``limit_bytes`` pile up is cut, and starts again where it stopped.
+shared. Where many follow, events in quick succession are sent together: the first goes out at once, what follows within
+a few milliseconds in one piece. Nobody is waited for: who lets more than ``limit_bytes`` pile up is cut, and starts
+again where it stopped.
 
 A start at an older revision is served from a ring of recent transactions, and behind that from the store's history.
 """
@@ -24,6 +26,12 @@ RING_BYTES = 16 << 20
 LIMIT_BYTES = 2 * RING_BYTES
 """How much may wait for a watcher: more than the ring can put there at once. Frames are shared, so it is not a copy."""
 _CATCH_UP_BYTES = 256 << 10
+
+PAUSE_PER_MEMBER_S = 0.000_05
+"""Least time between two sends of a feed, for each of its members: about five times what a send costs."""
+PAUSE_AT_MOST_S = 0.005
+_FEW = 8
+"""Members to whom everything is sent at once."""
 
 
 @dataclass(slots=True)
@@ -64,6 +72,7 @@ class Subscription:
         self._taken: asyncio.Future[None] | None = None
         self._failure: Exception | None = None
         self._closed = False
+        self.feed: Feed | None = None
         self.behind: asyncio.Task[None] | None = None
         self.live_after = 0
         """Events up to this revision come from history, later ones from the feed."""
@@ -76,7 +85,8 @@ class Subscription:
     @property
     def is_current(self) -> bool:
         """True when nothing older than the newest revision can still arrive."""
-        return self.behind is None and not self._pending and self._failure is None
+        held = self.feed is not None and self.feed.is_holding
+        return self.behind is None and not self._pending and not held and self._failure is None
 
     def push(self, data: bytes) -> None:
         """Add to what is to be sent; cut the watcher when that becomes too much. Never waits."""
@@ -150,23 +160,63 @@ class Subscription:
 
 
 class Feed:
-    """All subscriptions to which exactly the same is sent."""
+    """
+    All subscriptions to which exactly the same is sent.
 
-    __slots__ = ("frame", "members")
+    What is held for the next send keeps its revision: who subscribes meanwhile may have seen it already.
+    """
+
+    __slots__ = ("_held", "_timer", "frame", "members")
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
         self.members: dict[Subscription, None] = {}
+        self._held: list[tuple[int, bytes]] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_holding(self) -> bool:
+        """True when something waits for the next send."""
+        return bool(self._held)
 
     def send(self, delivery: Delivery) -> None:
-        """Frame an event and hand it to every member that has caught up to it."""
+        """Frame an event and hand it to every member that has caught up to it, now or with what follows soon."""
         data = self.frame(delivery)
         if data is None:
             return
-        revision = delivery.event.revision
+        self._held.append((delivery.event.revision, data))
+        if self._timer is None:
+            self.flush()
+
+    def _resume(self) -> None:
+        self._timer = None
+        if self._held:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand out what is held; where there are many members, what comes next has to wait a little."""
+        if len(self.members) > _FEW and self._timer is None:
+            pause_s = min(PAUSE_PER_MEMBER_S * len(self.members), PAUSE_AT_MOST_S)
+            self._timer = asyncio.get_running_loop().call_later(pause_s, self._resume)
+        held, self._held = self._held, []
+        if not held:
+            return
+        first = held[0][0]
+        joined = held[0][1] if len(held) == 1 else b"".join([data for _, data in held])
         for member in tuple(self.members):
-            if revision > member.live_after:
-                member.push(data)
+            if first > member.live_after:
+                member.push(joined)
+                continue
+            for revision, data in held:
+                if revision > member.live_after:
+                    member.push(data)
+
+    def stop(self) -> None:
+        """Hold nothing any more."""
+        self._held.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class Hub:
@@ -191,6 +241,9 @@ class Hub:
     def close(self) -> None:
         """Hear no more of the store and end all subscriptions: open watches end in order when the server stops."""
         self._forget()
+        for feeds in self._feeds.values():
+            for feed in tuple(feeds.values()):
+                feed.flush()
         for subscription in tuple(self._where):
             subscription.end()
 
@@ -211,6 +264,7 @@ class Hub:
         subscription.live_after = max(after, self._revision)
         feed = self._feeds.setdefault(prefix, {}).setdefault(key, Feed(frame))
         feed.members[subscription] = None
+        subscription.feed = feed
         self._where[subscription] = (prefix, key)
         if after < self._ring_after:
             subscription.behind = asyncio.create_task(
@@ -255,6 +309,7 @@ class Hub:
         feed = feeds[key]
         del feed.members[subscription]
         if not feed.members:
+            feed.stop()
             del feeds[key]
             if not feeds:
                 del self._feeds[prefix]

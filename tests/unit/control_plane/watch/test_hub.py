@@ -138,3 +138,38 @@ async def test_take_times_out_empty(store: SqliteStore) -> None:
     assert quiet.is_current
     await quiet.close()
     hub.close()
+
+
+async def test_what_many_follow_is_sent_in_one_piece(store: SqliteStore) -> None:
+    """The first event goes out at once, those right behind it together, and nobody gets one twice."""
+    hub = Hub(store)
+    watchers = [watch(hub, "/g/", hub.revision) for _ in range(20)]
+    await store.commit([Put("/g/r/-/a/n/0", b"v")])
+    firsts = [(await watcher.take())[0] for watcher in watchers]
+    assert firsts[0] == b"/g/r/-/a/n/0@2 "
+    for number in (1, 2):
+        await store.commit([Put(f"/g/r/-/a/n/{number}", b"v")])
+    # It has seen what is held; a bookmark may not yet tell the others of it.
+    late = watch(hub, "/g/", hub.revision)
+    assert not watchers[0].is_current
+    await store.commit([Put("/g/r/-/a/n/3", b"v")])
+    pieces = [await watcher.take() for watcher in watchers]
+    assert pieces[0] == [b"/g/r/-/a/n/1@3 /g/r/-/a/n/2@4 /g/r/-/a/n/3@5 "]
+    assert all(piece[0] is pieces[0][0] for piece in pieces)
+    assert watchers[0].is_current
+    assert await late.take() == [b"/g/r/-/a/n/3@5 "]
+    for watcher in [*watchers, late]:
+        await watcher.close()
+    hub.close()
+
+
+async def test_what_is_held_is_handed_out_at_the_end(store: SqliteStore) -> None:
+    """A hub that closes ends its watches after all they were to see."""
+    hub = Hub(store)
+    watchers = [watch(hub, "/g/", hub.revision) for _ in range(20)]
+    for number in range(3):
+        await store.commit([Put(f"/g/r/-/a/n/{number}", b"v")])
+    hub.close()
+    for watcher in watchers:
+        assert b"".join(await watcher.take()).count(b"/g/r") == 3
+        await watcher.close()
