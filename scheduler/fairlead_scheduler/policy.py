@@ -171,7 +171,9 @@ def _best(pool: _Pool, placement: Placement, request: Request) -> _Pair:
     together = pool.by_key.get(placement.target_key) if placement.target_key else None
     if together is not None:
         return together
-    accepted = [pair for pair in pool.accepted if _is_kept(pair[0], placement)] if placement.selected else []
+    accepted: Sequence[_Pair] = (
+        [pair for pair in pool.accepted if _is_kept(pair[0], placement)] if placement.selected else []
+    )
     accepted = accepted or pool.accepted
     loads = [request.load.get(candidate.target.uid, 0) for _, candidate in accepted]
     return accepted[loads.index(min(loads))]  # the first of equals: they are in the order of their names
