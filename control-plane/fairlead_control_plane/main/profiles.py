@@ -17,9 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists
+from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.admission.contract import Plugin
 from fairlead_control_plane.admission.lifecycle import NamespaceLifecycle
 from fairlead_control_plane.admission.namespace_objects import NamespaceObjects
+from fairlead_control_plane.admission.placements import May, PlacementAdmission
 from fairlead_control_plane.admission.reserved import ReservedMetadata
 from fairlead_control_plane.auth.authenticate import TokenVerifier
 from fairlead_control_plane.auth.authorize import Authorizer, Guard, Workspaces
@@ -217,8 +219,19 @@ async def _workspaces(settings: Settings, ground: Ground) -> Profile:
         begin=begin,
         build=build,
         guards=(rooms.guard,),
+        authorized=lambda authorizer: (PlacementAdmission(_may(authorizer), rooms.tenancy.resolve),),
         serving=rooms.serving,
     )
+
+
+def _may(authorizer: Authorizer) -> May:
+    """Return what asks about a right of a user in another workspace."""
+
+    async def may(user: User, verb: str, cluster: str, group: str, resource: str, name: str) -> bool:
+        info = RequestInfo(cluster, "", verb, True, group, resource=resource, name=name)
+        return (await authorizer.authorize(user, info)).allowed
+
+    return may
 
 
 def _scheduler(settings: Settings) -> list[str]:
