@@ -18,12 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists
 from fairlead_api.request import RequestInfo, User
-from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.admission.contract import Plugin
 from fairlead_control_plane.admission.lifecycle import NamespaceLifecycle
 from fairlead_control_plane.admission.namespace_objects import NamespaceObjects
 from fairlead_control_plane.admission.placements import May, PlacementAdmission
-from fairlead_control_plane.admission.placements import PlacementAdmission
 from fairlead_control_plane.admission.reserved import ReservedMetadata
 from fairlead_control_plane.auth.authenticate import TokenVerifier
 from fairlead_control_plane.auth.authorize import Authorizer, Guard, Workspaces
@@ -186,14 +184,6 @@ async def _workspaces(settings: Settings, ground: Ground) -> Profile:
     async def begin(registry: Registry) -> None:
         del registry
         await rooms.begin()
-
-    def authorized(authorizer: Authorizer) -> Sequence[Plugin]:
-        async def may(user: User, verb: str, cluster: str, group: str, resource: str, name: str) -> bool:
-            path = f"/apis/{group}/v1alpha1/{resource}/{name}".rstrip("/")
-            info = RequestInfo(cluster, path, verb, True, group, "v1alpha1", resource=resource, name=name)
-            return (await authorizer.authorize(user, info)).allowed
-
-        return (PlacementAdmission(may, rooms.tenancy.resolve),)
 
     def build(built: Built) -> Parts:
         async def mint(cluster: str, namespace: str, name: str, body: JsonObject) -> JsonObject:
