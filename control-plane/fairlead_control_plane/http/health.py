@@ -77,14 +77,15 @@ async def _report(title: str, checks: Mapping[str, Check], request: Request) -> 
     return Response(200, "\n".join([*lines, f"{title} check passed", ""]).encode(), _TEXT)
 
 
-def version_document() -> dict[str, str]:
-    """Return the body of ``/version``: the Kubernetes version we behave like, and ours."""
+def version_document(*, is_simulated: bool = False) -> dict[str, str]:
+    """Return the body of ``/version``: the Kubernetes version we behave like, and ours; a lab's says so."""
+    name = "fairlead-lab" if is_simulated else "fairlead"
     major, minor, _ = KUBERNETES.split(".")
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     return {
         "major": major,
         "minor": minor,
-        "gitVersion": f"v{KUBERNETES}+fairlead-{installed_version('fairlead')}",
+        "gitVersion": f"v{KUBERNETES}+{name}-{installed_version('fairlead')}",
         "gitCommit": "",
         "gitTreeState": "",
         "buildDate": "1970-01-01T00:00:00Z",

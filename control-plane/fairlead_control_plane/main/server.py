@@ -169,7 +169,7 @@ async def _compose(settings: Settings, store: Store, credentials: _Credentials, 
         routes.virtual.register(name, serve_virtual)
     verifiers: list[TokenVerifier] = [credentials.static, accounts.authenticate, *parts.verifiers]
     authenticator = Authenticator(verifiers, clock=time.time)
-    health = Health({}, {"store": _store_check(store)}, version_document())
+    health = Health({}, {"store": _store_check(store)}, version_document(is_simulated=settings.is_simulated))
     listener = Listener(Dispatcher(authenticator, authorizer, health, routes).handle)
     stack.push_async_callback(listener.stop, settings.grace_s)
     port = await listener.start(bound, credentials.context)

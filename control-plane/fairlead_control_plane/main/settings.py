@@ -44,6 +44,8 @@ class Settings(BaseModel):
     """Seconds in which requests under way may finish after SIGTERM. Default: well under a supervisor's usual 30."""
     with_scheduler: bool = True
     """Start the scheduler as a child process (``workspaces`` profile only). Off for tests of the server alone."""
+    is_simulated: bool = False
+    """Say in the version string that this cluster is a lab's. Not an option of ``fairlead start``: set by the lab."""
 
     @field_validator("bind_address")
     @classmethod

@@ -24,6 +24,9 @@ _KEEPS_STATUS_ON_CREATE = frozenset({("", "nodes")})
 _NARROW = frozenset({"status", "finalize"})
 """Subresources that change one part of an object; the kind's preparation is about the others."""
 
+_BINDING = "binding"
+"""Sets what no update may change (a pod's node) and its condition; it has checks of its own."""
+
 
 def copied(obj: JsonObject) -> JsonObject:
     """Return a deep copy of a JSON object."""
@@ -93,7 +96,7 @@ async def updated(
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     causes = metadata.validate_update(new, old, target.resource)
     causes += _content_causes(target, new)
-    if strategy.validate_update is not None:
+    if strategy.validate_update is not None and target.subresource != _BINDING:
         causes += strategy.validate_update(new, old)
     _refuse(target, new, causes)
     await parts.admission.validate(attributes)
@@ -116,7 +119,7 @@ def _reset(target: Target, new: JsonObject, old: JsonObject) -> JsonObject:
     if target.subresource == "finalize":
         finalizers = (new.get("spec") or {}).get("finalizers") or []
         return {**copied(old), "spec": {"finalizers": finalizers} if finalizers else {}}
-    if "status" in target.version.subresources:
+    if "status" in target.version.subresources and target.subresource != _BINDING:
         new.pop("status", None)
         if "status" in old:
             new["status"] = copied(old["status"])

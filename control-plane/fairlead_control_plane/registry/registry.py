@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import orjson
 
@@ -16,7 +17,17 @@ from fairlead_control_plane.admission.chain import Chain
 from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.change import Change, Effect, Effects
 from fairlead_control_plane.kinds.record import Resource
-from fairlead_control_plane.registry import applying, body, deleting, managing, media, patching, reading, writing
+from fairlead_control_plane.registry import (
+    applying,
+    binding,
+    body,
+    deleting,
+    managing,
+    media,
+    patching,
+    reading,
+    writing,
+)
 from fairlead_control_plane.registry.call import Parts, Target, VirtualResource
 from fairlead_control_plane.registry.committing import Written
 from fairlead_control_plane.registry.options import BACKGROUND, DeleteOptions, ListOptions, WriteOptions
@@ -49,16 +60,18 @@ class Registry:
         now_s: Callable[[], float] = time.time,
         marks_cluster: bool = True,
     ) -> None:
+        virtual = dict(virtual_resources or {})
         self.parts = Parts(
             store,
             catalog,
             hub,
             admission or Chain(),
             tuple(effects),
-            dict(virtual_resources or {}),
+            virtual,
             marks_cluster=marks_cluster,
             now_s=now_s,
         )
+        virtual.setdefault(("", "pods/binding"), partial(binding.bind, self.parts))
         self._serving = Serving(self.parts)
 
     async def serve(self, info: RequestInfo, request: Request, user: User) -> Response:
