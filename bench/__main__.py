@@ -13,6 +13,7 @@ import uvloop
 
 from bench import report
 from bench.client import BadAnswer
+from bench.compute import joined
 from bench.rows import ROWS, Row
 from bench.subjects import Ours, Reference, Running, Subject, fresh_folder
 from fairlead_api import JsonObject
@@ -64,6 +65,9 @@ def _run_shared(row: Row, stack: contextlib.ExitStack, values: Values, problems:
             _prepare(row, running[subject.name])
         except PROBLEMS as problem:
             problems[subject.name] = _words(problem)
+    if row.is_joined and not problems:
+        folder = fresh_folder("agent")
+        running["ours"] = stack.enter_context(joined(running["ours"], running["reference"], folder))
     for round_number in range(row.rounds):
         for name in _order(round_number):
             if name not in problems:

@@ -19,6 +19,7 @@ CONNECTIONS = 32
 _HEAD_END = b"\r\n\r\n"
 _SHOWN_BYTES = 400
 _EVENT_START = b'{"type":"'
+ADDED = b'{"type":"ADDED"'
 
 
 class BadAnswer(Exception):
@@ -158,10 +159,17 @@ class Connection(asyncio.Protocol):
 
 
 class Watcher(asyncio.Protocol):
-    """A watch that counts its events; it does not look into them, so that many fit into one process."""
+    """
+    A watch that counts its events; it does not look into them, so that many fit into one process.
 
-    def __init__(self, request: bytes) -> None:
+    Args:
+        request: Asks for the watch.
+        mark: What each event that counts begins with.
+    """
+
+    def __init__(self, request: bytes, mark: bytes = _EVENT_START) -> None:
         self.count = 0
+        self._mark = mark
         self._request = request
         self._tail = b""
         self._wanted = 0
@@ -189,9 +197,9 @@ class Watcher(asyncio.Protocol):
                 return
             self.is_open.set_result(None)
         joined = self._tail + data
-        self.count += joined.count(_EVENT_START)
+        self.count += joined.count(self._mark)
         # A start may be split over two reads; one that is whole must not be counted twice.
-        self._tail = joined[-(len(_EVENT_START) - 1) :]
+        self._tail = joined[-(len(self._mark) - 1) :]
         if self._reached is not None and self.count >= self._wanted and not self._reached.done():
             self._reached.set_result(time.perf_counter())
 
@@ -216,12 +224,12 @@ async def connect(target: Target, count: int = CONNECTIONS) -> list[Connection]:
     return [connection for _, connection in opened]
 
 
-async def watch(target: Target, path: str, count: int) -> list[Watcher]:
-    """Open that many watches of one path, and wait until the server has begun to answer each."""
+async def watch(target: Target, path: str, count: int, mark: bytes = _EVENT_START) -> list[Watcher]:
+    """Open that many watches of one path, and wait until the server has begun to answer each; see :class:`Watcher`."""
     loop = asyncio.get_running_loop()
     request = target.request("GET", path)
     opened = [
-        await loop.create_connection(lambda: Watcher(request), target.host, target.port, ssl=target.tls)
+        await loop.create_connection(lambda: Watcher(request, mark), target.host, target.port, ssl=target.tls)
         for _ in range(count)
     ]
     watchers = [watcher for _, watcher in opened]

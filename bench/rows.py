@@ -12,11 +12,12 @@ import itertools
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
-from bench.client import BadAnswer, ask, connect, hammer, watch
+from bench.client import ADDED, BadAnswer, Connection, Target, Watcher, ask, connect, hammer, watch
+from bench.compute import make_workspace
 from bench.subjects import Running
 from fairlead_api import JsonObject
 
@@ -31,6 +32,11 @@ LATENCY_WRITES = 200
 SETTLE_S = 3.0
 """Seconds a fresh server is left alone before its memory is read."""
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+ALL_DEPLOYMENTS = "/apis/apps/v1/deployments"
+SYNC_S = 60.0
+"""Longest time one measurement of syncing may take."""
+SYNC_WRITES = 60
+SYNC_BUSY = 600
 APPLY = "application/apply-patch+yaml"
 _numbers = itertools.count()
 
@@ -61,6 +67,8 @@ class Row:
     prepare: Callable[[Running], Awaitable[None]] | None = None
     is_fresh: bool = False
     rounds: int = 5
+    is_joined: bool = False
+    """Whether the reference is a cluster that our server's content is synced into."""
 
 
 def config_maps(namespace: str, name: str = "", query: str = "") -> str:
@@ -165,16 +173,24 @@ async def create(running: Running) -> list[float]:
     )
 
 
+async def prepare_compute(running: Running) -> None:
+    """Make what serves Deployments."""
+    await make_workspace(running)
+
+
 async def apply(running: Running) -> list[float]:
     """Apply Deployments server-side: 200 names, each time with another template, all by one manager."""
+    running = replace(running, target=await make_workspace(running))
     offset = next(_numbers) * 100_000_000
 
     def request(number: int) -> bytes:
-        name = f"web-{number % APPLIED}"
-        path = f"{DEPLOYMENTS}/{name}?fieldManager=bench"
-        return running.target.request("PATCH", path, deployment(name, offset + number), APPLY)
+        return _applying(running.target, f"web-{number % APPLIED}", offset + number)
 
     return await _rate(running, request, (200, 201))
+
+
+def _applying(target: Target, name: str, change: int) -> bytes:
+    return target.request("PATCH", f"{DEPLOYMENTS}/{name}?fieldManager=bench", deployment(name, change), APPLY)
 
 
 async def watch_events(running: Running) -> list[float]:
@@ -235,6 +251,61 @@ async def _latency(running: Running) -> float:
     return statistics.median(taken_ms)
 
 
+async def sync(running: Running) -> list[float]:
+    """
+    Apply new Deployments and see each appear in the cluster; of the reference, which is that cluster, directly.
+
+    First one after the other with nothing else to do, then as many as are taken in.
+    """
+    number = next(_numbers)
+    cluster = running.downstream or running.target
+    path = await _watch_path(
+        running if running.downstream is None else replace(running, target=cluster), ALL_DEPLOYMENTS
+    )
+    (watcher,) = await watch(cluster, path, 1, ADDED)
+    connections = await connect(running.target)
+    try:
+        async with asyncio.timeout(SYNC_S):
+            # The first one waits for the cluster to be joined and chosen.
+            await _arrive(running, watcher, connections[0], f"first-{number}")
+            taken = [
+                1000 * await _arrive(running, watcher, connections[0], f"idle-{number}-{one}")
+                for one in range(SYNC_WRITES)
+            ]
+            rate = await _arrive_busy(running, watcher, connections, f"busy-{number}")
+    except TimeoutError as error:
+        raise BadAnswer(f"only {watcher.count} Deployments arrived within {SYNC_S:g} s") from error
+    finally:
+        watcher.close()
+        for connection in connections:
+            connection.close()
+    return [rate, statistics.median(taken), statistics.quantiles(taken, n=100)[98]]
+
+
+async def _arrive(running: Running, watcher: Watcher, connection: Connection, name: str) -> float:
+    """Apply a new Deployment and return the seconds until the cluster's watchers heard of it."""
+    arrived = watcher.reach(watcher.count + 1)
+    started = time.perf_counter()
+    await ask(connection, _applying(running.target, name, 0), (200, 201))
+    return await arrived - started
+
+
+async def _arrive_busy(running: Running, watcher: Watcher, connections: list[Connection], name: str) -> float:
+    """Apply new Deployments as fast as they are taken; return how many a second arrived, to the last one."""
+    arrived = watcher.reach(watcher.count + SYNC_BUSY)
+    started = time.perf_counter()
+    numbers = iter(range(SYNC_BUSY))
+
+    async def write(connection: Connection) -> None:
+        for number in numbers:
+            await ask(connection, _applying(running.target, f"{name}-{number}", number), (200, 201))
+
+    async with asyncio.TaskGroup() as group:
+        for connection in connections:
+            group.create_task(write(connection))
+    return SYNC_BUSY / (await arrived - started)
+
+
 async def start(running: Running) -> list[float]:
     """Take the time the server needed from nothing to ready."""
     return [running.start_s]
@@ -251,8 +322,18 @@ ROWS: dict[str, Row] = {
     "get": Row(get, ("get",), _RATE, (True,), (5,), prepare=prepare_reads),
     "list": Row(list_thousand, ("list",), _RATE, (True,), (10,), prepare=prepare_reads),
     "create": Row(create, ("create",), _RATE, (True,), (3,)),
-    "apply": Row(apply, ("apply",), _RATE, (True,), (2,)),
+    "apply": Row(apply, ("apply",), _RATE, (True,), (2,), prepare=prepare_compute),
     "watch": Row(watch_events, ("watch", "watch-latency"), ("events/s", "ms p50"), (True, False), (5, 2), rounds=3),
+    "sync": Row(
+        sync,
+        ("sync", "sync-latency", "sync-p99"),
+        ("arrivals/s", "ms p50", "ms p99"),
+        (True, False, False),
+        (0.8, None, None),
+        (None, 50, 250),
+        is_joined=True,
+        rounds=2,
+    ),
     "start": Row(start, ("start",), ("s",), (False,), (5,), (1.5,), is_fresh=True, rounds=3),
     "memory": Row(memory, ("memory",), ("MiB",), (False,), (None,), (100,), is_fresh=True, rounds=1),
 }

@@ -34,12 +34,16 @@ class Running:
     Attributes:
         start_s: Seconds from the start of its first process until it said it was ready.
         groups: The process groups it consists of.
+        kubeconfig: An administrator's.
+        downstream: The cluster that what is applied ends up in, when that is another one.
     """
 
     name: str
     target: Target
     start_s: float
     groups: frozenset[int]
+    kubeconfig: Path
+    downstream: Target | None = None
 
     def memory_mib(self) -> float:
         """Return the proportional set size of all its processes, in MiB."""
@@ -72,7 +76,7 @@ class Reference:
             start_s = time.monotonic() - cluster.started_at_s
             tls = ssl.create_default_context(cafile=str(cluster.certificate_authority))
             target = _target(cluster.server, cluster.token, tls)
-            yield Running(self.name, target, start_s, frozenset(part.pid for part in cluster.parts))
+            yield Running(self.name, target, start_s, frozenset(part.pid for part in cluster.parts), cluster.kubeconfig)
         finally:
             cluster.stop()
 
@@ -93,7 +97,7 @@ class Ours:
             server.wait_ready()
             start_s = time.monotonic() - started_at_s
             target = _target(server.url, server.token, server.tls(), "/clusters/root")
-            yield Running(self.name, target, start_s, frozenset({server.process.pid}))
+            yield Running(self.name, target, start_s, frozenset({server.process.pid}), server.kubeconfig)
         finally:
             server.process.stop()
 
