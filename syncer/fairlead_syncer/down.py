@@ -7,6 +7,7 @@ server-side apply with the owned uid, DELETE with uid and resourceVersion.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 
 import structlog
@@ -14,12 +15,12 @@ import structlog
 from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError, Conflict, Invalid, NotFound
 from fairlead_machinery.client import JSON_PATCH, Client, Gvr
-from fairlead_machinery.transport import Unreachable
 from fairlead_syncer import plan
-from fairlead_syncer.namespaces import Namespaces
+from fairlead_syncer.namespaces import Namespaces, NamespaceTaken
+from fairlead_syncer.repairs import Repairs
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key
-from fairlead_syncer.tokens import Tokens
+from fairlead_syncer.tokens import CannotMint, Tokens
 from fairlead_syncer.upstream import Upstream
 from fairlead_transforms import podtemplate
 from fairlead_transforms.downstream import DownstreamContext, to_downstream
@@ -27,7 +28,21 @@ from fairlead_transforms.names import ReservedName, downstream_name
 
 MANAGER = "syncer"
 _STRICT = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
+_REFUSALS = {400: "Unsupported", 403: "Forbidden", 404: "Unsupported", 422: "Refused"}
+_TERMINATING = "NamespaceTerminating"
+_BLOCKED_S = 15.0
+"""Seconds after which a foreign object under our name is looked at again: it carries no label, so no event tells."""
+_GOING_S = 5.0
+"""The same for an object that is being deleted but still there."""
 _log = structlog.get_logger(__name__)
+
+
+class Refused(Exception):
+    """The cluster will not have an object; the user must hear why."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.refusal = plan.Refuse(reason, message)
 
 
 class Down:
@@ -41,7 +56,7 @@ class Down:
         self._cluster = cluster
         self._namespaces = namespaces
         self._tokens = tokens
-        self._settled: dict[Key, tuple[str, str]] = {}
+        self._repairs = Repairs()
 
     async def reconcile(self, key: Key) -> float | None:
         """
@@ -49,10 +64,12 @@ class Down:
 
         Raises:
             Conflict: Something changed meanwhile; try again.
-            ApiError, Unreachable: Either side refused or is away; try again later.
+            ApiError, Unreachable: Either side is away; try again later.
+            Refused: The cluster said no, and the user has been told; try again later.
         """
         view = self._state.views.get(key)
         if view is None:
+            await self._tokens.mend(key)
             return None
         if (key.group, key.resource) == ("", "namespaces"):
             return await self._namespaces.reconcile(key, view)
@@ -60,42 +77,55 @@ class Down:
         if gvr is None:
             return None
         try:
-            await self._bring(key, gvr, view)
+            return await self._bring(key, gvr, view)
         except ReservedName as error:
-            await self._refuse(key, gvr, view, plan.Refuse("NameReserved", str(error)))
-        except (AlreadyExists, Conflict, Unreachable):
-            raise
-        except ApiError as error:
-            if error.code in {400, 403, 404, 422}:  # the cluster says no: the user must hear it
-                await self._refuse(key, gvr, view, plan.Refuse(_reason(error), error.message))
+            if plan.is_tombstone(view):  # it never was in the cluster
+                await self._confirm(key, gvr, view["metadata"]["uid"])
+            else:
+                await self._refuse(key, gvr, view, plan.Refuse("NameReserved", str(error)))
+        except NamespaceTaken as error:
+            await self._refuse(key, gvr, view, plan.Refuse(error.reason, error.message))
+            return _BLOCKED_S
+        except Refused as error:
+            await self._refuse(key, gvr, view, error.refusal)
             raise
         return None
 
-    async def _bring(self, key: Key, gvr: Gvr, view: JsonObject) -> None:
-        proof = self._state.target.proof(key, view["metadata"]["uid"])
-        desired = None if plan.is_tombstone(view) else self._desired(key, view, proof)
+    async def _bring(self, key: Key, gvr: Gvr, view: JsonObject) -> float | None:
+        is_going = plan.is_tombstone(view)
+        proof = self._state.proof(key, view)
+        desired = None if is_going else self._desired(key, view, proof)
         actual = self._state.actual.get(key)
-        if actual is None or plan.is_tombstone(view):
+        if actual is None or is_going:
             actual = await self._read(key, gvr)
         action = plan.plan(view, desired, actual, proof=proof)
-        if isinstance(action, plan.Create | plan.Apply):
-            await self._prepare(key, action.obj)
+        if isinstance(action, plan.Confirm):
+            await self._confirm(key, gvr, action.uid)
+            return None
+        if isinstance(action, plan.Refuse):
+            await self._refuse(key, gvr, view, action)
+            return _BLOCKED_S
+        if isinstance(action, plan.Remove):
+            await self._remove(key, gvr, view, action)
+        return _GOING_S if is_going else await self._run(key, gvr, view, action, actual)
+
+    async def _run(
+        self, key: Key, gvr: Gvr, view: JsonObject, action: plan.Action, actual: JsonObject | None
+    ) -> float | None:
+        """Have the object run as planned, and report on it."""
+        await self._prepare(key, view)
         if isinstance(action, plan.Create):
             actual = await self._create(key, gvr, action.obj)
-        elif isinstance(action, plan.Apply):
-            actual = await self._apply(key, gvr, action.obj, actual)
-        elif isinstance(action, plan.Remove):
-            await self._remove(key, gvr, action)
-            return
-        elif isinstance(action, plan.Confirm):
-            await self._confirm(key, gvr, action)
-            return
-        elif isinstance(action, plan.Refuse):
-            await self._refuse(key, gvr, view, action)
-            return
-        if actual is not None and desired is not None:
+        elif isinstance(action, plan.Apply) and actual is not None:
+            wait_s = self._repairs.wait_s(key, action.obj, actual, asyncio.get_running_loop().time())
+            if wait_s:
+                return wait_s
+            if wait_s is not None:
+                actual = await self._apply(key, gvr, action.obj, actual)
+        if actual is not None:
             self._state.actual[key] = actual
-            await self.report(key, gvr, view, actual)
+            await self._upstream.report(gvr, key, view["metadata"]["uid"], actual.get("status"), plan.report(actual))
+        return None
 
     def _desired(self, key: Key, view: JsonObject, proof: str) -> JsonObject:
         target = self._state.target
@@ -110,13 +140,16 @@ class Down:
         except NotFound:
             return None
 
-    async def _prepare(self, key: Key, obj: JsonObject) -> None:
-        """Make what the object needs first: its namespace, and its pods' credentials."""
+    async def _prepare(self, key: Key, view: JsonObject) -> None:
+        """Have what the object needs, also when it is there already: its namespace, and its pods' credentials."""
         await self._namespaces.ensure(key.cluster, key.namespace)
-        account = podtemplate.service_account(key.group, key.resource, self._state.views[key])
-        if account is not None and podtemplate.template_path(key.group, key.resource) is not None:
+        account = podtemplate.service_account(key.group, key.resource, view)
+        if account is None:
+            return
+        try:
             await self._tokens.ensure(key.cluster, key.namespace, account)
-        del obj
+        except CannotMint as error:
+            raise Refused(error.reason, str(error)) from error
 
     async def _create(self, key: Key, gvr: Gvr, obj: JsonObject) -> JsonObject | None:
         try:
@@ -127,27 +160,38 @@ class Down:
             if actual is not None:
                 self._state.actual[key] = actual
             raise Conflict(error.message) from error
+        except ApiError as error:
+            raise self._judged(key, error) from error
 
-    async def _apply(self, key: Key, gvr: Gvr, obj: JsonObject, actual: JsonObject | None) -> JsonObject | None:
-        if actual is not None and self._settled.get(key) == _version(obj, actual):
-            return actual  # applied once already with this very outcome: what differs is the cluster's own doing
+    def _judged(self, key: Key, error: ApiError) -> Exception:
+        """Tell a refusal, which the user must hear, from a namespace on its way out and a cluster in trouble."""
+        going = any(cause.reason == _TERMINATING for cause in error.causes)
+        if going or (error.code == 404 and error.kind == "namespaces"):
+            self._namespaces.forget(self._home(key))
+            return Conflict(error.message)
+        if error.code not in _REFUSALS:
+            return error
+        return Refused(_REFUSALS[error.code], error.message)
+
+    async def _apply(self, key: Key, gvr: Gvr, obj: JsonObject, actual: JsonObject) -> JsonObject:
         try:
-            if actual is not None:
-                await self._become_applier(key, gvr, actual)
+            await self._become_applier(key, gvr, actual)
             applied = await self._cluster.apply(
                 gvr,
-                {field: value for field, value in obj.items() if field != "status"},
+                obj,
                 field_manager=MANAGER,
                 force=True,
                 namespace=self._home(key),
                 query={"fieldValidation": "Strict"},
             )
         except (Conflict, NotFound, Invalid) as error:
+            self._state.actual.pop(key, None)  # what we remembered is perhaps not what is there
             if isinstance(error, Invalid) and not any(cause.field == "metadata.uid" for cause in error.causes):
-                raise
-            self._state.actual.pop(key, None)  # what we remembered is not what is there
+                raise self._judged(key, error) from error
             raise Conflict(error.message) from error
-        self._settled[key] = _version(obj, applied)
+        except ApiError as error:
+            raise self._judged(key, error) from error
+        self._repairs.applied(key, obj, applied, asyncio.get_running_loop().time())
         return applied
 
     async def _become_applier(self, key: Key, gvr: Gvr, actual: JsonObject) -> None:
@@ -159,8 +203,9 @@ class Down:
         entries = actual["metadata"].get("managedFields") or []
         for index, entry in enumerate(entries):
             if entry.get("manager") == MANAGER and entry.get("operation") == "Update" and not entry.get("subresource"):
-                version = actual["metadata"]["resourceVersion"]
+                version, uid = actual["metadata"]["resourceVersion"], actual["metadata"]["uid"]
                 patch = [
+                    {"op": "test", "path": "/metadata/uid", "value": uid},
                     {"op": "test", "path": "/metadata/resourceVersion", "value": version},
                     {"op": "replace", "path": f"/metadata/managedFields/{index}/operation", "value": "Apply"},
                 ]
@@ -168,7 +213,8 @@ class Down:
                 await self._cluster.patch(gvr, name, patch, type_=JSON_PATCH, namespace=self._home(key))
                 return
 
-    async def _remove(self, key: Key, gvr: Gvr, action: plan.Remove) -> None:
+    async def _remove(self, key: Key, gvr: Gvr, view: JsonObject, action: plan.Remove) -> None:
+        await self._upstream.check(gvr, key, view)
         name = downstream_name(key.group, key.resource, key.name)
         _log.info("removing", resource=key.resource, key="/".join(key[2:]), cause=action.cause, uid=action.uid)
         with suppress(NotFound):
@@ -183,30 +229,17 @@ class Down:
         self._state.actual.pop(key, None)
         raise Conflict("removed; looking again whether it is gone")
 
-    async def _confirm(self, key: Key, gvr: Gvr, action: plan.Confirm) -> None:
-        await self._upstream.confirm(gvr, key, action.uid)
-        self._state.views.pop(key, None)
-        self._settled.pop(key, None)
+    async def _confirm(self, key: Key, gvr: Gvr, uid: str) -> None:
+        await self._upstream.confirm(gvr, key, uid)
+        view = self._state.views.get(key)
+        if view is not None and view["metadata"]["uid"] == uid and plan.is_tombstone(view):
+            self._state.drop_view(key)
+        self._repairs.forget(key)
         self._namespaces.look_again(key.cluster, key.namespace)
 
     async def _refuse(self, key: Key, gvr: Gvr, view: JsonObject, refusal: plan.Refuse) -> None:
         body = {"synced": False, "reason": refusal.reason, "message": refusal.message}
         await self._upstream.report(gvr, key, view["metadata"]["uid"], None, body)
 
-    async def report(self, key: Key, gvr: Gvr, view: JsonObject, actual: JsonObject) -> None:
-        """Report on our object; the server writes nothing when it knew all of it."""
-        await self._upstream.report(gvr, key, view["metadata"]["uid"], actual.get("status"), plan.report(actual))
-
     def _home(self, key: Key) -> str:
         return self._state.target.namespace(key.cluster, key.namespace)
-
-
-def _version(obj: JsonObject, actual: JsonObject) -> tuple[str, str]:
-    """Name an outcome: what we applied, and which spec the cluster made of it."""
-    metadata = actual["metadata"]
-    generation = metadata.get("generation") or metadata.get("resourceVersion")
-    return plan.annotations_of(obj).get(plan.HASH, ""), str(generation)
-
-
-def _reason(error: ApiError) -> str:
-    return {403: "Forbidden", 404: "Unsupported", 400: "Unsupported"}.get(error.code, "Refused")

@@ -7,13 +7,15 @@ An event only updates the state and asks for a key to be looked at; nothing is d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
+from fairlead_api import JsonObject
 from fairlead_machinery.cache import ObjectKey
-from fairlead_machinery.client import Client, Gvr
+from fairlead_machinery.client import Client, Event, Gvr
 from fairlead_machinery.reflector import Delta, Reflector
 from fairlead_syncer.pods import Pods
 from fairlead_syncer.state import NAMESPACES, State
@@ -21,6 +23,7 @@ from fairlead_syncer.target import Key
 from fairlead_transforms.podtemplate import TARGET_LABEL
 
 PODS = Gvr("", "v1", "pods")
+_WATCH_S = 60
 _log = structlog.get_logger(__name__)
 
 
@@ -47,6 +50,7 @@ class Feeds:
         self._query = {"labelSelector": f"{TARGET_LABEL}={state.target.key}"}
         self._pairs: dict[Gvr, _Pair] = {}
         self._own: list[asyncio.Task[None]] = []
+        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def failures(self) -> list[str]:
@@ -63,25 +67,43 @@ class Feeds:
         await self.follow([NAMESPACES])
         await self._pairs[NAMESPACES].below.synced.wait()  # homes first: without them nothing below can be matched
         reflector = Reflector(self._cluster, PODS, self._on_pod, query=self._query)
-        self._own.append(asyncio.create_task(reflector.run(), name="pods"))
+        self._own.append(self._task("pods", reflector.run()))
+
+    async def run(self) -> None:
+        """Watch until cancelled; raises what ended a reflector, which must not go unnoticed."""
+        try:
+            await self.start()
+            await self._broken
+        finally:
+            await self.stop()
+
+    def _task(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._broken.done():
+            self._broken.set_exception(error)
 
     async def follow(self, gvrs: Iterable[Gvr]) -> None:
         """Watch exactly these resources beside what is watched already; those no longer named are dropped."""
         wanted = {*gvrs, NAMESPACES}
         for gvr in [gvr for gvr in self._pairs if gvr not in wanted]:
             await _cancel(self._pairs.pop(gvr).tasks)
-            self._state.gvrs.pop((gvr.group, gvr.resource), None)
+            self._state.forget_resource(gvr.group, gvr.resource)
             _log.info("no longer synced", resource=str(gvr))
         for gvr in wanted - set(self._pairs):
             self._state.gvrs[gvr.group, gvr.resource] = gvr
             pair = _Pair(
-                Reflector(self._views, gvr, self._above(gvr)),
+                Reflector(_Views(self._views), gvr, self._above(gvr)),
                 Reflector(self._cluster, gvr, self._below(gvr), query=self._query),
             )
             # What is ours below is known before views are acted on, lest everything be created again.
             pair.tasks = [
-                asyncio.create_task(pair.below.run(), name=f"below {gvr}"),
-                asyncio.create_task(self._after(pair.below, pair.above), name=f"above {gvr}"),
+                self._task(f"below {gvr}", pair.below.run()),
+                self._task(f"above {gvr}", self._after(pair.below, pair.above)),
             ]
             self._pairs[gvr] = pair
 
@@ -100,10 +122,14 @@ class Feeds:
                 return
             key = Key(gvr.group, gvr.resource, delta.key.cluster, delta.key.namespace, delta.key.name)
             if delta.kind == "deleted" or delta.object is None:
-                self._state.views.pop(key, None)  # nothing follows from a view that is not there
+                self._state.drop_view(key)  # nothing follows from a view that is not there
                 return
-            self._state.views[key] = delta.object
+            self._state.put_view(key, delta.object)
             self._enqueue(key)
+            if gvr == NAMESPACES:
+                # A namespace that comes, and one that goes, is news for all that is in it.
+                for inside, _ in self._state.views_in(key.cluster, key.name):
+                    self._enqueue(inside)
 
         return on_delta
 
@@ -115,6 +141,7 @@ class Feeds:
                 return
             if gvr == NAMESPACES:
                 self._note_home(delta)
+                self._look_inside(known.get(delta.key))
             if delta.kind == "deleted" or delta.object is None:
                 key = known.pop(delta.key, None)
                 if key is not None:
@@ -133,19 +160,48 @@ class Feeds:
     def _note_home(self, delta: Delta) -> None:
         assert delta.key is not None, "the caller has looked"
         if delta.kind == "deleted" or delta.object is None:
+            self._pods.forget_home(delta.key.name)
             self._state.homes.pop(delta.key.name, None)
             return
         home = self._state.home_of(delta.object)
         if home is not None:
             self._state.homes[delta.key.name] = home
 
+    def _look_inside(self, namespace: Key | None) -> None:
+        """Look at all that must be in a downstream namespace again: it changed, or is there no more."""
+        if namespace is not None:
+            for key, _ in self._state.views_in(namespace.cluster, namespace.name):
+                self._enqueue(key)
+
     def _on_pod(self, delta: Delta) -> None:
         if delta.key is None:
+            self._pods.compare_with_shown()  # a complete list: what is shown and not in it has vanished
             return
         if delta.kind == "deleted" or delta.object is None:
             self._pods.remove((delta.key.namespace, delta.key.name))
         else:
             self._pods.put(delta.object)
+
+
+@dataclass(frozen=True, slots=True)
+class _Views:
+    """The views as a source whose watches are short: a connection that died without a word is noticed soon."""
+
+    client: Client
+
+    async def list(
+        self, gvr: Gvr, *, namespace: str = "", query: Mapping[str, str] | None = None
+    ) -> tuple[list[JsonObject], str]:
+        """List completely."""
+        return await self.client.list(gvr, namespace=namespace, query=query)
+
+    def watch(
+        self, gvr: Gvr, *, namespace: str = "", resource_version: str = "", query: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Watch for a minute."""
+        return self.client.watch(
+            gvr, namespace=namespace, resource_version=resource_version, query=query, timeout_s=_WATCH_S
+        )
 
 
 async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 
 import structlog
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import ApiError
+from fairlead_api.errors import ApiError, Conflict, Unauthorized
 from fairlead_machinery.client import Client, Gvr
 from fairlead_machinery.transport import Unreachable
 from fairlead_syncer.feeds import Feeds
 from fairlead_syncer.upstream import Upstream
 
 _RETRY_S = 1.0
-_VERBS = ("create", "patch", "delete")
+_VERBS = ("get", "list", "watch", "create", "patch", "delete")
+_REVIEW_S = 300.0
 _REVIEWS = Gvr("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 _log = structlog.get_logger(__name__)
@@ -25,27 +26,40 @@ _log = structlog.get_logger(__name__)
 class Heartbeat:
     """One loop: look at the cluster, speak, follow what is asked."""
 
-    def __init__(self, upstream: Upstream, cluster: Client, feeds: Feeds) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        cluster: Client,
+        feeds: Feeds,
+        *,
+        refused: Callable[[], None],
+        enforce: Callable[[str], None],
+    ) -> None:
+        """Take what to call when our token is ``refused``, and with the pod security level to ``enforce``."""
         self._upstream = upstream
         self._cluster = cluster
         self._feeds = feeds
-        self.listable: list[Gvr] = []
-        """Every namespaced resource the cluster lets us list."""
-        self._said: JsonObject = {}
+        self._refused = refused
+        self._enforce = enforce
+        self._reviewed: tuple[float, list[Gvr], list[Gvr], list[Gvr]] | None = None
 
     async def run(self) -> None:
         """Beat for ever."""
         while True:
+            interval_s = _RETRY_S
             try:
                 interval_s = await self.beat()
             except (ApiError, Unreachable) as error:
                 _log.warning("no heartbeat", error=str(error))
-                interval_s = _RETRY_S
+                if isinstance(error, Unauthorized):
+                    self._refused()
+            except Exception:  # noqa: BLE001 - the worker loop: a senseless answer must not end the agent
+                _log.exception("no heartbeat")
             await asyncio.sleep(interval_s)
 
     async def beat(self) -> float:
         """Send one heartbeat; return the seconds until the next."""
-        apis = await self._discover()
+        apis, _ = await self._discover()
         version = (await self._cluster.request("GET", "/version")).json().get("gitVersion", "")
         body: JsonObject = {
             "syncerVersion": metadata.version("fairlead"),
@@ -70,6 +84,8 @@ class Heartbeat:
         else:
             body["authorized"] = {"status": "True"}
         answer = await self._upstream.heartbeat(body)
+        if answer.get("podSecurity"):
+            self._enforce(str(answer["podSecurity"]))
         await self._feeds.follow(allowed)
         return await self._follow_news(gvrs, float(answer.get("intervalSeconds", 20)))
 
@@ -79,8 +95,15 @@ class Heartbeat:
         names = {(one["group"], one["resource"]) for one in now} - {("", "namespaces")}
         return 0.0 if names != {(gvr.group, gvr.resource) for gvr in gvrs} else interval_s
 
-    async def _discover(self) -> list[JsonObject]:
-        """Return ``[{group, resource, versions}]`` of all namespaced resources; note which can be listed."""
+    async def listable(self) -> list[Gvr]:
+        """Return every namespaced resource that can be listed, as the cluster says now."""
+        _, listable = await self._discover()
+        if not listable:
+            raise Conflict("the cluster names no resources")
+        return listable
+
+    async def _discover(self) -> tuple[list[JsonObject], list[Gvr]]:
+        """Return ``[{group, resource, versions}]`` of all namespaced resources, and which can be listed."""
         found: dict[tuple[str, str], list[str]] = {}
         listable = []
         for path in ("/api", "/apis"):
@@ -91,16 +114,21 @@ class Heartbeat:
                 found.setdefault((group, resource["resource"]), []).append(version)
                 if "list" in resource.get("verbs", ()) and len(found[group, resource["resource"]]) == 1:
                     listable.append(Gvr(group, version, resource["resource"]))
-        self.listable = listable
-        return [{"group": group, "resource": name, "versions": versions} for (group, name), versions in found.items()]
+        apis = [{"group": group, "resource": name, "versions": versions} for (group, name), versions in found.items()]
+        return apis, listable
 
     async def _allowed(self, gvrs: Sequence[Gvr]) -> tuple[list[Gvr], list[Gvr]]:
-        """Ask the cluster what we may write; an error counts as yes, so that a hiccup stops nothing."""
+        """Ask the cluster what we may do, now and then; an error counts as yes, so that a hiccup stops nothing."""
+        now_s = asyncio.get_running_loop().time()
+        kept = self._reviewed
+        if kept is not None and kept[1] == gvrs and now_s - kept[0] < _REVIEW_S and not kept[3]:
+            return kept[2], kept[3]
         allowed: list[Gvr] = []
         refused: list[Gvr] = []
         for gvr in gvrs:
             answers = [await self._may(gvr, verb) for verb in _VERBS]
             (allowed if all(answers) else refused).append(gvr)
+        self._reviewed = (now_s, list(gvrs), allowed, refused)
         return allowed, refused
 
     async def _may(self, gvr: Gvr, verb: str) -> bool:

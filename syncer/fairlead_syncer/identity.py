@@ -11,6 +11,7 @@ import asyncio
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,20 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from jwt.algorithms import ECAlgorithm
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import ApiError
+from fairlead_api.errors import ApiError, Forbidden
 from fairlead_machinery.client import Client
 from fairlead_machinery.transport import Unreachable
 
 _RENEW_SHARE = 0.7
 _RETRY_S = 2.0
 _log = structlog.get_logger(__name__)
+
+TARGET_GONE = "SyncTargetGone"
+"""Cause of the refusal that says so in as many words: any other 403 may be anybody's."""
+
+
+class TargetGone(Exception):
+    """The SyncTarget this agent was made for is no more."""
 
 
 class Identity:
@@ -49,6 +57,9 @@ class Identity:
         self._path = path
         self._now_s = now_s
         self._key = _load_or_make(folder)
+        self._wanted = asyncio.Event()
+        self.ready = asyncio.Event()
+        """Set once there is a token."""
 
     @property
     def token_file(self) -> Path:
@@ -74,21 +85,49 @@ class Identity:
         await self._call("/enroll", body, {"Authorization": f"Bearer {bootstrap}"})
 
     async def renew(self) -> float:
-        """Mint a token, write it, and return in how many seconds to do it again."""
-        answer = await self._call("/token", {"proof": self._proof("/token")}, {})
-        _write(self.token_file, answer["token"].encode())
+        """
+        Mint a token, write it, and return in how many seconds to do it again.
+
+        Raises:
+            TargetGone: The SyncTarget was deleted, whether or not there is another of its name now.
+        """
+        try:
+            answer = await self._call("/token", {"proof": self._proof("/token")}, {})
+        except Forbidden as error:
+            if any(cause.reason == TARGET_GONE for cause in error.causes):
+                raise TargetGone(
+                    f"{error.message}: this agent has nothing left to do; join the cluster again"
+                ) from error
+            raise
+        token = answer["token"]
+        if not isinstance(token, str) or not token:
+            raise ValueError("the control plane answered without a token")
+        await asyncio.to_thread(write_private, self.token_file, token.encode())
+        self.ready.set()
         return max((float(answer["expires"]) - self._now_s()) * _RENEW_SHARE, _RETRY_S)
 
+    def renew_now(self) -> None:
+        """Ask for a new token before the old one is over: it is no longer taken."""
+        self._wanted.set()
+
     async def run(self) -> None:
-        """Keep the token fresh, for ever; without the control plane, keep trying."""
-        wait_s = 0.0
+        """
+        Keep the token fresh, for ever; without the control plane, keep trying.
+
+        Raises:
+            TargetGone: There is nothing to keep it for.
+        """
         while True:
-            await asyncio.sleep(wait_s)
+            self._wanted.clear()
             try:
                 wait_s = await self.renew()
-            except (ApiError, Unreachable) as error:
+            except (ApiError, Unreachable, KeyError, TypeError, ValueError) as error:
                 _log.warning("no token could be had", error=str(error))
                 wait_s = _RETRY_S
+            await asyncio.sleep(_RETRY_S)  # however loudly it is asked for
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(wait_s - _RETRY_S, 0.0)):
+                    await self._wanted.wait()
 
     def _proof(self, word: str) -> str:
         claims = {"aud": self._path + word, "iat": self._now_s(), "jti": str(uuid.uuid4())}
@@ -109,11 +148,11 @@ def _load_or_make(folder: Path) -> ec.EllipticCurvePrivateKey:
         return key
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    _write(path, pem)
+    write_private(path, pem)
     return key
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes) -> None:
     """Replace a file atomically, readable by its owner alone from the first byte."""
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)

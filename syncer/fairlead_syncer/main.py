@@ -12,16 +12,17 @@ from urllib.parse import urlsplit
 import structlog
 
 from fairlead_machinery.client import Client
-from fairlead_machinery.component import Program
+from fairlead_machinery.component import Program, TaskEnded
 from fairlead_machinery.controller import Controller
 from fairlead_machinery.kubeconfig import Credentials
 from fairlead_machinery.queue import WorkQueue
 from fairlead_syncer.down import Down
 from fairlead_syncer.feeds import Feeds
 from fairlead_syncer.heartbeat import Heartbeat
-from fairlead_syncer.identity import Identity
+from fairlead_syncer.identity import Identity, TargetGone
 from fairlead_syncer.namespaces import Namespaces
 from fairlead_syncer.pods import PodKey, Pods
+from fairlead_syncer.renewal import ClusterToken
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_syncer.tokens import Tokens
@@ -75,29 +76,49 @@ async def run(settings: AgentSettings) -> None:
         identity = await asyncio.to_thread(Identity, settings.state_directory, door, place, time.time)
         if settings.bootstrap_token:
             await identity.enroll(settings.bootstrap_token)
-        await _first_token(identity)
         program.spawn("token", identity.run())
+        if not await _has_token(program, identity):
+            return
         speaking = replace(base, token="", token_file=str(identity.token_file))
         above = await program.enter(Client(speaking, user_agent="fairlead-syncer"))
-        below = await program.enter(Client(settings.cluster, user_agent="fairlead-syncer"))
+        own = await asyncio.to_thread(ClusterToken, settings.cluster, settings.state_directory, time.time)
+        below = await program.enter(Client(own.credentials, user_agent="fairlead-syncer"))
+        program.spawn("cluster token", own.run(below))
         host, port = _address(settings.api_url or base.server)
         target = SyncTarget(*name, host, port, identity.secret())
-        await _compose(program, target, above, below, settings.pod_security)
+        _compose(program, target, identity, above, below, settings.pod_security)
         _log.info("syncing", sync_target=settings.sync_target_name, key=target.key)
-        await program.run()
+        await _until_told(program)
 
 
-async def _first_token(identity: Identity) -> None:
-    """Have a token before anything else starts; an enrolled agent waits for the control plane as long as it takes."""
-    renewing = asyncio.create_task(identity.run(), name="first token")
+async def _until_told(program: Program) -> None:
+    """Run; when the SyncTarget is no more, say so and nothing else."""
     try:
-        while not identity.token_file.exists():  # noqa: ASYNC110 - a file is what the client reads
-            await asyncio.sleep(0.05)
+        await program.run()
+    except TaskEnded as error:
+        if isinstance(error.__cause__, TargetGone):
+            raise error.__cause__ from None
+        raise
+
+
+async def _has_token(program: Program, identity: Identity) -> bool:
+    """Have a token before anything else starts, however long that takes; False when told to stop meanwhile."""
+    ready = asyncio.create_task(identity.ready.wait(), name="first token")
+    told = asyncio.create_task(_until_told(program), name="told to stop")
+    try:
+        await asyncio.wait({ready, told}, return_when=asyncio.FIRST_COMPLETED)
+        if told.done():
+            await told
+        return identity.ready.is_set()
     finally:
-        renewing.cancel()
+        ready.cancel()
+        told.cancel()
+        await asyncio.wait({ready, told})
 
 
-async def _compose(program: Program, target: SyncTarget, above: Client, below: Client, pod_security: str) -> None:
+def _compose(
+    program: Program, target: SyncTarget, identity: Identity, above: Client, below: Client, pod_security: str
+) -> None:
     """Build the parts and start them: what is below is known first, the heartbeat speaks last."""
     state = State(target)
     upstream = Upstream(above, target)
@@ -105,25 +126,23 @@ async def _compose(program: Program, target: SyncTarget, above: Client, below: C
     pod_queue: WorkQueue[PodKey] = WorkQueue()
     pods = Pods(state, upstream, pod_queue.add_after)
     tokens = Tokens(state, upstream, below, time.time)
-    listable: list[Heartbeat] = []
-    namespaces = Namespaces(state, below, upstream.confirm, lambda: listable[0].listable, queue.add, pod_security)
-    down = Down(state, upstream, below, namespaces, tokens)
     feeds = Feeds(state, upstream.views, below, pods, queue.add)
-    heartbeat = Heartbeat(upstream, below, feeds)
-    listable.append(heartbeat)
+    namespaces = Namespaces(
+        state,
+        below,
+        upstream,
+        tokens,
+        listable=lambda: heartbeat.listable(),  # noqa: PLW0108 - made below: each needs the other
+        enqueue=queue.add,
+        pod_security=pod_security,
+    )
+    heartbeat = Heartbeat(upstream, below, feeds, refused=identity.renew_now, enforce=namespaces.enforce)
+    down = Down(state, upstream, below, namespaces, tokens)
     program.spawn("objects", Controller("objects", down.reconcile, queue=queue, workers=_WORKERS).run())
     program.spawn("pods", Controller("pods", pods.reconcile, queue=pod_queue, workers=_WORKERS).run())
-    program.spawn("feeds", _feed(feeds))
+    program.spawn("feeds", feeds.run())
     program.spawn("tokens", _renew(tokens))
     program.spawn("heartbeat", heartbeat.run())
-
-
-async def _feed(feeds: Feeds) -> None:
-    try:
-        await feeds.start()
-        await asyncio.Event().wait()
-    finally:
-        await feeds.stop()
 
 
 async def _renew(tokens: Tokens) -> None:

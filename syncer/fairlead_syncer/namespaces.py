@@ -6,25 +6,28 @@ Source: kcp TMC, syncer namespace controller; design section 6, number 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError, Conflict, NotFound
-from fairlead_machinery.client import Client, Gvr
+from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_syncer import plan
 from fairlead_syncer.state import NAMESPACES, State
 from fairlead_syncer.target import Key
+from fairlead_syncer.tokens import Tokens
+from fairlead_syncer.upstream import Upstream
 from fairlead_transforms.downstream import LOCATOR, TENANT
 from fairlead_transforms.podtemplate import TARGET_LABEL
 
-_POD_SECURITY = "pod-security.kubernetes.io/enforce"
-_RECHECK_S = 0.5
+POD_SECURITY = "pod-security.kubernetes.io/enforce"
+_GOING_S, _STAYS_S = 0.5, 2.0
 # What every namespace gets from the cluster itself; it goes with the namespace.
 _CLUSTERS_OWN = frozenset({("configmaps", "kube-root-ca.crt"), ("serviceaccounts", "default")})
-_DERIVED = frozenset({"events", "endpoints", "endpointslices", "replicasets", "pods", "controllerrevisions", "leases"})
 _log = structlog.get_logger(__name__)
+
+Listable = Callable[[], Awaitable[Iterable[Gvr]]]
 
 
 class NamespaceTaken(ApiError):
@@ -38,23 +41,28 @@ class Namespaces:
     Keeps downstream namespaces.
 
     Args:
-        listable: Returns every namespaced resource the agent can list, to look for foreign objects.
+        upstream: Hears what stands against the end of a namespace.
+        tokens: Knows which Secrets are ours without a view.
+        listable: Asks the cluster for every namespaced resource it has, to look for foreign objects.
         enqueue: Asks for a key to be looked at again.
-        pod_security: Level the namespaces enforce.
+        pod_security: Level the namespaces enforce until the SyncTarget names one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its surroundings
         self,
         state: State,
         cluster: Client,
-        confirm: Callable[..., object],
-        listable: Callable[[], list[Gvr]],
+        upstream: Upstream,
+        tokens: Tokens,
+        *,
+        listable: Listable,
         enqueue: Callable[[Key], None],
         pod_security: str,
     ) -> None:
         self._state = state
         self._cluster = cluster
-        self._confirm = confirm
+        self._upstream = upstream
+        self._tokens = tokens
         self._listable = listable
         self._enqueue = enqueue
         self._pod_security = pod_security
@@ -63,6 +71,21 @@ class Namespaces:
     def look_again(self, cluster: str, namespace: str) -> None:
         """Look whether a namespace can go now."""
         self._enqueue(Key("", "namespaces", cluster, "", namespace))
+
+    def enforce(self, pod_security: str) -> None:
+        """Enforce another level from now on, in the namespaces that are there too."""
+        if pod_security != self._pod_security:
+            self._pod_security = pod_security
+            for cluster, namespace in list(self._state.homes.values()):
+                self.look_again(cluster, namespace)
+
+    def forget(self, name: str) -> None:
+        """Take note that a downstream namespace is gone or going; with it went the Secrets in it."""
+        if name in self._made:
+            self._made.discard(name)
+            home = self._state.homes.get(name)
+            if home is not None:
+                self._tokens.forget(*home)
 
     async def ensure(self, cluster: str, namespace: str) -> str:
         """
@@ -78,6 +101,7 @@ class Namespaces:
         try:
             found = await self._cluster.get(NAMESPACES, name)
         except NotFound:
+            self._tokens.forget(cluster, namespace)
             try:
                 found = await self._cluster.create(NAMESPACES, self._wanted(name, cluster, namespace))
             except AlreadyExists:
@@ -85,6 +109,7 @@ class Namespaces:
         if self._state.home_of(found) != (cluster, namespace):
             raise NamespaceTaken(f"the cluster already has a namespace {name!r} that is not of this workspace")
         if found["metadata"].get("deletionTimestamp"):
+            self._tokens.forget(cluster, namespace)
             raise Conflict(f"namespace {name} is being deleted")
         self._state.homes[name] = (cluster, namespace)
         self._made.add(name)
@@ -92,58 +117,87 @@ class Namespaces:
 
     def _wanted(self, name: str, cluster: str, namespace: str) -> JsonObject:
         target = self._state.target
-        labels = {TARGET_LABEL: target.key, TENANT: target.tenant(cluster), _POD_SECURITY: self._pod_security}
-        annotations = {LOCATOR: target.locator(cluster, namespace).to_json()}
-        metadata = {"name": name, "labels": labels, "annotations": annotations}
+        labels = {TARGET_LABEL: target.key, TENANT: target.tenant(cluster), POD_SECURITY: self._pod_security}
+        locator = target.locator(cluster, namespace).to_json()
+        proof = target.namespace_proof(name)
+        metadata = {"name": name, "labels": labels, "annotations": {LOCATOR: locator, plan.PROOF: proof}}
         return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
     async def reconcile(self, key: Key, view: JsonObject) -> float | None:
-        """Delete a namespace that must go, once nothing in it stands against that; confirm when it is gone."""
-        if not plan.is_tombstone(view):
-            return None
+        """Keep a namespace's level; delete one that must go, once nothing stands against that; confirm its end."""
         name = self._state.target.namespace(key.cluster, key.name)
-        self._made.discard(name)
         try:
             found = await self._cluster.get(NAMESPACES, name)
         except NotFound:
             found = None
-        if found is None or self._state.home_of(found) != (key.cluster, key.name):
-            self._state.homes.pop(name, None)
-            await self._confirm_gone(key, view)
+        if found is None or found["metadata"].get("deletionTimestamp"):
+            self.forget(name)
+        is_ours = found is not None and self._state.home_of(found) == (key.cluster, key.name)
+        if not plan.is_tombstone(view):
+            if found is not None and is_ours:
+                self._state.homes[name] = (key.cluster, key.name)
+                await self._record(key, view, found)
+                await self._keep_level(found)
             return None
+        if found is None or not is_ours:
+            self._state.homes.pop(name, None)
+            await self._confirm(key, view)
+            return None
+        if found["metadata"].get("deletionTimestamp"):
+            return _GOING_S
         why = await self._why_not(key, view, name)
         if why:
-            _log.info("namespace stays", namespace=name, why=why)
-            return _RECHECK_S * 4
-        if not found["metadata"].get("deletionTimestamp"):
-            metadata = found["metadata"]
-            await self._cluster.delete(
-                NAMESPACES, name, uid=metadata["uid"], resource_version=metadata["resourceVersion"]
-            )
-        return _RECHECK_S
+            body = {"synced": False, "reason": "NamespaceNotEmpty", "message": why}
+            await self._upstream.report(NAMESPACES, key, view["metadata"]["uid"], None, body)
+            return _STAYS_S
+        await self._upstream.check(NAMESPACES, key, view)
+        self.forget(name)
+        metadata = found["metadata"]
+        _log.info("removing namespace", namespace=name)
+        await self._cluster.delete(NAMESPACES, name, uid=metadata["uid"], resource_version=metadata["resourceVersion"])
+        return _GOING_S
+
+    async def _record(self, key: Key, view: JsonObject, found: JsonObject) -> None:
+        """Tell upstream which namespace is ours, once."""
+        uid = found["metadata"]["uid"]
+        if plan.annotations_of(view).get(plan.DOWNSTREAM_UID) != uid:
+            body = {"downstreamUID": uid, "synced": True, "reason": "", "message": ""}
+            await self._upstream.report(NAMESPACES, key, view["metadata"]["uid"], None, body)
+
+    async def _keep_level(self, found: JsonObject) -> None:
+        metadata = found["metadata"]
+        if (metadata.get("labels") or {}).get(POD_SECURITY) == self._pod_security or metadata.get("deletionTimestamp"):
+            return
+        change = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        body = {"metadata": {**change, "labels": {POD_SECURITY: self._pod_security}}}
+        await self._cluster.patch(NAMESPACES, metadata["name"], body, type_=MERGE_PATCH)
 
     async def _why_not(self, key: Key, view: JsonObject, name: str) -> str:
         views = [one for _, one in self._state.views_in(key.cluster, key.name)]
         live = [one for one in views if not plan.is_tombstone(one)]
         pending = [one for one in views if plan.is_tombstone(one)]
         why = plan.may_delete_namespace(view, live, pending, [])
-        return why or plan.may_delete_namespace(view, [], [], await self._foreign(name))
+        return why or plan.may_delete_namespace(view, [], [], await self._left(key, name))
 
-    async def _foreign(self, name: str) -> list[str]:
-        """Return what a namespace holds that neither we nor the cluster itself put there, as ``resource/name``."""
+    async def _left(self, key: Key, name: str) -> list[str]:
+        """
+        Return what is left in a namespace, as ``resource/name``, beyond what goes with it.
+
+        By now nothing of ours should be there, so whatever labels it wears, what is there is somebody's or still going.
+        """
         found = []
-        for gvr in self._listable():
-            if gvr.resource in _DERIVED:
+        for gvr in await self._listable():
+            if gvr.resource == "events":
                 continue
             items, _ = await self._cluster.list(gvr, namespace=name)
             for item in items:
-                metadata = item["metadata"]
-                ours = (metadata.get("labels") or {}).get(TARGET_LABEL) == self._state.target.key
-                own = (gvr.resource, metadata["name"]) in _CLUSTERS_OWN
-                if not ours and not own and not metadata.get("ownerReferences"):
-                    found.append(f"{gvr.resource}/{metadata['name']}")
+                own = (gvr.resource, item["metadata"]["name"]) in _CLUSTERS_OWN and not gvr.group
+                token = gvr.resource == "secrets" and self._tokens.made(key.cluster, key.name, item)
+                if not own and not token:
+                    found.append(f"{gvr.resource}/{item['metadata']['name']}")
         return found
 
-    async def _confirm_gone(self, key: Key, view: JsonObject) -> None:
-        await self._confirm(NAMESPACES, key, view["metadata"]["uid"])  # type: ignore[misc]  # a coroutine function
-        self._state.views.pop(key, None)
+    async def _confirm(self, key: Key, view: JsonObject) -> None:
+        await self._upstream.confirm(NAMESPACES, key, view["metadata"]["uid"])
+        if self._state.views.get(key) is view:
+            self._state.drop_view(key)

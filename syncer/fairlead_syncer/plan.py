@@ -19,6 +19,8 @@ DOWNSTREAM_UID = "internal.workload.kcp.io/downstream-uid"
 HASH = "internal.workload.kcp.io/spec-hash"
 GENERATION = "internal.workload.kcp.io/upstream-generation"
 PROOF = "internal.workload.kcp.io/proof"
+ROW = "internal.workload.kcp.io/row"
+"""On a view: names its row; a view of the same object after its row went has another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,17 @@ def _plan_running(view: JsonObject, desired: JsonObject | None, actual: JsonObje
     if annotations_of(actual).get(UPSTREAM_UID) != view["metadata"]["uid"]:
         return _remove(actual, "Replaced")
     if desired is not None and _differs(desired, actual):
-        return Apply({**desired, "metadata": {**desired["metadata"], "uid": actual["metadata"]["uid"]}})
+        return Apply(_over(desired, actual))
     return Nothing()
+
+
+def _over(desired: JsonObject, actual: JsonObject) -> JsonObject:
+    """Return what to apply over our object: with its uid, and the proof it was made with, never a newer one."""
+    annotations = {key: value for key, value in annotations_of(desired).items() if key != PROOF}
+    if PROOF in annotations_of(actual):
+        annotations[PROOF] = annotations_of(actual)[PROOF]
+    uid = actual["metadata"]["uid"]
+    return {**desired, "metadata": {**desired["metadata"], "uid": uid, "annotations": annotations}}
 
 
 def _plan_removal(view: JsonObject, actual: JsonObject | None, proof: str) -> Action:
@@ -154,9 +165,21 @@ def _differs(desired: JsonObject, actual: JsonObject) -> bool:
     """Tell whether what we apply is not what the cluster has; what servers add is no difference."""
     if annotations_of(actual).get(HASH) != annotations_of(desired).get(HASH):
         return True
+    return not _holds(actual, compared(desired))
+
+
+def compared(desired: JsonObject) -> JsonObject:
+    """Return the part of what we apply in which a difference is drift: all but our marks of making and generation."""
     parts = {key: value for key, value in desired.items() if key not in {"metadata", "stringData"}}
-    labels = desired["metadata"].get("labels") or {}
-    return not (_holds(actual, parts) and _holds(actual["metadata"].get("labels") or {}, labels))
+    annotations = {key: value for key, value in annotations_of(desired).items() if key not in {PROOF, GENERATION}}
+    return {**parts, "metadata": {"labels": desired["metadata"].get("labels") or {}, "annotations": annotations}}
+
+
+def projection(actual: Any, wanted: Any) -> Any:
+    """Return what ``actual`` has in the places that ``wanted`` speaks of; lists are taken whole."""
+    if isinstance(wanted, dict) and isinstance(actual, dict):
+        return {key: projection(actual.get(key), value) for key, value in wanted.items()}
+    return actual
 
 
 def _holds(actual: Any, wanted: Any) -> bool:

@@ -19,7 +19,10 @@ from fairlead_transforms.upstream import owner, to_upstream_pod
 MIN_INTERVAL_S = 1.0
 
 PodKey = tuple[str, str]
-"""Downstream namespace and name."""
+"""Downstream namespace and name; with an empty name: what is shown of that namespace must be compared."""
+
+Home = tuple[str, str]
+"""Logical cluster and upstream namespace."""
 
 
 class Pods:
@@ -31,6 +34,8 @@ class Pods:
         self._enqueue_after = enqueue_after
         self._pods: dict[PodKey, JsonObject] = {}
         self._shown: dict[PodKey, tuple[float, object, str]] = {}
+        self._left: dict[str, Home] = {}  # homes of namespaces that went, while Pods of theirs are still to be hidden
+        self._compared: set[str] = set()
 
     def put(self, pod: JsonObject) -> None:
         """Take in a Pod as the cluster has it now."""
@@ -46,34 +51,66 @@ class Pods:
 
     def remove(self, key: PodKey) -> None:
         """Take note that the cluster no longer has a Pod."""
-        self._pods.pop(key, None)
-        self._enqueue_after(key, 0.0)
+        if self._pods.pop(key, None) is not None or key in self._shown:
+            self._enqueue_after(key, 0.0)
+
+    def forget_home(self, namespace: str) -> None:
+        """Take note that a downstream namespace is gone, and all Pods in it."""
+        home = self._state.homes.get(namespace)
+        gone = [key for key in self._shown if key[0] == namespace]
+        if home is not None and gone:
+            self._left[namespace] = home
+        self._compared.discard(namespace)
+        for key in gone:
+            self._pods.pop(key, None)
+            self._enqueue_after(key, 0.0)
+
+    def compare_with_shown(self) -> None:
+        """Look once, for each of our namespaces, for Pods that vanished while this agent was away."""
+        for namespace in self._state.homes:
+            if namespace not in self._compared:
+                self._compared.add(namespace)
+                self._enqueue_after((namespace, ""), 0.0)
 
     async def reconcile(self, key: PodKey) -> float | None:
         """Show one Pod as it is, or stop showing it."""
-        home = self._state.homes.get(key[0])
+        home = self._state.homes.get(key[0]) or self._left.get(key[0])
         if home is None:
             return None
-        pod = self._pods.get(key)
         try:
-            if pod is None:
+            if not key[1]:
+                await self._compare(key[0], home)
+            elif key in self._pods:
+                await self._show(key, home, self._pods[key])
+            else:
                 await self._upstream.hide_pod(*home, key[1])
-                self._shown.pop(key, None)
-                return None
-            version = pod["metadata"].get("resourceVersion", "")
-            shown = self._shown.get(key)
-            if shown is not None and shown[2] == version:
-                return None
-            body: JsonObject = {"pod": _shape(pod, home[1])}
-            belongs = owner(pod)
-            if belongs is not None:
-                body["owner"] = dict(zip(("group", "resource", "name"), belongs, strict=True))
-            await self._upstream.show_pod(*home, key[1], body)
-            self._shown[key] = (asyncio.get_running_loop().time(), _urgent(pod), version)
+                self._drop(key)
         except (Forbidden, NotFound):
             # The namespace has left, or its workspace does not show pods: nothing to show, nothing to retry.
-            self._shown.pop(key, None)
+            self._drop(key)
         return None
+
+    async def _compare(self, namespace: str, home: Home) -> None:
+        for name in await self._upstream.shown_pods(*home):
+            if (namespace, name) not in self._pods:
+                self._enqueue_after((namespace, name), 0.0)
+
+    async def _show(self, key: PodKey, home: Home, pod: JsonObject) -> None:
+        version = pod["metadata"].get("resourceVersion", "")
+        shown = self._shown.get(key)
+        if shown is not None and shown[2] == version:
+            return
+        body: JsonObject = {"pod": _shape(pod, home[1])}
+        belongs = owner(pod)
+        if belongs is not None:
+            body["owner"] = dict(zip(("group", "resource", "name"), belongs, strict=True))
+        await self._upstream.show_pod(*home, key[1], body)
+        self._shown[key] = (asyncio.get_running_loop().time(), _urgent(pod), version)
+
+    def _drop(self, key: PodKey) -> None:
+        self._shown.pop(key, None)
+        if key[0] in self._left and not any(other[0] == key[0] for other in self._shown):
+            del self._left[key[0]]
 
 
 def _shape(pod: JsonObject, namespace: str) -> JsonObject:

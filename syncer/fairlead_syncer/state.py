@@ -7,13 +7,12 @@ view that is missing here causes nothing, and before anything is confirmed as go
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fairlead_api import JsonObject
 from fairlead_api.names import Locator
 from fairlead_machinery.client import Gvr
-from fairlead_syncer.plan import is_tombstone
+from fairlead_syncer.plan import DOWNSTREAM_UID, PROOF, ROW, annotations_of, is_tombstone
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_transforms.downstream import LOCATOR
 from fairlead_transforms.names import upstream_name
@@ -35,6 +34,7 @@ class State:
 
     target: SyncTarget
     views: dict[Key, JsonObject] = field(default_factory=dict)
+    _by_namespace: dict[tuple[str, str], set[Key]] = field(default_factory=dict)
     actual: dict[Key, JsonObject] = field(default_factory=dict)
     homes: dict[str, tuple[str, str]] = field(default_factory=dict)
     gvrs: dict[tuple[str, str], Gvr] = field(default_factory=dict)
@@ -72,15 +72,48 @@ class State:
             return None
         if locator != self.target.locator(locator.cluster, locator.namespace):
             return None
-        if self.target.namespace(locator.cluster, locator.namespace) != namespace["metadata"]["name"]:
+        name = namespace["metadata"]["name"]
+        if self.target.namespace(locator.cluster, locator.namespace) != name:
+            return None
+        # A locator is public and can be written beforehand; the proof cannot. Names are unique while they live.
+        # After an agent has lost its key, what upstream recorded still tells what it made.
+        view = self.views.get(Key("", "namespaces", locator.cluster, "", locator.namespace))
+        recorded = "" if view is None else annotations_of(view).get(DOWNSTREAM_UID)
+        is_proved = annotations_of(namespace).get(PROOF) == self.target.namespace_proof(name)
+        if not is_proved and recorded != namespace["metadata"].get("uid"):
             return None
         return locator.cluster, locator.namespace
 
-    def views_in(self, cluster: str, namespace: str) -> Iterator[tuple[Key, JsonObject]]:
-        """Yield the views of objects in one upstream namespace."""
-        for key, view in self.views.items():
-            if (key.cluster, key.namespace) == (cluster, namespace):
-                yield key, view
+    def put_view(self, key: Key, view: JsonObject) -> None:
+        """Take in a view."""
+        self.views[key] = view
+        self._by_namespace.setdefault((key.cluster, key.namespace), set()).add(key)
+
+    def drop_view(self, key: Key) -> None:
+        """Forget a view; nothing follows from that."""
+        self.views.pop(key, None)
+        keys = self._by_namespace.get((key.cluster, key.namespace))
+        if keys is not None:
+            keys.discard(key)
+            if not keys:
+                del self._by_namespace[key.cluster, key.namespace]
+
+    def views_in(self, cluster: str, namespace: str) -> list[tuple[Key, JsonObject]]:
+        """Return the views of objects in one upstream namespace."""
+        return [(key, self.views[key]) for key in self._by_namespace.get((cluster, namespace), ())]
+
+    def forget_resource(self, group: str, resource: str) -> None:
+        """Forget all of one resource: what is no longer watched must not be taken for what is."""
+        self.gvrs.pop((group, resource), None)
+        for key in [key for key in self.views if key[:2] == (group, resource)]:
+            self.drop_view(key)
+        for key in [key for key in self.actual if key[:2] == (group, resource)]:
+            del self.actual[key]
+
+    def proof(self, key: Key, view: JsonObject) -> str:
+        """Return the mark of what is made for a view now; see :meth:`SyncTarget.proof`."""
+        marks = annotations_of(view)
+        return self.target.proof(key, marks.get(ROW, ""), marks.get(DOWNSTREAM_UID, ""))
 
     def wants_namespace(self, cluster: str, namespace: str) -> bool:
         """Tell whether the namespace itself must run here."""

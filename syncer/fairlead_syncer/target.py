@@ -60,12 +60,17 @@ class SyncTarget:
         """Return what pods of an upstream namespace are told."""
         return PodContext(self.api_host, self.api_port, namespace, self.key)
 
-    def proof(self, key: Key, uid: str) -> str:
+    def proof(self, key: Key, row: str, recorded: str) -> str:
         """
-        Return the mark for one name and upstream uid.
+        Return the mark for one name, one view row and what the row said was made for it when this was made.
 
-        It cannot be copied to another name nor made by anybody without the agent's key, so an object that carries it
-        was made by us even when the report of its making was lost.
+        Nobody without the agent's key can make it, so an object that carries it was made by us even when the report
+        of its making was lost. Once a making has been reported, or its row is gone, the mark is worth nothing any
+        more: an object that somebody restored with it, from a backup say, has another uid and is foreign.
         """
-        text = "\0".join([*key, uid, self.uid])
+        text = "\0".join([*key, row, recorded, self.uid])
         return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()[:40]
+
+    def namespace_proof(self, name: str) -> str:
+        """Return the mark for a downstream namespace: a locator can be copied by anybody who can read."""
+        return hmac.new(self.secret, f"namespace\0{name}\0{self.uid}".encode(), hashlib.sha256).hexdigest()[:40]

@@ -11,14 +11,17 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists, NotFound
+from fairlead_api.errors import AlreadyExists, ApiError, NotFound
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
-from fairlead_syncer.plan import PROOF, annotations_of
+from fairlead_machinery.transport import Unreachable
+from fairlead_syncer.plan import PROOF, annotations_of, is_tombstone
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key
 from fairlead_syncer.upstream import Upstream
-from fairlead_transforms.names import token_secret
+from fairlead_transforms.names import is_token_secret, token_secret
 from fairlead_transforms.podtemplate import TARGET_LABEL
 
 SECRETS = Gvr("", "v1", "secrets")
@@ -26,14 +29,26 @@ LIFETIME_S = 6 * 3600
 RENEW_SHARE = 0.5
 """A token is renewed when this share of its life is over, so that an outage of hours finds it valid."""
 RENEW_AT = "internal.workload.kcp.io/renew-at"
+_log = structlog.get_logger(__name__)
 
 Place = tuple[str, str, str]
 """Logical cluster, upstream namespace, service account."""
 
 
+class CannotMint(Exception):
+    """Pods cannot have their token, for a reason that the user can mend; ``reason`` is in CamelCase."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 @dataclass(slots=True)
 class _Token:
+    """When to renew, and the uid of the upstream namespace it was minted for."""
+
     renew_at_s: float
+    namespace_uid: str
 
 
 class Tokens:
@@ -47,23 +62,54 @@ class Tokens:
         self._kept: dict[Place, _Token] = {}
 
     async def ensure(self, cluster: str, namespace: str, account: str) -> None:
-        """Make sure that the Secret pods of a service account mount is there and will be renewed."""
+        """
+        Make sure that the Secret pods of a service account mount is there and will be renewed.
+
+        Raises:
+            CannotMint: The service account is not there, or the Secret's name is taken in the cluster.
+        """
         place = (cluster, namespace, account)
-        if place in self._kept:
+        kept = self._kept.get(place)
+        uid = self._namespace_uid(place)
+        if kept is not None and kept.namespace_uid == uid:
             return
         found = await self._read(place)
-        if found is not None and self._is_ours(place, found):
-            self._kept[place] = _Token(float(annotations_of(found).get(RENEW_AT) or 0))
+        if found is not None and self._is_ours(place, found) and kept is None:
+            self._kept[place] = _Token(_number(annotations_of(found).get(RENEW_AT)), uid)
             return
-        await self._write(place, exists=found is not None)
+        await self._write(place, found)
+
+    async def mend(self, key: Key) -> None:
+        """Make a token Secret again that somebody deleted or changed; other keys are none of ours."""
+        if (key.group, key.resource) != ("", "secrets") or not is_token_secret(key.name):
+            return
+        for place in [place for place in self._kept if token_secret(place[2]) == key.name]:
+            if place[:2] == (key.cluster, key.namespace) and key not in self._state.actual:
+                del self._kept[place]
+                if self._state.wants_namespace(*place[:2]):
+                    await self.ensure(*place)
+
+    def forget(self, cluster: str, namespace: str) -> None:
+        """Take note that the Secrets of a namespace went with it."""
+        for place in [place for place in self._kept if place[:2] == (cluster, namespace)]:
+            del self._kept[place]
 
     async def renew_due(self) -> None:
-        """Renew what is due; drop those whose namespace has left."""
+        """Renew what is due, each on its own; what cannot be renewed now is tried again at the next call."""
         for place, token in list(self._kept.items()):
-            if not self._state.wants_namespace(place[0], place[1]):
-                del self._kept[place]
+            view = self._state.views.get(Key("", "namespaces", place[0], "", place[1]))
+            if view is not None and is_tombstone(view):
+                self._kept.pop(place, None)
             elif token.renew_at_s <= self._now_s():
-                await self._write(place, exists=True)
+                try:
+                    await self._write(place, await self._read(place))
+                except (ApiError, Unreachable, CannotMint) as error:
+                    _log.warning("a token could not be renewed", place="/".join(place), error=str(error))
+
+    def made(self, cluster: str, namespace: str, secret: JsonObject) -> bool:
+        """Tell whether we made this Secret for pods of an upstream namespace."""
+        name = secret["metadata"]["name"]
+        return is_token_secret(name) and self._is_ours((cluster, namespace, account_of(name)), secret)
 
     async def _read(self, place: Place) -> JsonObject | None:
         try:
@@ -71,36 +117,60 @@ class Tokens:
         except NotFound:
             return None
 
-    async def _write(self, place: Place, *, exists: bool) -> None:
-        cluster, namespace, account = place
-        minted = await self._upstream.mint(cluster, namespace, account, LIFETIME_S)
+    async def _write(self, place: Place, found: JsonObject | None) -> None:
+        name = token_secret(place[2])
+        if found is not None and not self._is_ours(place, found):
+            raise CannotMint("NameTaken", f"the cluster already has a Secret {name!r} that is not of this workspace")
+        minted = await self._mint(place)
         renew_at_s = self._now_s() + LIFETIME_S * RENEW_SHARE
-        data = {"token": _encoded(minted["token"]), "namespace": _encoded(namespace)}
+        data = {"token": _encoded(minted), "namespace": _encoded(place[1])}
         marks = {PROOF: self._proof(place), RENEW_AT: str(int(renew_at_s))}
-        metadata = {"annotations": marks, "labels": {TARGET_LABEL: self._state.target.key}}
-        body = {"metadata": metadata, "data": data}
-        name = token_secret(account)
-        if exists:
-            found = await self._read(place)
-            if found is None or not self._is_ours(place, found):
-                raise AlreadyExists(f"the cluster has a Secret {name!r} in {self._home(place)} that is not ours")
-            metadata["resourceVersion"] = found["metadata"]["resourceVersion"]
+        metadata: JsonObject = {"annotations": marks, "labels": {TARGET_LABEL: self._state.target.key}}
+        if found is not None:
+            metadata |= {field: found["metadata"][field] for field in ("uid", "resourceVersion")}
+            body = {"metadata": metadata, "data": data}
             await self._cluster.patch(SECRETS, name, body, type_=MERGE_PATCH, namespace=self._home(place))
         else:
-            full = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", **body}
-            full["metadata"] = {**metadata, "name": name}
-            await self._cluster.create(SECRETS, full, namespace=self._home(place))
-        self._kept[place] = _Token(renew_at_s)
+            metadata["name"] = name
+            full = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data}
+            try:
+                await self._cluster.create(SECRETS, full, namespace=self._home(place))
+            except AlreadyExists as error:
+                raise Unreachable(f"another wrote {name} at the same moment") from error
+        self._kept[place] = _Token(renew_at_s, self._namespace_uid(place))
+
+    async def _mint(self, place: Place) -> str:
+        try:
+            return str((await self._upstream.mint(*place, LIFETIME_S))["token"])
+        except NotFound as error:
+            if error.kind != "serviceaccounts":
+                raise
+            message = f"pods need the service account {place[2]!r}, which the namespace does not have"
+            raise CannotMint("ServiceAccountNotFound", message) from error
+
+    def _namespace_uid(self, place: Place) -> str:
+        """Return the uid of the upstream namespace; tokens of one that was replaced are worth nothing."""
+        view = self._state.views.get(Key("", "namespaces", place[0], "", place[1]))
+        return "" if view is None else str(view["metadata"]["uid"])
 
     def _is_ours(self, place: Place, secret: JsonObject) -> bool:
         return annotations_of(secret).get(PROOF) == self._proof(place)
 
     def _proof(self, place: Place) -> str:
         cluster, namespace, account = place
-        return self._state.target.proof(Key("", "secrets", cluster, namespace, token_secret(account)), "token")
+        return self._state.target.proof(Key("", "secrets", cluster, namespace, token_secret(account)), "token", "")
 
     def _home(self, place: Place) -> str:
         return self._state.target.namespace(place[0], place[1])
+
+
+def account_of(secret_name: str) -> str:
+    """Return the service account whose token a Secret of that name holds."""
+    return secret_name.removeprefix(token_secret(""))
+
+
+def _number(text: str | None) -> float:
+    return float(text) if text and text.isdecimal() else 0.0
 
 
 def _encoded(text: str) -> str:

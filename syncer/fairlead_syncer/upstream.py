@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 
 from fairlead_api import JsonObject
+from fairlead_api.errors import Conflict
 from fairlead_machinery.client import Client, Gvr
 from fairlead_syncer.target import Key, SyncTarget
 
@@ -45,6 +46,28 @@ class Upstream:
         """Say that nothing of ours is left of a removed object."""
         path = f"/clusters/{key.cluster}{gvr.path(key.namespace, key.name)}"
         await self._syncer.request("DELETE", path, {"uid": uid})
+
+    async def check(self, gvr: Gvr, key: Key, view: JsonObject) -> None:
+        """
+        Make sure that a view is what upstream says at this very moment; the last question before anything is deleted.
+
+        Asked as a write, which no cache and no stale replica answers.
+
+        Raises:
+            Conflict, NotFound: It is not: what follows from it must not be done.
+        """
+        metadata = view["metadata"]
+        query = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"], "dryRun": "All"}
+        path = f"/clusters/{key.cluster}{gvr.path(key.namespace, key.name)}"
+        answer = (await self._syncer.request("DELETE", path, query)).json()
+        if answer.get("status") != "Success" or (answer.get("details") or {}).get("uid") != metadata["uid"]:
+            raise Conflict("upstream did not say that this is so")
+
+    async def shown_pods(self, cluster: str, namespace: str) -> list[str]:
+        """Return the downstream names of the Pods that this target shows in a namespace."""
+        path = f"/clusters/{cluster}/api/v1/namespaces/{namespace}/pods"
+        names: list[str] = (await self._upsyncer.request("GET", path)).json()["pods"]
+        return names
 
     async def mint(self, cluster: str, namespace: str, account: str, expiration_s: int) -> JsonObject:
         """Return a TokenRequest's status: ``token`` and ``expirationTimestamp``."""

@@ -10,6 +10,8 @@ ROOT_CA = "kube-root-ca.crt"
 _DOWN = {("", "configmaps", ROOT_CA): "kcp-root-ca.crt"}
 _UP = {(group, resource, down): up for (group, resource, up), down in _DOWN.items()}
 
+_TOKEN_SECRET = "kcp-token-"
+
 
 class ReservedName(ValueError):
     """A user's object has the name that another of their objects takes downstream; it cannot be synced."""
@@ -20,10 +22,15 @@ def downstream_name(group: str, resource: str, name: str) -> str:
     Return the name an upstream object gets in the cluster.
 
     Raises:
-        ReservedName: Two upstream names would meet downstream (attack S69: ``kcp-root-ca.crt``).
+        ReservedName: Two upstream names would meet downstream (attack S69: ``kcp-root-ca.crt``), or one would be
+            that of a pod's token.
     """
     if (group, resource, name) in _UP:
         raise ReservedName(f"the name {name!r} is taken in the cluster by {_UP[group, resource, name]!r}; rename it")
+    if (group, resource) == ("", "secrets") and is_token_secret(name):
+        raise ReservedName(
+            f"names that begin with {_TOKEN_SECRET!r} are taken in the cluster by pods' tokens; rename it"
+        )
     return _DOWN.get((group, resource, name), name)
 
 
@@ -34,4 +41,9 @@ def upstream_name(group: str, resource: str, name: str) -> str:
 
 def token_secret(service_account: str) -> str:
     """Return the downstream Secret that holds a service account's workspace token; stable over rotation."""
-    return f"kcp-token-{service_account}"
+    return _TOKEN_SECRET + service_account
+
+
+def is_token_secret(name: str) -> bool:
+    """Tell whether a downstream Secret of that name would hold a token."""
+    return name.startswith(_TOKEN_SECRET)

@@ -65,10 +65,10 @@ def travelling_body(group: str, resource: str, obj: JsonObject) -> JsonObject:
     dropped = _SPEC.get((group, resource))
     if dropped and isinstance(body.get("spec"), dict):
         body["spec"] = {key: value for key, value in body["spec"].items() if key not in dropped}
-    if (group, resource) == ("", "services") and body.get("spec", {}).get("ports"):
-        # A headless Service says so with clusterIP None, which is the user's choice and not an allocation.
-        if obj["spec"].get("clusterIP") == "None":
-            body["spec"]["clusterIP"] = "None"
+    # A headless Service says so with clusterIP None, which is the user's choice and not an allocation.
+    if (group, resource) == ("", "services") and (obj.get("spec") or {}).get("clusterIP") == "None":
+        body["spec"]["clusterIP"] = "None"
+    if (group, resource) == ("", "services") and (body.get("spec") or {}).get("ports"):
         body["spec"]["ports"] = [
             {key: value for key, value in port.items() if key != "nodePort"} for port in body["spec"]["ports"]
         ]

@@ -24,6 +24,9 @@ KEY_LABEL = "internal.workload.kcp.io/key"
 INTERVAL_S = 20
 """How often agents are asked to send a heartbeat; kcp's."""
 _CHECK_S = 1.0
+_MOST_APIS = 5000
+_CONDITION_FIELDS = frozenset({"status", "severity", "reason", "message"})
+_STATES = frozenset({"True", "False", "Unknown"})
 _DEFAULT_EXPORTS = ({"path": "root:compute", "export": "kubernetes"},)
 
 ExportedResources = Callable[[str, str], Any]
@@ -97,7 +100,8 @@ class SyncTargetReports:
             return obj
 
         await self._modify(target, change)
-        return {"intervalSeconds": INTERVAL_S, "serverTime": now}
+        pod_security = (target.get("spec") or {}).get("podSecurity") or "baseline"
+        return {"intervalSeconds": INTERVAL_S, "serverTime": now, "podSecurity": pod_security}
 
     async def run(self) -> None:
         """Write the transitions that come by time alone, for ever."""
@@ -179,6 +183,23 @@ def _checked(body: JsonObject) -> JsonObject:
     for name, value in body.items():
         if name not in types or not isinstance(value, types[name]):
             raise BadRequest(f"heartbeat field {name!r} is unknown or has the wrong type")
-    if not all(isinstance(api, dict) and isinstance(api.get("resource"), str) for api in body.get("apis", ())):
-        raise BadRequest("heartbeat apis must be a list of {group, resource, versions}")
+    if len(body.get("apis", ())) > _MOST_APIS or not all(_is_api(api) for api in body.get("apis", ())):
+        raise BadRequest(f"heartbeat apis must be a list of at most {_MOST_APIS} {{group, resource, versions}}")
+    for name in ("properties", "authorized"):
+        if not all(isinstance(value, str) for value in body.get(name, {}).values()):
+            raise BadRequest(f"heartbeat {name} must map text to text")
+    if "authorized" in body and (
+        not set(body["authorized"]) <= _CONDITION_FIELDS or body["authorized"].get("status") not in _STATES
+    ):
+        raise BadRequest("heartbeat authorized must be {status, severity, reason, message}")
     return body
+
+
+def _is_api(api: object) -> bool:
+    return (
+        isinstance(api, dict)
+        and isinstance(api.get("resource"), str)
+        and isinstance(api.get("group", ""), str)
+        and isinstance(api.get("versions", []), list)
+        and all(isinstance(version, str) for version in api.get("versions", []))
+    )

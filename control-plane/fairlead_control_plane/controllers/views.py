@@ -7,10 +7,12 @@ says, also after a restart. Rows are written in slices, each guarded by the Assi
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Protocol
 
 from fairlead_api import JsonObject
+from fairlead_api.errors import NotFound
 from fairlead_control_plane.controllers.departed import departed, purge
 from fairlead_control_plane.controllers.runner import Key
 from fairlead_control_plane.kinds import encoding, keys
@@ -49,6 +51,7 @@ class ViewController:
     Keeps rows and Assignments true to each other (see :class:`fairlead_control_plane.controllers.runner.Controller`).
 
     Args:
+        drop: Drops a row and lets the status users see follow.
         now: RFC 3339 time, for tombstones.
         clock_s: Monotonic seconds, to pause between looks at one namespace.
     """
@@ -63,10 +66,12 @@ class ViewController:
         targets: TargetIndex,
         assignments: Assignments,
         *,
+        drop: Callable[[Row], Awaitable[None]],
         now: Callable[[], str],
         clock_s: Callable[[], float],
     ) -> None:
         self._store = store
+        self._drop = drop
         self._registry = registry
         self._catalog = catalog
         self._targets = targets
@@ -84,7 +89,9 @@ class ViewController:
         if event.key.startswith(self._prefix):
             key = keys.parse_key(event.key)
             return [(_NAMESPACE, key.cluster, key.name)]
-        if event.key.startswith(self._targets.prefix) and _apis(event.row) != _apis(event.previous):
+        if event.key.startswith(self._targets.prefix) and (
+            event.row is None or _apis(event.row) != _apis(event.previous)
+        ):
             row = event.row or event.previous
             return [] if row is None else [(_TARGET, encoding.decode(row)["metadata"]["uid"])]
         return []
@@ -114,7 +121,8 @@ class ViewController:
     async def _reconcile_target(self, uid: str) -> None:
         """Fill all namespaces of a target whose APIs changed; forget one that is gone."""
         if self._targets.get(uid) is None:
-            await purge(self._store, uid)
+            await purge(self._store, self._catalog, uid, self._drop)
+            await self._free(uid)
             return
         found = await self._store.range(self._prefix, prefix_end(self._prefix))
         for row in found.rows:
@@ -122,6 +130,22 @@ class ViewController:
             assignment = parse(obj, Compare(row.key, row.mod_revision))
             if uid in assignment.states:
                 await self._fill_namespace(keys.parse_key(row.key).cluster, obj["metadata"]["name"], assignment)
+
+    async def _free(self, uid: str) -> None:
+        """Take a target that is no more out of every Assignment, so that nothing waits for its word."""
+
+        def without(obj: JsonObject) -> JsonObject | None:
+            targets = obj["spec"].get("targets") or []
+            obj["spec"]["targets"] = [target for target in targets if target["uid"] != uid]
+            return obj if len(obj["spec"]["targets"]) != len(targets) else None
+
+        found = await self._store.range(self._prefix, prefix_end(self._prefix))
+        for row in found.rows:
+            obj = encoding.decode(row)
+            if uid in parse(obj, Compare(row.key, row.mod_revision)).states:
+                key = keys.parse_key(row.key)
+                with suppress(NotFound):
+                    await self._registry.modify(self._assignments.resource, key.cluster, "", key.name, without)
 
     async def _reconcile_namespace(self, cluster: str, namespace: str) -> bool:
         """Make the rows of a namespace what its Assignment says, then write its status; False when it has none."""

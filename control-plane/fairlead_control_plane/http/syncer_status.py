@@ -13,7 +13,7 @@ from fairlead_control_plane.kinds.change import Effect
 from fairlead_control_plane.kinds.keys import ObjectKey, parse_key
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.registry.registry import Registry
-from fairlead_control_plane.store.contract import CompareFailed, Row, Store
+from fairlead_control_plane.store.contract import Compare, CompareFailed, Delete, Row, Store
 from fairlead_control_plane.views import reports, rows
 from fairlead_control_plane.views.assignment import Assignments
 
@@ -60,11 +60,45 @@ class StatusWriter:
                 row = await self.store.get(row.key)
         raise Conflict("the view keeps changing; report again")
 
+    async def drop(self, row: Row) -> None:
+        """
+        Drop a row for good, and let the status users see be that of the targets that are left.
+
+        Raises:
+            CompareFailed, Conflict: The row or what it stands for changed meanwhile.
+        """
+        key = parse_key(rows.split_key(row.key)[1])
+        view = rows.decode(row)
+        effect = Effect([Delete(row.key)], [Compare(row.key, row.mod_revision)])
+        obj = await self._upstream(key, view)
+        resource = await self._resource(key)
+        if obj is not None and resource is not None and obj.get("status"):
+            status = await self._left(row, key, obj)
+            if status is not None and status != obj["status"]:
+                await self._write_status(resource, key, status, effect)
+                return
+        await self.store.commit(effect.operations, effect.compares)
+
+    async def _left(self, row: Row, key: ObjectKey, obj: JsonObject) -> JsonObject | None:
+        """Return what users see without one target; None when those that are left have said nothing yet."""
+        assignment = await self.assignments.get(key.cluster, key.namespace)
+        object_key = rows.split_key(row.key)[1]
+        found = await reports.others(self.store, row.key, assignment)
+        views = {uid: rows.decode(other) for uid, other in found.items()}
+        if any(view.state == rows.SYNC for view in views.values()):
+            return reports.upstream_status(object_key, views, assignment, obj["metadata"].get("generation") or 0)
+        return reports.status_of_nobody(object_key, obj)
+
+    async def _resource(self, key: ObjectKey) -> Resource | None:
+        """Return the resource a key is of; None when the workspace has bound another of that name since."""
+        found = await self.catalog.lookup(key.cluster, key.group, key.plural)
+        return found if found is not None and found.identity == key.identity else None
+
     async def _store_report(self, row: Row, view: rows.View, before: rows.View | None) -> JsonObject:
         key = parse_key(rows.split_key(row.key)[1])
         put, compare = reports.row_write(row, view)
         effect = Effect([put], [compare])
-        resource = await self.catalog.lookup(key.cluster, key.group, key.plural)
+        resource = await self._resource(key)
         obj = await self._upstream(key, view)
         status = None
         if obj is not None and resource is not None and view.state == rows.SYNC:

@@ -7,6 +7,7 @@ the agent has confirmed. One object that cannot be shown is left out and reporte
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,9 +15,19 @@ import orjson
 import structlog
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import BadRequest, Conflict, Expired, Forbidden, MethodNotAllowed, NotFound
+from fairlead_api.errors import (
+    BadRequest,
+    Cause,
+    Conflict,
+    Expired,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    RequestTooLarge,
+)
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.auth import agents
+from fairlead_control_plane.controllers.departed import hide_pods
 from fairlead_control_plane.controllers.synctargets import SyncTargetReports
 from fairlead_control_plane.http.agent_door import AgentDoor
 from fairlead_control_plane.http.syncer_routes import Route, parse_route
@@ -26,9 +37,7 @@ from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.store.contract import (
     Compacted,
-    Compare,
     CompareFailed,
-    Delete,
     Event,
     Row,
     Store,
@@ -36,11 +45,16 @@ from fairlead_control_plane.store.contract import (
 )
 from fairlead_control_plane.views import build, rows
 from fairlead_control_plane.views.targets import TargetIndex
-from fairlead_control_plane.watch.hub import Hub
+from fairlead_control_plane.watch.hub import Delivery, Hub
 from fairlead_machinery.web import Request, Response, json_response
 
 _log = structlog.get_logger()
-_DEFAULT_PAGE = 500
+_DEFAULT_PAGE, _LARGEST_PAGE = 500, 5000
+_LONGEST_WATCH_S = 3600
+_BOOKMARK_S = 15.0
+MAX_REPORT_BYTES = 1536 * 1024
+"""What the store takes as one value; a status of more is none that a cluster would keep."""
+_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +110,8 @@ class SyncerWorkspace:
             or target["metadata"]["name"] != route.name
             or self.targets.cluster_of(target) != route.cluster
         ):
-            raise Forbidden(f"SyncTarget {route.name} with uid {route.uid} is not registered here")
+            message = f"SyncTarget {route.name} with uid {route.uid} is not registered here"
+            raise Forbidden(message, causes=[Cause("SyncTargetGone", message)])
         return target
 
     async def authorize(self, user: User, route: Route, target: JsonObject) -> None:
@@ -139,14 +154,15 @@ class SyncerWorkspace:
         if info.cluster == "*":
             raise MethodNotAllowed("only list and watch work across all logical clusters")
         row = await self._row(info, target)
-        if info.verb == "get" and row is not None:
-            shown = await build.view_object(self.store, row, self._key(target))
-            if shown is not None:
-                return json_response(shown)
+        if info.verb == "get" and not info.subresource:
+            shown = None if row is None else await build.view_object(self.store, row, self._key(target))
+            if shown is None:
+                raise NotFound(f'{info.resource} "{info.name}" not found')
+            return json_response(shown)
         if info.verb == "update" and info.subresource == "status":
-            return json_response(await self.statuses.report(target, row, await json_body(request)))
-        if info.verb == "delete":
-            return await self._confirm(row, request)
+            return json_response(await self.statuses.report(target, row, await json_body(request, MAX_REPORT_BYTES)))
+        if info.verb == "delete" and not info.subresource:
+            return await self._confirm(info, target, row, request)
         if row is None:
             raise NotFound(f'{info.resource} "{info.name}" not found')
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
@@ -166,11 +182,11 @@ class SyncerWorkspace:
     async def _list(self, info: RequestInfo, target: JsonObject, request: Request) -> Response:
         """List a page of one snapshot; the continue token is the revision and the last key."""
         prefix = rows.target_prefix(target["metadata"]["uid"], info.group, info.resource)
-        limit = int(request.query.get("limit") or _DEFAULT_PAGE)
+        limit = min(_number(request, "limit") or _DEFAULT_PAGE, _LARGEST_PAGE)
         revision, start = 0, prefix
         if request.query.get("continue"):
             text, _, last = request.query["continue"].partition(":")
-            if not text.isdecimal() or not last.startswith(prefix):
+            if not _is_number(text) or not last.startswith(prefix) or await self._is_future(int(text)):
                 raise BadRequest("continue token not valid for this list")
             revision, start = int(text), last + "\0"
         try:
@@ -183,22 +199,52 @@ class SyncerWorkspace:
             metadata["continue"] = f"{found.revision}:{found.rows[-1].key}"
         return json_response({"apiVersion": "v1", "kind": "List", "metadata": metadata, "items": items})
 
-    async def _watch(self, info: RequestInfo, target: JsonObject, request: Request) -> Response:
-        after = int(request.query.get("resourceVersion") or self.hub.revision)
-        prefix = rows.target_prefix(target["metadata"]["uid"], info.group, info.resource)
-        return Response(stream=self._stream(prefix, after, target, info.cluster))
+    async def _is_future(self, revision: int) -> bool:
+        return revision > self.store.revision and revision > await self.store.current_revision()
 
-    async def _stream(self, prefix: str, after: int, target: JsonObject, cluster: str) -> AsyncIterator[bytes]:
-        # An agent is cut off when its SyncTarget is replaced or its key changed: checked with every batch.
+    async def _watch(self, info: RequestInfo, target: JsonObject, request: Request) -> Response:
+        after = _number(request, "resourceVersion") or self.hub.revision
+        if await self._is_future(after):
+            raise Expired("too large resource version")  # of another store: this one was restored, or it is forged
+        timeout_s = min(_number(request, "timeoutSeconds") or _LONGEST_WATCH_S, _LONGEST_WATCH_S)
+        prefix = rows.target_prefix(target["metadata"]["uid"], info.group, info.resource)
+        return Response(stream=self._stream(prefix, after, target, info, float(timeout_s)))
+
+    async def _stream(
+        self, prefix: str, after: int, target: JsonObject, info: RequestInfo, timeout_s: float
+    ) -> AsyncIterator[bytes]:
+        """Follow rows until the time is over, the SyncTarget is gone or replaced, or another key was pinned to it."""
+        found: list[Event] = []
+
+        def note(delivery: Delivery) -> bytes:
+            found.append(delivery.event)
+            return b"."
+
+        uid, key = target["metadata"]["uid"], agents.pinned_key(target)
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + timeout_s
+        subscription = self.hub.watch(prefix, after=after, frame=note, key=object(), limit_bytes=1 << 40)
+
+        def end_if_replaced() -> None:
+            now = self.targets.get(uid)
+            if now is None or agents.pinned_key(now) != key:
+                subscription.end()
+
+        leave = self.targets.follow(uid, end_if_replaced)
         try:
-            async for batch in self.hub.events(prefix, after=after):
-                if self.targets.get(target["metadata"]["uid"]) is None:
-                    return
-                data = await self._frames(batch, target, cluster)
-                if data:
-                    yield data
+            while not subscription.is_closed and (left_s := deadline_s - loop.time()) > 0:
+                await subscription.take(min(left_s, _BOOKMARK_S))
+                batch, found[:] = list(found), []
+                revision = self.hub.revision
+                data = await self._frames(batch, target, info.cluster)
+                if subscription.is_current and not found:
+                    data += _frame("BOOKMARK", _bookmark(info, revision))
+                yield data
         except Compacted:
             yield _frame("ERROR", Expired("too old resource version").status())
+        finally:
+            leave()
+            await subscription.close()
 
     async def _frames(self, batch: Sequence[Event], target: JsonObject, cluster: str) -> bytes:
         frames = []
@@ -225,18 +271,37 @@ class SyncerWorkspace:
             _log.exception("view cannot be shown", key=row.key)
             return None
 
-    async def _confirm(self, row: Row | None, request: Request) -> Response:
-        """Drop a tombstone whose object the agent has removed; once it is gone the answer is the same."""
+    async def _confirm(self, info: RequestInfo, target: JsonObject, row: Row | None, request: Request) -> Response:
+        """
+        Drop a tombstone whose object the agent has removed; once it is gone the answer is the same.
+
+        With ``dryRun=All`` nothing is dropped: it says whether the view the agent goes by, named by uid and
+        resourceVersion, is the one there is now. Agents ask so before they delete anything.
+        """
+        uid = request.query.get("uid", "")
+        if request.query.get("dryRun"):
+            version = request.query.get("resourceVersion")
+            if row is None or rows.decode(row).uid != uid or str(row.mod_revision) != version:
+                raise Conflict("the view changed meanwhile; read it again")
+            return _success(uid)
         if row is None:
-            return json_response({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
+            return _success(uid)
         view = rows.decode(row)
-        if view.state != rows.REMOVED or view.uid != request.query.get("uid"):
+        if view.state != rows.REMOVED or view.uid != uid:
             raise Conflict("the object must still run here: there is no removal of that uid to confirm")
         try:
-            await self.store.commit([Delete(row.key)], [Compare(row.key, row.mod_revision)])
+            if (info.group, info.resource) == ("", "namespaces"):
+                await self.hide_pods(info, target)
+            await self.statuses.drop(row)
         except CompareFailed as error:
             raise Conflict("the view changed meanwhile; read it again") from error
-        return json_response({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
+        return _success(uid)
+
+    async def hide_pods(self, info: RequestInfo, target: JsonObject) -> None:
+        """Take away the Pods a target shows in a namespace that has left it."""
+        pods = await self.catalog.lookup(info.cluster, "", "pods")
+        if pods is not None:
+            await hide_pods(self.store, pods, target["metadata"]["uid"], info.cluster, info.name)
 
     async def _token(self, info: RequestInfo, target: JsonObject, request: Request) -> Response:
         """Mint a workspace token for pods of an assigned namespace (S80: bound, short, for this target's use)."""
@@ -252,9 +317,11 @@ class SyncerWorkspace:
         return str((target["metadata"].get("labels") or {}).get("internal.workload.kcp.io/key", ""))
 
 
-async def json_body(request: Request) -> JsonObject:
+async def json_body(request: Request, limit_bytes: int = MAX_REPORT_BYTES) -> JsonObject:
     """Return the JSON object in a body; ``{}`` when it is empty."""
     raw = await request.body()
+    if len(raw) > limit_bytes:
+        raise RequestTooLarge(f"the body is {len(raw)} bytes long; the limit is {limit_bytes}")
     try:
         body = orjson.loads(raw) if raw else {}
     except orjson.JSONDecodeError as error:
@@ -262,6 +329,28 @@ async def json_body(request: Request) -> JsonObject:
     if not isinstance(body, dict):
         raise BadRequest("the body must be a JSON object")
     return body
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+
+
+def _number(request: Request, name: str) -> int:
+    """Return a query parameter that is a number of at least 0; 0 when it is not given."""
+    text = request.query.get(name) or "0"
+    if not _is_number(text):
+        raise BadRequest(f"invalid {name}: {text[:40]!r} is no number")
+    return int(text)
+
+
+def _success(uid: str) -> Response:
+    body: JsonObject = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    return json_response({**body, "details": {"uid": uid}})
+
+
+def _bookmark(info: RequestInfo, revision: int) -> JsonObject:
+    version = f"{info.group}/{info.version}" if info.group else info.version
+    return {"kind": "Bookmark", "apiVersion": version, "metadata": {"resourceVersion": str(revision)}}
 
 
 def _frame(kind: str, obj: JsonObject) -> bytes:

@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from fairlead_api import JsonObject
 from fairlead_api.errors import BadRequest, Conflict, Forbidden, MethodNotAllowed, NotFound
 from fairlead_api.request import RequestInfo, User
-from fairlead_api.validation import dns1123_subdomain
+from fairlead_api.validation import dns1123_subdomain, label_value, qualified_name
+from fairlead_control_plane.controllers.departed import ORIGIN
 from fairlead_control_plane.http.syncer_routes import parse_route
 from fairlead_control_plane.http.syncer_view import SyncerWorkspace, json_body
 from fairlead_control_plane.kinds import encoding, keys
 from fairlead_control_plane.kinds.record import Resource
-from fairlead_control_plane.store.contract import Compare, CompareFailed, Delete, Operation, Put, Row
+from fairlead_control_plane.store.contract import Compare, CompareFailed, Delete, Operation, Put, Row, prefix_end
 from fairlead_control_plane.views import rows
 from fairlead_control_plane.views.build import STATE_LABEL
 from fairlead_machinery.web import Request, Response, json_response
 from fairlead_transforms.strip import travelling_metadata
 
-ORIGIN = "internal.workload.kcp.io/origin"
-"""Label on an upsynced object: uid of the SyncTarget it came from, fixed at creation."""
 _TRIES = 5
+_LONGEST_TEXT = 64
 _SUCCESS: JsonObject = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
 
 
@@ -51,30 +51,44 @@ class UpsyncerWorkspace:
         info = route.info
         if info is None or (info.group, info.resource, info.subresource) != ("", "pods", ""):
             raise NotFound("only pods come up")
-        if not info.name or not info.namespace or info.cluster == "*":
+        if not info.namespace or info.cluster == "*":
             raise MethodNotAllowed("name one pod of one namespace of one logical cluster")
-        resource = await self._pods(info, target)
+        resource, held = await self._pods(info, target)
+        if info.verb == "list":
+            return json_response({"pods": await self._shown(resource, info, target)})
         if info.verb == "update":
-            return json_response(await self._show(resource, info, target, await json_body(request)))
+            return json_response(await self._show(resource, held, info, target, await json_body(request)))
         if info.verb == "delete":
             await self._hide(resource, info, target)
             return json_response(_SUCCESS)
         raise MethodNotAllowed("pods come up by PUT and go by DELETE")
 
-    async def _pods(self, info: RequestInfo, target: JsonObject) -> Resource:
-        """Return the workspace's Pods, if the namespace is this target's (leaving counts: its last Pods go too)."""
+    async def _pods(self, info: RequestInfo, target: JsonObject) -> tuple[Resource, Compare]:
+        """
+        Return the workspace's Pods, if the namespace is this target's (leaving counts: its last Pods go too).
+
+        The compare holds for as long as it is: a Pod that comes up after the namespace's end would stay for ever.
+        """
         store, uid = self.syncer.store, target["metadata"]["uid"]
-        if await store.get(rows.namespace_row_key(uid, info.cluster, info.namespace)) is None:
+        row = await store.get(rows.namespace_row_key(uid, info.cluster, info.namespace))
+        if row is None:
             raise Forbidden(f"namespace {info.namespace} is not assigned to this target")
         resource = await self.syncer.catalog.lookup(info.cluster, "", "pods")
         if resource is None:
             raise NotFound("the workspace has not bound pods")
-        return resource
+        return resource, Compare(row.key, row.mod_revision)
 
-    async def _show(self, resource: Resource, info: RequestInfo, target: JsonObject, body: JsonObject) -> JsonObject:
-        pod = body.get("pod")
-        if not isinstance(pod, dict) or not isinstance(pod.get("metadata"), dict):
-            raise BadRequest("the body must hold pod, and owner ({group, resource, name}) where it has one")
+    async def _shown(self, resource: Resource, info: RequestInfo, target: JsonObject) -> list[str]:
+        """Return the names, as its cluster has them, of the Pods a target shows in a namespace."""
+        prefix = keys.range_prefix(resource, info.cluster, info.namespace)
+        found = (await self.syncer.store.range(prefix, prefix_end(prefix))).rows
+        own = [row for row in found if _origin(row) == target["metadata"]["uid"]]
+        return [keys.parse_key(row.key).name.removesuffix(_suffix(target)) for row in own]
+
+    async def _show(
+        self, resource: Resource, held: Compare, info: RequestInfo, target: JsonObject, body: JsonObject
+    ) -> JsonObject:
+        pod = checked_pod(body.get("pod"))
         if dns1123_subdomain(info.name):
             raise BadRequest(f"{info.name!r} is no name for a pod")
         owner = await self._owner(info, body.get("owner"))
@@ -85,8 +99,14 @@ class UpsyncerWorkspace:
             if row is not None and row.value == value:
                 return {"metadata": {"resourceVersion": str(row.mod_revision)}}
             try:
-                revision = await self._commit(Put(key, value), row)
+                if row is not None and encoding.decode(row)["metadata"]["uid"] != made["metadata"]["uid"]:
+                    await self._commit(
+                        Delete(key), row
+                    )  # another Pod of that name: who watches must see the end of one
+                    row = None
+                revision = await self._commit(Put(key, value), row, held)
             except CompareFailed:
+                _, held = await self._pods(info, target)
                 continue
             return {"metadata": {"resourceVersion": str(revision)}}
         raise Conflict("the pod keeps changing; send it again")
@@ -103,19 +123,30 @@ class UpsyncerWorkspace:
             return
         raise Conflict("the pod keeps changing; delete it again")
 
-    async def _commit(self, operation: Operation, row: Row | None) -> int:
+    async def _commit(self, operation: Operation, row: Row | None, *held: Compare) -> int:
         compare = Compare(operation.key, 0 if row is None else row.mod_revision)
-        return await self.syncer.store.commit([operation], [compare])
+        return await self.syncer.store.commit([operation], [compare, *held])
 
     async def _place(self, resource: Resource, info: RequestInfo, target: JsonObject) -> tuple[str, Row | None]:
-        """Return where this target's Pod lies: under its own name, or a suffixed one when another target has that."""
+        """
+        Return where this target's Pod lies: under its own name, or a suffixed one when another has that.
+
+        A Pod that began under the suffixed name keeps it, also when the other one has gone.
+        """
+        uid = target["metadata"]["uid"]
         key = keys.object_key(resource, info.cluster, info.namespace, info.name)
         row = await self.syncer.store.get(key)
-        if row is None or _origin(row) == target["metadata"]["uid"]:
+        if row is not None and _origin(row) == uid:
             return key, row
-        suffixed = f"{info.name}-{target['metadata']['uid'][:8]}"
-        key = keys.object_key(resource, info.cluster, info.namespace, suffixed)
-        return key, await self.syncer.store.get(key)
+        suffixed = keys.object_key(resource, info.cluster, info.namespace, info.name + _suffix(target))
+        other = await self.syncer.store.get(suffixed)
+        if other is not None and _origin(other) == uid:
+            return suffixed, other
+        if row is None:
+            return key, None
+        if other is not None:
+            raise Conflict(f"pods {info.name!r} and {info.name + _suffix(target)!r} are both another's")
+        return suffixed, None
 
     async def _owner(self, info: RequestInfo, owner: object) -> list[JsonObject]:
         """Turn what a Pod belongs to into a reference to the workspace's own object, when that exists."""
@@ -146,7 +177,7 @@ class UpsyncerWorkspace:
         metadata = travelling_metadata(given)
         metadata["name"] = keys.parse_key(key).name
         metadata["namespace"] = info.namespace
-        metadata["uid"] = str(given.get("uid") or old.get("uid"))
+        metadata["uid"] = given["uid"]
         metadata["creationTimestamp"] = given.get("creationTimestamp") or old.get("creationTimestamp") or self.now()
         if given.get("deletionTimestamp"):
             metadata["deletionTimestamp"] = given["deletionTimestamp"]
@@ -158,6 +189,41 @@ class UpsyncerWorkspace:
             metadata["ownerReferences"] = owner
         spec, status = pod.get("spec") or {}, pod.get("status") or {}
         return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status}
+
+
+def checked_pod(pod: object) -> JsonObject:
+    """
+    Return a Pod an agent sent, found to have the types that are read here.
+
+    Raises:
+        BadRequest: It has not.
+    """
+    if not isinstance(pod, dict) or not isinstance(pod.get("metadata"), dict):
+        raise BadRequest("the body must hold pod, and owner ({group, resource, name}) where it has one")
+    for field in ("spec", "status"):
+        if not isinstance(pod.get(field), dict | None):
+            raise BadRequest(f"pod.{field} must be an object")
+    metadata = pod["metadata"]
+    for field in ("uid", "creationTimestamp", "deletionTimestamp"):
+        if not isinstance(metadata.get(field), str | None) or len(metadata.get(field) or "") > _LONGEST_TEXT:
+            raise BadRequest(f"pod.metadata.{field} must be a short text")
+    if not metadata.get("uid"):
+        raise BadRequest("pod.metadata.uid is missing")
+    for field in ("labels", "annotations"):
+        _check_marks(field, metadata.get(field) or {})
+    return pod
+
+
+def _check_marks(field: str, values: object) -> None:
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise BadRequest(f"pod.metadata.{field} must map text to text")
+    for key, value in values.items():
+        if qualified_name(key.lower()) or (field == "labels" and label_value(value)):
+            raise BadRequest(f"pod.metadata.{field} has an invalid entry {key[:80]!r}")
+
+
+def _suffix(target: JsonObject) -> str:
+    return f"-{target['metadata']['uid'][:8]}"
 
 
 def _origin(row: Row) -> str:

@@ -144,7 +144,14 @@ def build(compute: Compute, around: Surroundings, key: ec.EllipticCurvePrivateKe
         store, around.hub, around.catalog, targets, door, reports, statuses, may, around.mint
     )  # fmt: skip
     controller = ViewController(
-        store, around.registry, around.catalog, targets, compute.assignments, now=_now, clock_s=time.monotonic
+        store,
+        around.registry,
+        around.catalog,
+        targets,
+        compute.assignments,
+        drop=statuses.drop,
+        now=_now,
+        clock_s=time.monotonic,
     )
     virtual: dict[str, VirtualWorkspace] = {"syncer": syncer, "upsyncer": UpsyncerWorkspace(syncer, _now)}
     return ComputeParts(tokens, targets, virtual, controller, [reports.run])

@@ -11,6 +11,8 @@ from fairlead_control_plane.views import rows
 CAUSE = "internal.workload.kcp.io/cause"
 DOWNSTREAM_UID = "internal.workload.kcp.io/downstream-uid"
 HASH = "internal.workload.kcp.io/spec-hash"
+ROW = "internal.workload.kcp.io/row"
+"""Names the row a view stands for: its first revision. One that was confirmed and made again has another."""
 STATE_LABEL = "state.workload.kcp.io/"
 
 
@@ -41,7 +43,7 @@ def assigned(obj: JsonObject, view: rows.View, row: Row, target_key: str) -> Jso
     for field in ("finalizers", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "ownerReferences"):
         metadata.pop(field, None)
     metadata["labels"] = {**metadata.get("labels", {}), STATE_LABEL + target_key: "Sync"}
-    metadata["annotations"] = {**metadata.get("annotations", {}), **_marks(view)}
+    metadata["annotations"] = {**metadata.get("annotations", {}), **_marks(view, row)}
     if view.replicas is not None:
         obj["spec"]["replicas"] = view.replicas
     obj["status"] = view.status or {}
@@ -58,15 +60,15 @@ def tombstone(view: rows.View, row: Row, object_key: str) -> JsonObject:
         "uid": view.uid,
         "resourceVersion": str(row.mod_revision),
         "deletionTimestamp": view.since,
-        "annotations": {"kcp.io/cluster": key.cluster, CAUSE: view.cause, **_marks(view)},
+        "annotations": {"kcp.io/cluster": key.cluster, CAUSE: view.cause, **_marks(view, row)},
     }
     if key.namespace:
         metadata["namespace"] = key.namespace
     return {"apiVersion": view.api_version, "kind": view.kind, "metadata": metadata}
 
 
-def _marks(view: rows.View) -> dict[str, str]:
-    marks = {HASH: view.hash}
+def _marks(view: rows.View, row: Row) -> dict[str, str]:
+    marks = {HASH: view.hash, ROW: str(row.create_revision)}
     if view.downstream_uid:
         marks[DOWNSTREAM_UID] = view.downstream_uid
     return marks

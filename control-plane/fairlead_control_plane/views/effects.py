@@ -171,6 +171,8 @@ class AssignmentEffects:
             row = await self._own_row(uid, change)
             if uid not in states:
                 await self._refuse_if_held(uid, change, gone=change.new is None)
+            if row is None and self._targets.get(uid) is None:
+                continue  # a SyncTarget that is no more: nobody would ever confirm the row
             after = self._namespace_view(change, states.get(uid), None if row is None else rows.decode(row))
             if after is not None:
                 operations.append(Put(rows.namespace_row_key(uid, change.cluster, change.name), after.encode()))

@@ -44,6 +44,8 @@ def count(uid: str, found: NamespaceRows) -> JsonObject:
     live = [(row, view) for row, view in views if view.state == rows.SYNC]
     applied = [pair for pair in live if _is_applied(pair[1])]
     blocked = [_blocked(row, view) for row, view in views if view.report.get("synced") is False]
+    if found.own is not None and (own := rows.decode(found.own)).report.get("synced") is False:
+        blocked.insert(0, _blocked(found.own, own))
     return {
         "uid": uid,
         "objects": len(live),

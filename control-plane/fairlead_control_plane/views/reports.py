@@ -56,7 +56,8 @@ def accept(row: Row | None, uid: str, status: JsonObject | None, report: JsonObj
             raise BadRequest(f"report field {name!r} is unknown or has the wrong type")
     observed = view.observed
     if report.get("observedGeneration", 0) >= report.get("downstreamGeneration", 0):
-        observed = max(observed, report.get("appliedGeneration", 0))
+        # What an agent claims to have applied is never later than what it was told to.
+        observed = max(observed, min(report.get("appliedGeneration", 0), view.generation))
     # What a report does not repeat still holds: a failed apply does not make the object downstream unmade.
     merged = {name: value for name, value in view.report.items() if name != "replaces"} | report
     return replace(view, status=view.status if status is None else status, observed=observed, report=merged)
@@ -96,6 +97,26 @@ def upstream_status(
 def _carries(view: rows.View, generation: int) -> bool:
     wanted = view.replicas if view.replicas is not None else 0
     return view.observed >= generation and ((view.status or {}).get("readyReplicas") or 0) >= wanted
+
+
+def status_of_nobody(object_key: str, obj: JsonObject) -> JsonObject:
+    """
+    Return the status of an object that no target runs any more: what a cluster with nothing running shows.
+
+    Counts of zero are left out, as Kubernetes does; kinds without counts have no status.
+    """
+    key = parse_key(object_key)
+    if (key.group, key.plural) == ("", "services"):
+        return {"loadBalancer": {}}
+    if key.group != "apps":
+        return {}
+    wanted = (obj.get("spec") or {}).get("replicas", 0)
+    status = {"observedGeneration": obj["metadata"].get("generation") or 0}
+    if key.plural in {"replicasets", "statefulsets"}:
+        status["replicas"] = 0
+    if key.plural == "deployments" and wanted:
+        status["unavailableReplicas"] = wanted
+    return status
 
 
 def row_write(row: Row, view: rows.View) -> tuple[Put, Compare]:

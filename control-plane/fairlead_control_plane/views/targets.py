@@ -7,7 +7,7 @@ Kept exact by the store's listeners, so that a write never sees a target as it w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import orjson
 
@@ -34,6 +34,7 @@ class TargetIndex:
         self._targets: dict[str, JsonObject] = {}
         self._keys: dict[str, str] = {}  # by object key; "" if deleted while loading, lest the load revive it
         self._loaded = False
+        self._followers: dict[str, dict[object, Callable[[], None]]] = {}
 
     async def start(self) -> None:
         """Load all SyncTargets; from then on the index follows every write before its writer hears of it."""
@@ -49,6 +50,19 @@ class TargetIndex:
     def get(self, uid: str) -> JsonObject | None:
         """Return the SyncTarget of that uid; not to be changed."""
         return self._targets.get(uid)
+
+    def follow(self, uid: str, on_change: Callable[[], None]) -> Callable[[], None]:
+        """Call ``on_change`` whenever a SyncTarget changes or goes; returns what ends that."""
+        mark = object()
+        self._followers.setdefault(uid, {})[mark] = on_change
+
+        def leave() -> None:
+            followers = self._followers.get(uid, {})
+            followers.pop(mark, None)
+            if not followers:
+                self._followers.pop(uid, None)
+
+        return leave
 
     def all(self) -> Sequence[JsonObject]:
         """Return all SyncTargets; not to be changed."""
@@ -90,11 +104,14 @@ class TargetIndex:
         del revision
         for event in events:
             if event.key.startswith(self.prefix):
+                before = self._keys.get(event.key, "")
                 self._forget(event.key)
                 if event.row is not None:
                     self._put(event.key, encoding.decode(event.row))
                 elif not self._loaded:
                     self._keys[event.key] = ""
+                for on_change in list(self._followers.get(before, {}).values()):
+                    on_change()
 
     def _put(self, key: str, obj: JsonObject) -> None:
         uid = obj["metadata"]["uid"]
