@@ -44,11 +44,20 @@ async def run(settings: Settings, *, announce: Callable[[str], None]) -> int:
             # What start-up made stays for good; looking through it at each collection would be waste.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(*_COLLECTIONS)
             _return_memory()
             await running.until(stop)
         finally:
             is_late = not await _close(stack, settings.grace_s + _MARGIN_S)
     return 1 if is_late else 0
+
+
+_COLLECTIONS = (20_000, 10, 10)
+"""
+Objects made until garbage is looked for, and how many times that until older ones are looked through as well.
+
+Python's default of 700 is less than one request makes, nearly all of which goes by counting references.
+"""
 
 
 def _return_memory() -> None:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from secrets import choice
 
 from fairlead_api import JsonObject
@@ -112,4 +113,10 @@ class Parts:
 
 def at(seconds: float) -> str:
     """Return a moment (seconds since the epoch) as RFC 3339 text in whole seconds."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _whole(int(seconds))
+
+
+@lru_cache(8)
+def _whole(seconds: int) -> str:
+    """Each write asks for the present second several times, and so do all others of that second."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
