@@ -34,6 +34,7 @@ from fairlead_schema.merging import (
 )
 from fairlead_schema.node import Node
 
+_NOTHING = "nothing"
 _BEFORE_FIRST_APPLY = "before-first-apply"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _MAX_ANNOTATIONS_BYTES = 256 * 1024
@@ -96,7 +97,7 @@ def apply(  # noqa: PLR0913 - the parts of an apply request; all but the objects
         raise BadRequest(f"failed to decode managed fields: {error}") from error
     if not managers and live is not None:
         first = Manager(_BEFORE_FIRST_APPLY, "Update", api_version, subresource)
-        managers = _updated(replace(write, manager=first), zero(schema), bare, {})
+        managers = _updated(replace(write, manager=first), _nothing(schema), bare, {})
     new, managers = _applied(write, bare, config, managers, force=force)
     if manager == "kubectl":
         new = _with_last_applied(new, config)
@@ -134,8 +135,16 @@ def update(  # noqa: PLR0913 - the parts of a write; all but the objects are key
     shape = shape_of(schema)
     writer = Manager(manager or "unknown", operation, api_version, subresource)
     write = _Write(shape, writer, api_version, now, reset_fields)
-    old = live_bare if live is not None else zero(schema)
+    old = live_bare if live is not None else _nothing(schema)
     return _join(bare, managed.capped(_updated(write, old, bare, managers)))
+
+
+def _nothing(schema: Node) -> JsonObject:
+    """Return the kind's empty object, made once: it is only ever compared with."""
+    found: JsonObject | None = schema._walks.get(_NOTHING)  # noqa: SLF001 - shared nodes share what is made of them
+    if found is None:
+        found = schema._walks[_NOTHING] = zero(schema)  # noqa: SLF001
+    return found
 
 
 def _chosen(entries: Any, live_entries: Any, subresource: str) -> Managers:
@@ -204,6 +213,8 @@ def _shifted(
     managers: Managers, comparison: Comparison, writer: Manager | None
 ) -> tuple[Managers, dict[Manager, FieldSet]]:
     """Return the owners after fields changed hands or went away, and what others lost to the writer."""
+    if not managers:
+        return {}, {}
     changed = comparison.modified.union(comparison.added)
     lost: dict[Manager, FieldSet] = {}
     found: Managers = {}

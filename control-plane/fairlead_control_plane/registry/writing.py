@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists
+from fairlead_api.errors import AlreadyExists, ApiError, ServiceUnavailable
 from fairlead_control_plane.kinds import encoding
 from fairlead_control_plane.registry import messages, metadata, preparing
 from fairlead_control_plane.registry.call import Parts, Target
@@ -72,13 +72,24 @@ async def _create_named(
     )  # fmt: skip
     new = await preparing.created(parts, place, obj, options, manage)
     for _ in range(_TRIES):
-        if await parts.store.get(place.key) is not None:
-            raise messages.already_exists(target.resource, place.name)
+        if options.dry_run:
+            await _check_free(parts, place)
         try:
             return await commit(parts, place, None, stored(place, new), old=None, dry_run=options.dry_run)
         except CompareFailed:
-            continue
+            await _check_free(parts, place)
+        except ServiceUnavailable:
+            raise  # it may have been written: what is there now may be this very object
+        except ApiError:
+            # Most creates are of new names and read nothing; but a taken one says so before anything else.
+            await _check_free(parts, place)
+            raise
     raise messages.conflict(target.resource, place.name)
+
+
+async def _check_free(parts: Parts, place: Target) -> None:
+    if await parts.store.get(place.key) is not None:
+        raise messages.already_exists(place.resource, place.name)
 
 
 async def update(
