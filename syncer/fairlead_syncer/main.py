@@ -11,11 +11,13 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from fairlead_api.errors import ApiError
 from fairlead_machinery.client import Client
 from fairlead_machinery.component import Program, TaskEnded
 from fairlead_machinery.controller import Controller
 from fairlead_machinery.kubeconfig import Credentials
 from fairlead_machinery.queue import WorkQueue
+from fairlead_machinery.transport import Unreachable
 from fairlead_syncer.down import Down
 from fairlead_syncer.feeds import Feeds
 from fairlead_syncer.heartbeat import Heartbeat
@@ -75,7 +77,7 @@ async def run(settings: AgentSettings) -> None:
         door = await program.enter(Client(replace(base, token="", token_file=""), user_agent="fairlead-syncer"))
         identity = await asyncio.to_thread(Identity, settings.state_directory, door, place, time.time)
         if settings.bootstrap_token:
-            await identity.enroll(settings.bootstrap_token)
+            await _enroll(identity, settings.bootstrap_token)
         program.spawn("token", identity.run())
         if not await _has_token(program, identity):
             return
@@ -89,6 +91,16 @@ async def run(settings: AgentSettings) -> None:
         _compose(program, target, identity, above, below, settings.pod_security)
         _log.info("syncing", sync_target=settings.sync_target_name, key=target.key)
         await _until_told(program)
+
+
+async def _enroll(identity: Identity, bootstrap: str) -> None:
+    """Enroll; an agent that had a token before is enrolled, so what is wrong now is no reason to end."""
+    try:
+        await identity.enroll(bootstrap)
+    except (ApiError, Unreachable) as error:
+        if not identity.token_file.exists():
+            raise
+        _log.warning("the bootstrap token was not taken; going on with the key there is", error=str(error))
 
 
 async def _until_told(program: Program) -> None:

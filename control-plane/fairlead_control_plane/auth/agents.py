@@ -51,8 +51,8 @@ class AgentClaims:
 
     @property
     def user(self) -> User:
-        """Return the agent as a caller."""
-        return User(USER_PREFIX + self.uid, (GROUP, "system:authenticated"), self.uid)
+        """Return the agent as a caller; not of ``system:authenticated``, whose rights are people's."""
+        return User(USER_PREFIX + self.uid, (GROUP,), self.uid)
 
 
 class AgentTokens:

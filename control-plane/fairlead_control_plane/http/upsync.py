@@ -210,7 +210,7 @@ def checked_pod(pod: object) -> JsonObject:
     if not metadata.get("uid"):
         raise BadRequest("pod.metadata.uid is missing")
     for field in ("labels", "annotations"):
-        _check_marks(field, metadata.get(field) or {})
+        _check_marks(field, {} if metadata.get(field) is None else metadata[field])
     return pod
 
 
