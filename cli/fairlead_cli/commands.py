@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -61,6 +61,11 @@ def _note_debug(context: click.Context, parameter: click.Parameter, value: bool)
     del parameter
     if value:
         context.meta[_DEBUG] = True
+
+
+def note_debug() -> None:
+    """Show errors in full from now on."""
+    click.get_current_context().meta[_DEBUG] = True
 
 
 def leading_last(arguments: Sequence[str]) -> list[str]:
@@ -157,8 +162,3 @@ def _told(ctx: click.Context, error: Exception) -> Exception:
     if failure is None:
         failure = Failure(f"unexpected {type(error).__name__}", str(error), "run it again with --debug and report this")
     return failure
-
-
-def at_workspace(server: Server, workspace: str) -> Server:
-    """Return the same server seen from another workspace."""
-    return replace(server, workspace=workspace)

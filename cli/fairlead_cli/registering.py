@@ -102,6 +102,19 @@ async def find(workspace: Client, name: str) -> JsonObject | None:
         return None
 
 
+async def get(session: Session, name: str) -> Registration:
+    """
+    Return a SyncTarget that is there.
+
+    Raises:
+        Failure: There is none; the message names what to do.
+    """
+    found = await find(session.here, name)
+    if found is None:
+        raise Failure(f'there is no cluster "{name}" in {session.place.path}', fix="kubectl fairlead cluster list")
+    return Registration(found, created=False)
+
+
 async def register(
     workspace: Client, name: str, labels: Mapping[str, str] | None, *, cluster_uid: str = "", spec: JsonObject
 ) -> Registration:
@@ -171,7 +184,7 @@ async def exported_resources(session: Session, target: JsonObject) -> tuple[tupl
 
     found: set[tuple[str, str]] = set()
     for export in (target.get("spec") or {}).get("supportedAPIExports") or [DEFAULT_EXPORT]:
-        path = export.get("path") or ("root:compute" if export["export"] == "kubernetes" else session.place.path)
+        path = export.get("path") or session.place.path
         try:
             one = await session.top.at(path).get(API_EXPORTS, export["export"])
         except (NotFound, Forbidden):

@@ -1,0 +1,176 @@
+"""The physical cluster's side: making the agent's objects there, looking at its pods, taking everything out again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import NotFound
+from fairlead_cli.commands import Server
+from fairlead_cli.failure import Failure
+from fairlead_cli.session import Local, local, until
+
+if TYPE_CHECKING:
+    from fairlead_machinery.client import Client, Gvr
+
+_MANAGER = "kubectl-fairlead"
+_YEAR_S = 365 * 24 * 3600
+_GONE_S = 120.0
+_TROUBLE = {
+    "ErrImagePull": "the image cannot be pulled",
+    "ImagePullBackOff": "the image cannot be pulled",
+    "InvalidImageName": "the image's name is not valid",
+    "CrashLoopBackOff": "the agent ends again and again",
+    "CreateContainerConfigError": "its container cannot be set up",
+    "CreateContainerError": "its container cannot be made",
+    "RunContainerError": "its container cannot be started",
+}
+
+
+@asynccontextmanager
+async def reached(server: Server) -> AsyncIterator[tuple[Client, Local]]:
+    """Connect to the cluster with the user's own credentials for it."""
+    from fairlead_machinery.client import Client  # noqa: PLC0415 - offline commands do not pay for it
+
+    known = local(server)
+    async with Client(known.config.credentials(known.context), user_agent="kubectl-fairlead") as client:
+        yield client, known
+
+
+async def cluster_uid(client: Client, context: str) -> str:
+    """
+    Return what names the cluster for life: the uid of its namespace kube-system.
+
+    Raises:
+        Failure: The cluster cannot be reached, or is none.
+    """
+    from fairlead_cli.kinds import NAMESPACES  # noqa: PLC0415 - only to talk
+    from fairlead_machinery.transport import Unreachable  # noqa: PLC0415
+
+    fix = f"check that this answers: kubectl --context {context} get namespace kube-system"
+    try:
+        return str((await client.get(NAMESPACES, "kube-system"))["metadata"]["uid"])
+    except Unreachable as error:
+        raise Failure(f'the cluster of context "{context}" cannot be reached', str(error), fix) from error
+    except NotFound as error:
+        raise Failure(f'context "{context}" is no cluster', str(error), fix) from error
+
+
+def _gvr(body: JsonObject) -> Gvr:
+    from fairlead_cli import kinds  # noqa: PLC0415 - only to talk
+
+    return {
+        "Namespace": kinds.NAMESPACES,
+        "ServiceAccount": kinds.SERVICE_ACCOUNTS,
+        "Secret": kinds.SECRETS,
+        "ClusterRole": kinds.CLUSTER_ROLES,
+        "ClusterRoleBinding": kinds.CLUSTER_ROLE_BINDINGS,
+        "Role": kinds.ROLES,
+        "RoleBinding": kinds.ROLE_BINDINGS,
+        "Deployment": kinds.DEPLOYMENTS,
+    }[body["kind"]]
+
+
+async def apply(client: Client, objects: Sequence[JsonObject]) -> None:
+    """Apply objects in order; what is there already is brought up to date."""
+    for body in objects:
+        namespace = body["metadata"].get("namespace", "")
+        await client.apply(_gvr(body), body, field_manager=_MANAGER, force=True, namespace=namespace)
+
+
+async def token(client: Client, namespace: str, account: str) -> tuple[str, str]:
+    """Return a token for a service account, valid as long as the cluster grants up to a year, and when it ends."""
+    from fairlead_cli.kinds import SERVICE_ACCOUNTS  # noqa: PLC0415 - only to talk
+
+    body = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "spec": {"expirationSeconds": _YEAR_S},
+    }
+    made = await client.create(SERVICE_ACCOUNTS, body, namespace=namespace, name=account, subresource="token")
+    return str(made["status"]["token"]), str(made["status"]["expirationTimestamp"])
+
+
+async def known_key(client: Client, namespace: str, name: str, key: str) -> str:
+    """Return a value of a Secret in plain text; "" when it is not there."""
+    import base64  # noqa: PLC0415 - only to talk
+
+    from fairlead_cli.kinds import SECRETS  # noqa: PLC0415
+
+    try:
+        found = await client.get(SECRETS, name, namespace=namespace)
+    except NotFound:
+        return ""
+    return base64.b64decode((found.get("data") or {}).get(key, "")).decode()
+
+
+async def pod_trouble(client: Client, namespace: str, app: str) -> str:
+    """Return what is wrong with the agent's pods, in words; "" when nothing is."""
+    from fairlead_cli.kinds import PODS  # noqa: PLC0415 - only to talk
+
+    pods, _ = await client.list(PODS, namespace=namespace, query={"labelSelector": f"app={app}"})
+    return next((problem for pod in pods if (problem := trouble_of(pod))), "")
+
+
+def trouble_of(pod: JsonObject) -> str:
+    """Return what is wrong with a Pod, in words; "" when nothing is, or nothing yet."""
+    status, name = pod.get("status") or {}, pod["metadata"]["name"]
+    for container in status.get("containerStatuses") or ():
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") in _TROUBLE:
+            image = f" ({container['image']})" if "mage" in waiting["reason"] and container.get("image") else ""
+            last = ((container.get("lastState") or {}).get("terminated") or {}).get("message", "")
+            told = waiting.get("message") or last
+            return f"pod {name}: {_TROUBLE[waiting['reason']]}{image}: {waiting['reason']}: {last or told}".rstrip(": ")
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return f"pod {name}: no node takes it: {condition.get('message', '')}".rstrip(": ")
+    return ""
+
+
+async def take_out(client: Client, agent_id: str, namespace: str) -> None:
+    """
+    Remove the agent's objects and wait until its namespace is gone; what is gone already is fine.
+
+    Raises:
+        Failure: The namespace does not go.
+    """
+    from fairlead_cli import kinds  # noqa: PLC0415 - only to talk
+
+    for gvr, name in (
+        (kinds.CLUSTER_ROLE_BINDINGS, agent_id),
+        (kinds.CLUSTER_ROLES, agent_id),
+        (kinds.NAMESPACES, namespace),
+    ):
+        try:
+            await client.delete(gvr, name)
+        except NotFound:
+            continue
+
+    async def gone() -> bool | None:
+        try:
+            await client.get(kinds.NAMESPACES, namespace)
+        except NotFound:
+            return True
+        return None
+
+    if await until(gone, _GONE_S) is None:
+        raise Failure(f"namespace {namespace} is still being removed", fix=f"kubectl describe namespace {namespace}")
+
+
+async def stop_deployment(client: Client, agent_id: str, namespace: str) -> None:
+    """Remove the agent's Deployment and wait until no pod of it is left; without one nothing happens."""
+    from fairlead_cli import kinds  # noqa: PLC0415 - only to talk
+
+    try:
+        await client.delete(kinds.DEPLOYMENTS, agent_id, namespace=namespace, propagation="Foreground")
+    except NotFound:
+        return
+
+    async def ended() -> bool | None:
+        pods, _ = await client.list(kinds.PODS, namespace=namespace, query={"labelSelector": f"app={agent_id}"})
+        return None if pods else True
+
+    await until(ended, _GONE_S)

@@ -1,0 +1,258 @@
+"""
+``kubectl fairlead cluster join``: from a context to a cluster that takes work, in one command.
+
+The order keeps failures harmless: the cluster is looked at before anything is made, and what this command made is taken
+back when a later step fails. The heartbeat is waited for, not the pod.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import ApiError
+from fairlead_cli import downstream, manifests, registering
+from fairlead_cli.commands import Server
+from fairlead_cli.failure import TIMED_OUT, Failure, explain
+from fairlead_cli.manifests import Agent
+from fairlead_cli.output import Steps, document, list_object
+from fairlead_cli.process import UPSTREAM, AgentFolder, default_folder
+from fairlead_cli.registering import Registration
+from fairlead_cli.session import Session, connected, duration_s, until
+
+if TYPE_CHECKING:
+    from fairlead_machinery.client import Client
+
+_NO_UID = "00000000-0000-0000-0000-000000000000"
+_LOOK_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to join, and how; see the command's help."""
+
+    name: str
+    labels: Mapping[str, str]
+    as_process: bool
+    print_only: bool
+    dry_run: bool
+    output: str
+    image: str
+    timeout_s: float
+    folder: AgentFolder
+
+    @classmethod
+    def of(cls, name: str, options: Mapping[str, Any]) -> Wanted:
+        """
+        Read the command's flags.
+
+        Raises:
+            Failure: A value is wrong.
+        """
+        folder = Path(options["state_directory"]) if options["state_directory"] else default_folder(name)
+        return cls(
+            name,
+            registering.parse_labels(options["labels"]),
+            options["as_process"],
+            options["print_only"],
+            options["dry_run"] == "client",
+            options["output"],
+            options["image"] or registering.default_image(),
+            duration_s(options["timeout"]),
+            AgentFolder(folder.absolute()),
+        )
+
+
+async def join(wanted: Wanted, *, upstream: Server, physical: Server) -> None:
+    """
+    Join a cluster.
+
+    Raises:
+        Failure: Something is in the way; nothing half done is left.
+    """
+    async with connected(upstream) as session:
+        if wanted.dry_run:
+            await _print_dry(session, wanted)
+            return
+        async with downstream.reached(physical) as (cluster, known):
+            await _join(session, cluster, known.context, wanted, physical)
+
+
+async def _join(session: Session, cluster: Client, context: str, wanted: Wanted, physical: Server) -> None:
+    steps = Steps()
+    uid = await _look_at(cluster, context)
+    registration = await _register(session, wanted, uid, steps)
+    try:
+        agent = await _prepare(session, wanted, registration)
+        if wanted.print_only:
+            _print(manifests.manifest(agent), wanted.output)
+            return
+        agent = await _set_up(cluster, wanted, agent, steps)
+    except (ApiError, Failure, OSError, _unreachable()) as error:
+        await _take_back(session, cluster, registration, steps)
+        raise (explain(error) or error) from error
+    _note(wanted, session, agent, physical, context)
+    await _wait(session, cluster, wanted, agent, steps)
+    click.echo(f"Cluster {wanted.name} is joined and takes work.")
+    click.echo(f"Next: kubectl ws create NAME --compute --enter   (a workspace whose workloads run in {wanted.name})")
+
+
+def _unreachable() -> type[Exception]:
+    from fairlead_machinery.transport import Unreachable  # noqa: PLC0415 - only to talk
+
+    return Unreachable
+
+
+async def _look_at(cluster: Client, context: str) -> str:
+    """Return the uid of the physical cluster; refuse a context that is a workspace of Fairlead."""
+    uid = await downstream.cluster_uid(cluster, context)
+    if "/clusters/" in cluster.base:
+        raise Failure(f'context "{context}" is a workspace, not a cluster', fix="name the cluster's: --context CONTEXT")
+    return uid
+
+
+async def _register(session: Session, wanted: Wanted, uid: str, steps: Steps) -> Registration:
+    found = await registering.find(session.here, wanted.name)
+    if found is not None:
+        registering.check_same_cluster(found, uid)
+    # One that was there before keeps what its owner made of it.
+    spec = {"supportedAPIExports": [registering.DEFAULT_EXPORT]} if found is None else {}
+    registration = await registering.register(session.here, wanted.name, wanted.labels, cluster_uid=uid, spec=spec)
+    what = "created" if registration.created else "found, and brought up to date"
+    steps.done(f"SyncTarget {wanted.name} {what} in {session.place.path}")
+    return registration
+
+
+async def _prepare(session: Session, wanted: Wanted, registration: Registration) -> Agent:
+    """Return the agent to start, with a token for its first start."""
+    server = session.place.front if wanted.as_process else registration.external_url or session.place.front
+    if not wanted.as_process and registering.is_loopback(server):
+        raise Failure(
+            f"an agent in the cluster cannot reach {server}",
+            "that address means the machine it is used on",
+            "start Fairlead with --external-url https://HOST:PORT, or join with --as-process",
+        )
+    token = await registering.bootstrap_token(session, registration)
+    agent = await registering.agent_of(session, registration, server, token)
+    return replace(agent, image=wanted.image, key="" if wanted.as_process else registering.new_key())
+
+
+async def _set_up(cluster: Client, wanted: Wanted, agent: Agent, steps: Steps) -> Agent:
+    """Make what the agent needs in the cluster, and start it."""
+    if not wanted.as_process:
+        # A cluster joined before keeps its key: the pods that run are the same agent.
+        key = await downstream.known_key(cluster, agent.home, agent.id, manifests.IDENTITY_KEY) or agent.key
+        agent = replace(agent, key=key)
+        await downstream.apply(cluster, manifests.manifest(agent))
+        steps.done(f"rights and agent applied in namespace {agent.home}")
+        return agent
+    await downstream.apply(cluster, manifests.rights(agent))
+    steps.done(f"rights for the agent applied in namespace {agent.home}")
+    token, expires = await downstream.token(cluster, agent.home, agent.id)
+    folder = wanted.folder
+    folder.make()
+    folder.write(UPSTREAM, document(manifests.upstream_kubeconfig(agent), "json"))
+    folder.write_cluster_kubeconfig(cluster.credentials, token)
+    folder.note(tokenExpires=expires)
+    if folder.pid(agent.uid):
+        steps.done(f"agent runs already (pid {folder.pid(agent.uid)}); its rights and token are renewed")
+        return agent
+    arguments = [f"--from-cluster={agent.cluster}", f"--sync-target-name={agent.name}"]
+    pid = folder.start(agent.uid, arguments, agent.bootstrap_token)
+    steps.done(f"agent started as process {pid}, state and log in {folder.path}")
+    return agent
+
+
+async def _take_back(session: Session, cluster: Client, registration: Registration, steps: Steps) -> None:
+    """Undo what this command made before it failed; a cluster that was joined before stays as it is."""
+    from fairlead_api.names import syncer_id  # noqa: PLC0415 - only here
+
+    if not registration.created:
+        return
+    agent_id = syncer_id(registration.name, registration.uid)
+    try:
+        await downstream.take_out(cluster, agent_id, agent_id)
+    except (ApiError, Failure, _unreachable()) as error:
+        steps.failed(f"what was made in the cluster could not be taken back: {error}")
+    await registering.unregister(session.here, registration)
+    steps.note("what was made has been taken back")
+
+
+def _note(wanted: Wanted, session: Session, agent: Agent, server: Server, context: str) -> None:
+    """Remember for list and remove which cluster this was and how it was reached."""
+    files = server.kubeconfig or os.environ.get("KUBECONFIG", "")
+    paths = os.pathsep.join(str(Path(one).absolute()) for one in files.split(os.pathsep) if one)
+    wanted.folder.note(
+        name=agent.name, uid=agent.uid, workspace=session.place.path, kubeconfig=paths, context=context,
+        process=wanted.as_process,
+    )  # fmt: skip
+
+
+async def _wait(session: Session, cluster: Client, wanted: Wanted, agent: Agent, steps: Steps) -> None:
+    """Wait for the heartbeat; say what is wrong with the agent meanwhile."""
+    said = ""
+    problem = ""
+
+    async def heard() -> bool | None:
+        nonlocal said, problem
+        problem = await _trouble(cluster, wanted, agent)
+        if problem and wanted.as_process:
+            return False  # nobody will start it again
+        target = await registering.find(session.here, wanted.name)
+        if target is not None and registering.is_ready(target):
+            return True
+        if problem and problem != said:
+            steps.failed(problem)
+            said = problem
+        return None
+
+    steps.live("waiting for the agent's first heartbeat")
+    heard_of = await until(heard, wanted.timeout_s, every_s=_LOOK_S)
+    if heard_of:
+        steps.done("the agent is heard of")
+        return
+    if heard_of is None:
+        saw = problem or f"no heartbeat within {wanted.timeout_s:g} s"
+        raise Failure("the agent is not heard of", saw, _where_to_look(wanted, agent), code=TIMED_OUT)
+    raise Failure("the agent did not start", problem, _where_to_look(wanted, agent))
+
+
+async def _trouble(cluster: Client, wanted: Wanted, agent: Agent) -> str:
+    if wanted.as_process:
+        return "" if wanted.folder.pid(agent.uid) else f"the process ended: {wanted.folder.last_words()}"
+    try:
+        return await downstream.pod_trouble(cluster, agent.home, agent.id)
+    except (ApiError, _unreachable()) as error:
+        return f"its pods cannot be looked at: {error}"
+
+
+def _where_to_look(wanted: Wanted, agent: Agent) -> str:
+    if wanted.as_process:
+        return f"read {wanted.folder.path}/agent.log, then run join again"
+    return f"kubectl -n {agent.home} describe pods; when it is mended the agent comes by itself"
+
+
+async def _print_dry(session: Session, wanted: Wanted) -> None:
+    """Print what would be made, and make nothing; a SyncTarget that is not there has no uid yet."""
+    annotations = {"kcp.io/cluster": session.place.path}
+    spec = {"supportedAPIExports": [registering.DEFAULT_EXPORT]}
+    stand_in: JsonObject = {"metadata": {"name": wanted.name, "uid": _NO_UID, "annotations": annotations}, "spec": spec}
+    target = await registering.find(session.here, wanted.name) or stand_in
+    registration = Registration(target, created=False)
+    server = registration.external_url or session.place.front
+    agent = await registering.agent_of(session, registration, server, "")
+    agent = replace(agent, image=wanted.image)
+    _print(manifests.rights(agent) if wanted.as_process else manifests.manifest(agent), wanted.output)
+
+
+def _print(objects: list[JsonObject], output: str) -> None:
+    if output == "json":
+        click.echo(document(list_object(objects), "json"))
+    else:
+        click.echo(manifests.as_text(objects), nl=False)

@@ -1,0 +1,129 @@
+"""``kubectl fairlead cluster list`` and ``describe``."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import click
+
+from fairlead_api import JsonObject
+from fairlead_cli import assignments, cordoning, registering
+from fairlead_cli.commands import Server
+from fairlead_cli.output import age, document, list_object, table
+from fairlead_cli.process import AgentFolder, default_folder
+from fairlead_cli.session import Session, connected
+
+_HEADER = ("NAME", "READY", "SCHEDULING", "VERSION", "HEARTBEAT", "AGE")
+_WIDE = ("NAME", "READY", "SCHEDULING", "VERSION", "HEARTBEAT", "LABELS", "AGENT", "AGE")
+
+
+async def list_clusters(server: Server, output: str) -> None:
+    """Print the SyncTargets of a workspace."""
+    from fairlead_cli.kinds import SYNC_TARGETS  # noqa: PLC0415 - only to talk
+
+    async with connected(server) as session:
+        found, _ = await session.here.list(SYNC_TARGETS)
+        if output in {"json", "yaml"}:
+            click.echo(document(list_object(found), output))
+            return
+        if output == "name":
+            for one in found:
+                click.echo(_name(one))
+            return
+        if not found:
+            click.echo(f"No clusters in {session.place.path}.", err=True)
+            click.echo("Next: kubectl fairlead cluster join NAME --context CONTEXT", err=True)
+            return
+        header = _WIDE if output == "wide" else _HEADER
+        click.echo(table(header, [_row(one, wide=output == "wide") for one in found]))
+
+
+def _name(target: JsonObject) -> str:
+    return f"synctarget.workload.kcp.io/{target['metadata']['name']}"
+
+
+def _row(target: JsonObject, *, wide: bool) -> tuple[str, ...]:
+    status, name = target.get("status") or {}, str(target["metadata"]["name"])
+    beat = str(status.get("lastSyncerHeartbeatTime") or "")
+    version = str((status.get("properties") or {}).get("kubernetesVersion", "<unknown>"))
+    first = (
+        name,
+        "True" if registering.is_ready(target) else "False",
+        scheduling(target),
+        version,
+        age(beat) if beat else "<never>",
+    )
+    born = age(str(target["metadata"].get("creationTimestamp", "")))
+    return (*first, _labels(target), _agent(name, target), born) if wide else (*first, born)
+
+
+def scheduling(target: JsonObject) -> str:
+    """Return in one word whether a SyncTarget takes work."""
+    if cordoning.evict_after(target):
+        return "Draining"
+    return "Cordoned" if cordoning.is_cordoned(target) else "Enabled"
+
+
+def _labels(target: JsonObject) -> str:
+    labels = target["metadata"].get("labels") or {}
+    shown = [f"{key}={value}" for key, value in sorted(labels.items()) if not key.startswith("internal.")]
+    return ",".join(shown) or "<none>"
+
+
+def _agent(name: str, target: JsonObject) -> str:
+    """Return what is known here of the agent: only who joined it has its folder."""
+    folder = AgentFolder(default_folder(name))
+    record = folder.record()
+    if record.get("uid") != target["metadata"]["uid"]:
+        return "<unknown>"
+    if not record.get("process"):
+        return "in-cluster"
+    pid = folder.pid(target["metadata"]["uid"])
+    return (f"pid:{pid}" if pid else "ended") + f",token-until:{record.get('tokenExpires', '?')}"
+
+
+async def describe(server: Server, name: str, output: str) -> None:
+    """
+    Print one SyncTarget and what runs there.
+
+    Raises:
+        Failure: There is none of that name.
+    """
+    async with connected(server) as session:
+        registration = await registering.get(session, name)
+        if output in {"json", "yaml"}:
+            click.echo(document(registration.target, output))
+        elif output == "name":
+            click.echo(_name(registration.target))
+        else:
+            await _describe(session, registration.target)
+
+
+async def _describe(session: Session, target: JsonObject) -> None:
+    metadata, status = target["metadata"], target.get("status") or {}
+    found = await assignments.on_target(session, metadata["uid"])
+    lines = [
+        ("Name", metadata["name"]),
+        ("Workspace", session.place.path),
+        ("UID", metadata["uid"]),
+        ("Labels", _labels(target)),
+        ("Scheduling", scheduling(target) + (f" (from {at} on)" if (at := cordoning.evict_after(target)) else "")),
+        ("Kubernetes", (status.get("properties") or {}).get("kubernetesVersion", "<unknown>")),
+        ("Agent", f"{status.get('syncerVersion') or '<unknown>'} {_agent(metadata['name'], target)}"),
+        ("Heartbeat", status.get("lastSyncerHeartbeatTime") or "<never>"),
+    ]
+    width = max(len(label) for label, _ in lines) + 2
+    click.echo("\n".join(f"{label + ':':<{width}}{value}" for label, value in lines))
+    click.echo("Conditions:")
+    for one in status.get("conditions") or ():
+        words = [one["type"], one["status"], one.get("reason", ""), one.get("message", "")]
+        click.echo("  " + "  ".join(word for word in words if word))
+    click.echo("APIs:")
+    for one in status.get("syncedResources") or ():
+        name = ".".join(part for part in (one["resource"], one.get("group", "")) if part)
+        click.echo(f"  {name}  {one.get('state', '')}")
+    states = Counter(str(one.entry().get("state", "Sync")) for one in found)
+    summary = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"
+    click.echo(f"Namespaces: {summary}")
+    for one in found[:50]:
+        click.echo(f"  {one}  {one.entry().get('state', 'Sync')}")

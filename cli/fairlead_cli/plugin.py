@@ -1,0 +1,195 @@
+"""``kubectl fairlead``: clusters, and where things run and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from fairlead_cli.commands import HELP, LazyGroup, Server, server_options
+from fairlead_cli.output import output_option
+
+_HERE = "fairlead_cli.plugin"
+COMMANDS = {
+    "cluster": f"{_HERE}:cluster",
+    "ws": "fairlead_cli.workspaces:main",
+    "why": f"{_HERE}:why",
+    "where": f"{_HERE}:where",
+}
+CLUSTER_COMMANDS = {
+    "join": f"{_HERE}:join",
+    "list": f"{_HERE}:list_clusters",
+    "describe": f"{_HERE}:describe",
+    "cordon": f"{_HERE}:cordon",
+    "uncordon": f"{_HERE}:uncordon",
+    "drain": f"{_HERE}:drain",
+    "remove": f"{_HERE}:remove",
+}
+
+
+@click.group(name="kubectl fairlead", cls=LazyGroup, table=COMMANDS, aliases={"clusters": "cluster"})
+@click.version_option(package_name="fairlead")
+def main() -> None:
+    """Join clusters, see where workloads run and why."""
+
+
+@click.group(cls=LazyGroup, table=CLUSTER_COMMANDS, aliases={"ls": "list", "get": "list"})
+def cluster() -> None:
+    """Manage the clusters that run workloads."""
+
+
+_DOWNSTREAM = (
+    click.option("--context", "context", default="", help="The cluster's context; the current one by default."),
+    click.option("--kubeconfig", "kubeconfig", default="", help="Kubeconfig with that context; by default as kubectl."),
+    click.option("--state-directory", default="", help="Where the agent's state is kept; ~/.fairlead/clusters/NAME."),
+    click.option("--from-context", default="", help="Fairlead's context; the current one by default."),
+    click.option("--from-kubeconfig", default="", help="Kubeconfig with Fairlead's context; by default as kubectl."),
+    click.option("-w", "--workspace", "--location-workspace", "workspace", default="", help="Where SyncTargets are."),
+    click.option("--debug", is_flag=True, help="Show tracebacks."),
+)
+
+
+def _downstream_options(function: Any) -> Any:
+    """Add the flags of commands that talk to both sides; ``--context`` is the physical cluster's."""
+    for option in reversed(_DOWNSTREAM):
+        function = option(function)
+    return function
+
+
+def _both(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the flags of :func:`_downstream_options`; return ``upstream`` and ``physical``."""
+    from fairlead_cli.commands import note_debug  # noqa: PLC0415 - next to nothing
+
+    if options.pop("debug"):
+        note_debug()
+    upstream = Server(options.pop("from_kubeconfig"), options.pop("from_context"), options.pop("workspace"))
+    physical = Server(options.pop("kubeconfig"), options.pop("context"))
+    return {"upstream": upstream, "physical": physical}
+
+
+@click.command(context_settings=HELP)
+@click.argument("name")
+@_downstream_options
+@click.option("--label", "labels", multiple=True, help="Repeatable, k=v: labels of the SyncTarget.")
+@click.option("--as-process", is_flag=True, help="Run the agent as a process on this machine.")
+@click.option("--print", "print_only", is_flag=True, help="Register, and print the manifest instead of applying it.")
+@click.option("--dry-run", type=click.Choice(["none", "client"]), default="none", help="client: change nothing, print.")
+@click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", help="Form of what is printed.")
+@click.option("--image", default="", help="Image of the agent; the one of this version by default.")
+@click.option("--timeout", default="2m", help="How long to wait for the agent.")
+def join(name: str, **options: Any) -> None:
+    """Join a physical cluster: let its agent in, start it, wait until it is heard of."""
+    from fairlead_cli import joining  # noqa: PLC0415 - help is fast
+    from fairlead_cli.session import talk  # noqa: PLC0415
+
+    sides = _both(options)
+    talk(joining.join(joining.Wanted.of(name, options), **sides))
+
+
+@click.command(name="list", context_settings=HELP)
+@output_option
+@server_options
+def list_clusters(server: Server, output: str) -> None:
+    """List the SyncTargets of the workspace."""
+    from fairlead_cli import listing  # noqa: PLC0415 - help is fast
+    from fairlead_cli.session import talk  # noqa: PLC0415
+
+    talk(listing.list_clusters(server, output))
+
+
+@click.command(context_settings=HELP)
+@click.argument("name")
+@output_option
+@server_options
+def describe(server: Server, name: str, output: str) -> None:
+    """Show one SyncTarget with its conditions, APIs and what runs there."""
+    from fairlead_cli import listing  # noqa: PLC0415 - help is fast
+    from fairlead_cli.session import talk  # noqa: PLC0415
+
+    talk(listing.describe(server, name, output))
+
+
+@click.command(context_settings=HELP)
+@click.argument("name")
+@server_options
+def cordon(server: Server, name: str) -> None:
+    """Keep what runs, take nothing new."""
+    _mark(server, name, "cordon", "cordoned")
+
+
+@click.command(context_settings=HELP)
+@click.argument("name")
+@server_options
+def uncordon(server: Server, name: str) -> None:
+    """Take work again; ends a drain. What has moved stays where it is."""
+    _mark(server, name, "uncordon", "uncordoned")
+
+
+def _mark(server: Server, name: str, verb: str, past: str) -> None:
+    from fairlead_cli import cordoning  # noqa: PLC0415 - help is fast
+    from fairlead_cli.session import connected, talk  # noqa: PLC0415
+
+    async def run() -> None:
+        async with connected(server) as session:
+            news = await getattr(cordoning, verb)(session.here, name)
+        click.echo(f"synctarget.workload.kcp.io/{name} {past if news else 'already ' + past}")
+
+    talk(run())
+
+
+@click.command(context_settings=HELP)
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--at", default="", help="RFC 3339 time to begin at, such as 2030-01-01T00:00:00Z.")
+@click.option("--wait/--no-wait", default=None, help="Wait until nothing is left there.")
+@click.option("--timeout", default="10m", help="How long to wait.")
+@output_option
+@server_options
+def drain(server: Server, name: str, output: str, **options: Any) -> None:
+    """Move everything away, new copy first, and wait until nothing is left."""
+    from fairlead_cli import draining  # noqa: PLC0415 - help is fast
+    from fairlead_cli.session import talk  # noqa: PLC0415
+
+    talk(draining.drain(server, draining.Wanted.of(name, output, options)))
+
+
+@click.command(context_settings=HELP)
+@click.argument("name")
+@_downstream_options
+@click.option("--force", is_flag=True, help="Do not drain, and go on without the cluster.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--timeout", default="10m", help="How long to wait.")
+def remove(name: str, **options: Any) -> None:
+    """Empty a cluster, take the agent out of it, and forget it."""
+    from fairlead_cli import removing  # noqa: PLC0415 - help is fast
+    from fairlead_cli.session import talk  # noqa: PLC0415
+
+    sides = _both(options)
+    talk(removing.remove(removing.Wanted.of(name, options), **sides))
+
+
+@click.command(context_settings=HELP)
+@click.argument("what", metavar="TYPE/NAME")
+@click.option("-n", "--namespace", default="", help="Namespace; the context's by default.")
+@output_option
+@server_options
+def why(server: Server, what: str, namespace: str, output: str) -> None:
+    """Say why something runs where it runs, and why not elsewhere."""
+    from fairlead_cli import explaining  # noqa: PLC0415 - help is fast
+    from fairlead_cli.session import talk  # noqa: PLC0415
+
+    talk(explaining.why(server, what, namespace, output))
+
+
+@click.command(context_settings=HELP)
+@click.argument("what", metavar="TYPE/NAME")
+@click.option("-n", "--namespace", default="", help="Namespace; the context's by default.")
+@output_option
+@server_options
+def where(server: Server, what: str, namespace: str, output: str) -> None:
+    """Say in which cluster and under which name something runs."""
+    from fairlead_cli import explaining  # noqa: PLC0415 - help is fast
+    from fairlead_cli.session import talk  # noqa: PLC0415
+
+    talk(explaining.where(server, what, namespace, output))

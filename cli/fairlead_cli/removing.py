@@ -1,0 +1,154 @@
+"""
+``kubectl fairlead cluster remove``: empty it, take the agent out, forget it; nothing of ours is left there.
+
+The SyncTarget goes last: until then a second run can finish what the first could not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fairlead_api.names import Locator, downstream_namespace, syncer_id
+from fairlead_cli import assignments, cordoning, downstream, draining, registering
+from fairlead_cli.assignments import Assigned, cluster_of
+from fairlead_cli.commands import Server
+from fairlead_cli.failure import Failure
+from fairlead_cli.output import Steps
+from fairlead_cli.process import AgentFolder, default_folder
+from fairlead_cli.registering import CLUSTER_UID, Registration
+from fairlead_cli.session import Session, connected, duration_s, until
+
+if TYPE_CHECKING:
+    from fairlead_machinery.client import Client
+
+_STOP_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to remove, and how; see the command's help."""
+
+    name: str
+    force: bool
+    yes: bool
+    timeout_s: float
+    folder: AgentFolder
+
+    @classmethod
+    def of(cls, name: str, options: Mapping[str, Any]) -> Wanted:
+        """Read the command's flags."""
+        folder = Path(options["state_directory"]) if options["state_directory"] else default_folder(name)
+        timeout_s = duration_s(options["timeout"])
+        return cls(name, options["force"], options["yes"], timeout_s, AgentFolder(folder.absolute()))
+
+
+async def remove(wanted: Wanted, *, upstream: Server, physical: Server) -> None:
+    """
+    Remove a cluster.
+
+    Raises:
+        Failure: It cannot be emptied or reached; what is left is named.
+    """
+    async with connected(upstream) as session:
+        registration = await registering.get(session, wanted.name)
+        found = await assignments.on_target(session, registration.uid)
+        click.echo(f"Remove {wanted.name}: {len(found)} namespaces leave it, then its agent is taken out.", err=True)
+        draining.confirm(wanted.yes)
+        async with AsyncExitStack() as stack:
+            cluster, why = await _reach(stack, registration, wanted, physical)
+            if cluster is None and not wanted.force:
+                raise _unreachable(registration, found, why)
+            await _remove(session, registration, found, cluster, wanted)
+        if cluster is None:
+            raise Failure(f"{wanted.name} is forgotten, but not emptied", why, _what_is_left(registration, found))
+    click.echo(f'cluster "{wanted.name}" removed')
+
+
+async def _remove(
+    session: Session, registration: Registration, found: Sequence[Assigned], cluster: Client | None, wanted: Wanted
+) -> None:
+    from fairlead_cli.kinds import SYNC_TARGETS  # noqa: PLC0415 - only to talk
+
+    steps = Steps()
+    agent_id = syncer_id(registration.name, registration.uid)
+    if not wanted.force:
+        await cordoning.drain(session.here, wanted.name)
+        await draining.follow(session, registration, found, wanted.timeout_s)
+    if await _stop_process(wanted.folder, registration.uid):
+        steps.done("the agent's process has ended")
+    if cluster is not None:
+        await downstream.stop_deployment(cluster, agent_id, agent_id)
+        await downstream.take_out(cluster, agent_id, agent_id)
+        steps.done("the agent and its rights are gone from the cluster")
+    await session.here.delete(SYNC_TARGETS, wanted.name, uid=registration.uid)
+    steps.done(f"SyncTarget {wanted.name} is gone from {session.place.path}")
+    if wanted.folder.record().get("uid") == registration.uid:
+        wanted.folder.forget()
+    if wanted.force and cluster is not None and found:
+        click.echo(f"left in the cluster: {_what_is_left(registration, found)}", err=True)
+
+
+async def _reach(
+    stack: AsyncExitStack, registration: Registration, wanted: Wanted, physical: Server
+) -> tuple[Client | None, str]:
+    """
+    Connect to the cluster; without it return None and why.
+
+    Raises:
+        Failure: The context is another cluster than the one joined.
+    """
+    record = wanted.folder.record()
+    if not physical.context and record.get("uid") == registration.uid:
+        if record.get("kubeconfig") and not physical.kubeconfig:
+            os.environ["KUBECONFIG"] = str(record["kubeconfig"])  # several files: as they were when it was joined
+        physical = Server(physical.kubeconfig, str(record.get("context", "")))
+    if not physical.context:
+        return None, "which context is its is not known here: name it with --context"
+    cluster, local = await stack.enter_async_context(downstream.reached(physical))
+    try:
+        uid = await downstream.cluster_uid(cluster, local.context)
+    except Failure as failure:
+        return None, failure.message
+    known = (registration.target["metadata"].get("annotations") or {}).get(CLUSTER_UID, "")
+    if known and uid != known:
+        raise Failure(f'context "{local.context}" is another cluster than {registration.name}')
+    return cluster, ""
+
+
+def _unreachable(registration: Registration, found: Sequence[Assigned], why: str) -> Failure:
+    fix = (
+        f"when it is back run this again; or give it up with --force, which leaves {_what_is_left(registration, found)}"
+    )
+    return Failure(f"{registration.name} is not removed", why, fix)
+
+
+def _what_is_left(registration: Registration, found: Sequence[Assigned]) -> str:
+    """Name what stays in a cluster nobody can reach."""
+    agent_id = syncer_id(registration.name, registration.uid)
+    left = [f"namespace/{agent_id}", f"clusterrole/{agent_id}", f"clusterrolebinding/{agent_id}"]
+    for one in found:
+        locator = Locator(
+            registration.cluster, registration.name, registration.uid, cluster_of(one.body), one.namespace
+        )
+        left.append(f"namespace/{downstream_namespace(locator)} (of {one})")
+    return ", ".join(left)
+
+
+async def _stop_process(folder: AgentFolder, uid: str) -> bool:
+    """End the agent's process, if it runs on this machine; return whether it did."""
+    if not folder.stop(uid):
+        return False
+
+    async def ended() -> bool | None:
+        return None if folder.pid(uid) else True
+
+    if await until(ended, _STOP_S) is None:
+        folder.kill(uid)
+    return True
