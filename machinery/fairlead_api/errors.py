@@ -128,6 +128,10 @@ class NotFound(ApiError):
     code, reason = 404, "NotFound"
 
 
+class NoSuchPath(NotFound):
+    """Nobody serves anything of that group or below that path; over HTTP it is the bare page of Go's servers."""
+
+
 class MethodNotAllowed(ApiError):
     """The resource exists but not this verb (405)."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from fairlead_api.errors import ApiError
+from fairlead_api.errors import ApiError, NoSuchPath
 
 JSON = "application/json"
 
@@ -72,6 +72,10 @@ def json_response(value: object, code: int = 200) -> Response:
 
 def error_response(error: ApiError) -> Response:
     """Turn an error into its ``Status`` answer, with ``Retry-After`` where it has one."""
+    if isinstance(error, NoSuchPath):
+        # kubectl and client-go tell a path that does not exist from an object by this text.
+        headers = {"X-Content-Type-Options": "nosniff"}
+        return Response(404, b"404 page not found\n", "text/plain; charset=utf-8", headers)
     response = json_response(error.status(), error.code)
     if error.retry_after_s:
         response.headers["Retry-After"] = str(error.retry_after_s)

@@ -12,7 +12,7 @@ from functools import partial
 import orjson
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import NotFound
+from fairlead_api.errors import NoSuchPath, NotFound
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.http.documents import Documents, answer
 from fairlead_control_plane.kinds import discovery
@@ -56,7 +56,8 @@ class Discovery:
             make = partial(_encoded, partial(self._plain, resources, path.split("/")[1:]))
         document = self._documents.get(resources, f"{path} {version}", make)
         if document is None:
-            raise NotFound("the server could not find the requested resource")
+            is_group = discovery.has_group(resources, path)
+            raise (NotFound if is_group else NoSuchPath)("the server could not find the requested resource")
         return answer(document, request, _AGGREGATED.format(version=version) if version else JSON)
 
     def _plain(self, resources: Sequence[Resource], parts: Sequence[str]) -> JsonObject | None:

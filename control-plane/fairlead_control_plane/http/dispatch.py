@@ -17,6 +17,7 @@ from fairlead_api.errors import (
     BadRequest,
     InternalError,
     MethodNotAllowed,
+    NoSuchPath,
     NotFound,
     ServiceUnavailable,
     Unauthorized,
@@ -165,7 +166,7 @@ class Dispatcher:
             return healthy
         document = routes.documents.get(first)
         if document is None:
-            raise NotFound("the server could not find the requested resource")
+            raise NoSuchPath("the server could not find the requested resource")
         if request.method not in ("GET", "HEAD"):
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         return await document(info, request, user)

@@ -10,18 +10,21 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from fairlead_api.errors import NotAcceptable, NotFound
+from fairlead_api.errors import NoSuchPath, NotAcceptable
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.http.documents import Document, answer
 from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.discovery import etag
 from fairlead_control_plane.kinds.openapi import OpenApi
+from fairlead_control_plane.kinds.openapi_protobuf import MEDIA_TYPE
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_machinery.web import JSON, Request, Response
 
 _IMMUTABLE = {"Cache-Control": "public, immutable, max-age=31536000"}
-_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-_PROTOBUF_V3 = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf"
+_PROTOBUF_V3 = (
+    "application/com.github.proto-openapi.spec.v3@v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v3.v1.0+protobuf",
+)
 _SETS = 64
 
 
@@ -37,25 +40,27 @@ class OpenApiDocuments:
         Answer an OpenAPI path.
 
         Raises:
-            NotFound: No such document.
-            NotAcceptable: Only protobuf would do; we speak JSON, which every client of Kubernetes falls back to.
+            NoSuchPath: No such document.
+            NotAcceptable: Only protobuf would do for v3, which every client of Kubernetes reads as JSON too.
         """
         del user
         accept = request.headers.get("accept", "")
-        if accept in (_PROTOBUF, _PROTOBUF_V3):
+        if accept in _PROTOBUF_V3:
             raise NotAcceptable("only the following media types are accepted: application/json")
         made = self._of(await self._catalog.resources(info.cluster))
         parts = info.path.strip("/").split("/", 2)
         match parts[1:]:
             case ["v2"]:
-                return answer(Document(*await asyncio.to_thread(made.v2)), request, JSON)
+                is_protobuf = MEDIA_TYPE in accept or MEDIA_TYPE.replace("@", ".") in accept
+                document = Document(*await asyncio.to_thread(made.v2, protobuf=is_protobuf))
+                return answer(document, request, MEDIA_TYPE if is_protobuf else JSON)
             case ["v3"]:
                 return answer(await asyncio.to_thread(_index, made), request, JSON)
             case ["v3", path]:
                 found = await asyncio.to_thread(made.v3, path)
                 if found is not None:
                     return answer(Document(*found), request, JSON, _caching(request, found[1]))
-        raise NotFound("the server could not find the requested resource")
+        raise NoSuchPath("the server could not find the requested resource")
 
     def _of(self, resources: Sequence[Resource]) -> OpenApi:
         """Return the documents of a set of resources; see :class:`~fairlead_control_plane.http.documents.Documents`."""

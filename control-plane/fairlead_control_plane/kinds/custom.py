@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fairlead_api import JsonObject
-from fairlead_control_plane.kinds.builtin import builtin_resource
+from fairlead_control_plane.kinds.builtin import as_api_resource_schema, builtin_resource
 from fairlead_control_plane.kinds.record import Column, Resource, ScalePaths, Strategy, Version
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def resource_from_schema(schema: JsonObject, identity: str, binding_name: str) -
     """
     Return the record of an APIResourceSchema (apis.kcp.io/v1alpha1) bound under an identity.
 
-    A schema whose group, plural, kind and version are a built-in kind's keeps that kind's rules: strategy, columns,
-    short names, selectable fields, compiled schema.
+    A schema that is word for word a built-in kind's keeps that kind's rules: strategy, columns, short names,
+    selectable fields, compiled schema. Another one under the same names is a kind of its provider's own.
 
     Args:
         binding_name: Becomes ``owner``: the export as ``<cluster>/<name>``, the same for all who bind it.
@@ -56,7 +57,7 @@ def resource_from_schema(schema: JsonObject, identity: str, binding_name: str) -
     )
     resource = replace(resource, identity=identity, origin="bound")
     builtin = builtin_resource(resource.group, resource.plural)
-    if builtin is None or builtin.kind != resource.kind or builtin.namespaced != resource.namespaced:
+    if builtin is None or not _is_schema_of(builtin, spec):
         return resource
     versions = tuple(_as_builtin(version, builtin) for version in resource.versions)
     return replace(
@@ -69,6 +70,24 @@ def resource_from_schema(schema: JsonObject, identity: str, binding_name: str) -
         list_kind=builtin.list_kind,
         stored_as=builtin.stored_as,
     )
+
+
+def _is_schema_of(builtin: Resource, spec: JsonObject) -> bool:
+    """Tell whether a schema was made of a built-in kind, by all that decides what its objects look like."""
+    own = _own_spec(builtin.group, builtin.plural)
+    return spec["scope"] == own["scope"] and spec["names"]["kind"] == builtin.kind and _schemas(spec) == _schemas(own)
+
+
+def _schemas(spec: JsonObject) -> dict[str, object]:
+    return {version["name"]: version.get("schema") for version in spec["versions"]}
+
+
+@cache
+def _own_spec(group: str, plural: str) -> JsonObject:
+    builtin = builtin_resource(group, plural)
+    assert builtin is not None, "asked only for built-in kinds"
+    spec: JsonObject = as_api_resource_schema(builtin, "own")["spec"]
+    return spec
 
 
 def _as_builtin(version: Version, builtin: Resource) -> Version:

@@ -90,9 +90,15 @@ def _of_version(resources: Sequence[Resource], group: str, version: str) -> Iter
             yield resource, found
 
 
+def has_group(resources: Sequence[Resource], path: str) -> bool:
+    """Tell whether the group that a discovery path is about is served, in any version."""
+    parts = path.split("/")[1:]
+    return parts[:1] == ["api"] or any(resource.group == parts[1] for resource in resources if len(parts) > 1)
+
+
 def verbs_of(resource: Resource) -> list[str]:
     """Return a resource's verbs in the order in which clients are told of them."""
-    if resource.origin == "builtin" or resource.strategy.virtual:
+    if not resource.storage_version.open_api:
         return sorted(resource.strategy.verbs)
     return [verb for verb in CRD_VERBS if verb in resource.strategy.verbs]
 

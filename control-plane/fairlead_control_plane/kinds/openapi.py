@@ -10,13 +10,13 @@ Source: k8s.io/kube-openapi (handler, handler3), k8s.io/apiserver/pkg/endpoints/
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from fairlead_api import JsonObject
-from fairlead_control_plane.kinds import facts
+from fairlead_control_plane.kinds import facts, openapi_protobuf
 from fairlead_control_plane.kinds.discovery import group_versions
 from fairlead_control_plane.kinds.openapi_paths import paths_of
 from fairlead_control_plane.kinds.record import Resource, Version
@@ -70,15 +70,16 @@ class OpenApi:
         body = _kept.get(fingerprint) or _keep(fingerprint, v3_document(self._served(*key)))
         return body, f'"{fingerprint}"'
 
-    def v2(self) -> tuple[bytes, str]:
-        """Return body and ETag of ``/openapi/v2`` as JSON; kubectl asks v3 first and needs no other form."""
+    def v2(self, *, protobuf: bool = False) -> tuple[bytes, str]:
+        """Return body and ETag of ``/openapi/v2``, as JSON or as protobuf."""
         keys = list(self._by_path.values())
         text = ",".join(self._fingerprint(*key) for key in keys)
-        fingerprint = hashlib.sha512(f"v2:{text}".encode()).hexdigest().upper()
+        fingerprint = hashlib.sha512(f"v2:{protobuf}:{text}".encode()).hexdigest().upper()
         body = _kept.get(fingerprint)
         if body is None:
             served = [pair for key in keys for pair in self._served(*key)]
-            body = _keep(fingerprint, v2_document(served))
+            encode = openapi_protobuf.encode if protobuf else orjson.dumps
+            body = _keep(fingerprint, v2_document(served), encode)
         return body, f'"{fingerprint}"'
 
     def _served(self, group: str, version: str) -> list[tuple[Resource, Version]]:
@@ -94,10 +95,10 @@ class OpenApi:
         return digest.hexdigest().upper()
 
 
-def _keep(fingerprint: str, document: JsonObject) -> bytes:
+def _keep(fingerprint: str, document: JsonObject, encode: Callable[[JsonObject], bytes] = orjson.dumps) -> bytes:
     while len(_kept) >= _KEPT_DOCUMENTS:
         del _kept[next(iter(_kept))]
-    body = _kept[fingerprint] = orjson.dumps(document)
+    body = _kept[fingerprint] = encode(document)
     return body
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fairlead_api.errors import BadRequest
+from fairlead_api.errors import BadRequest, NoSuchPath, NotFound
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.kinds import keys
 from fairlead_control_plane.registry import messages
@@ -31,7 +31,7 @@ async def find_target(parts: Parts, info: RequestInfo, user: User) -> Target:
     resource = await parts.catalog.lookup(info.cluster, info.group, info.resource, info.identity)
     version = resource.version(info.version) if resource is not None else None
     if resource is None or version is None:
-        raise messages.no_such_resource()
+        raise await _nothing(parts, info)
     if info.subresource and info.subresource not in version.subresources:
         raise messages.no_such_resource()
     allowed = resource.strategy.verbs
@@ -53,6 +53,14 @@ async def find_target(parts: Parts, info: RequestInfo, user: User) -> Target:
     if version.deprecated:
         target.warnings.append(version.deprecation_warning or f"{target.api_version} {resource.kind} is deprecated")
     return target
+
+
+async def _nothing(parts: Parts, info: RequestInfo) -> NotFound:
+    """Return the 404 for a resource that is not there: of a group that is, or of one that nobody serves."""
+    groups = {resource.group for resource in await parts.catalog.resources(info.cluster)}
+    if info.group and info.group not in groups:
+        return NoSuchPath("the server could not find the requested resource")
+    return messages.no_such_resource()
 
 
 def _check_segments(namespace: str, name: str) -> None:

@@ -87,6 +87,7 @@ async def patch(
         patched = copied(change(old))
         if not isinstance(patched.get("metadata"), dict):
             patched["metadata"] = {}
+        _keep_uid(patched, old, target)
         try:
             _keep_identity(patched, target)
             return body.finish(patched, target, options.validation, list(problems))
@@ -103,6 +104,14 @@ def _as_patch_error(error: BadRequest, target: Target, patched: JsonObject) -> A
         return error
     shown = orjson.dumps(patched).decode()
     return invalid_object("", "", "", [invalid("patch", shown, text)])
+
+
+def _keep_uid(new: JsonObject, old: JsonObject, target: Target) -> None:
+    """Refuse another uid as a change of what cannot change; in an update it would be a precondition (409)."""
+    uid = new["metadata"].get("uid")
+    if uid and uid != old["metadata"]["uid"]:
+        cause = invalid("metadata.uid", uid, "field is immutable")
+        raise invalid_object(target.resource.group, target.resource.kind, target.name, [cause])
 
 
 def _keep_identity(new: JsonObject, target: Target) -> None:

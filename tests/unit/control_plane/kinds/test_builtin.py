@@ -80,9 +80,12 @@ def test_exported_kinds_are_structural_and_come_back_as_built_in(resource: Resou
 
 
 def test_a_foreign_kind_of_the_same_name_is_not_taken_for_a_built_in_one() -> None:
-    """Only group, plural, kind and scope together make a schema a built-in kind's."""
+    """Another kind or another schema under a built-in kind's names has none of its rules."""
     pods = builtin_resource("", "pods")
     assert pods is not None
-    schema = as_api_resource_schema(pods, "rev-1")
-    schema["spec"]["names"]["kind"] = "Whale"
-    assert resource_from_schema(schema, "abc", "x").strategy is not pods.strategy
+    named = as_api_resource_schema(pods, "rev-1")
+    named["spec"]["names"]["kind"] = "Whale"
+    assert resource_from_schema(named, "abc", "x").strategy is not pods.strategy
+    shaped = as_api_resource_schema(pods, "rev-1")
+    shaped["spec"]["versions"][0]["schema"] = {"type": "object", "properties": {"fins": {"type": "integer"}}}
+    assert resource_from_schema(shaped, "abc", "x").strategy is not pods.strategy
