@@ -46,11 +46,15 @@ async def run(settings: Settings, *, announce: Callable[[str], None]) -> int:
             gc.freeze()
             gc.set_threshold(*_COLLECTIONS)
             _return_memory()
+            loop.call_later(_SETTLED_S, _return_memory)  # what controllers and the scheduler's first lists needed
             await running.until(stop)
         finally:
             is_late = not await _close(stack, settings.grace_s + _MARGIN_S)
     return 1 if is_late else 0
 
+
+_SETTLED_S = 2.0
+"""Seconds after the server is ready until what follows from that is done."""
 
 _COLLECTIONS = (20_000, 10, 10)
 """

@@ -10,6 +10,7 @@ import pytest
 from fairlead_api.errors import Conflict, NotFound
 from fairlead_api.request import User
 from fairlead_control_plane.kinds import keys
+from fairlead_control_plane.kinds.change import Change, Effect
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.registry import continuation
 from fairlead_control_plane.store.contract import prefix_end
@@ -354,3 +355,20 @@ def test_keys_of_known_kinds() -> None:
     """The owner index and the objects never share a prefix."""
     resource: Resource = known("apps", "deployments")
     assert not keys.range_prefix(resource).startswith("/owners/")
+
+
+async def test_a_taken_name_is_told_before_anything_an_effect_refuses() -> None:
+    """As if the name were looked up first; a dry run, which commits nothing, looks it up."""
+
+    async def refuse_second(change: Change) -> Effect:
+        if change.new is not None and change.resource.plural == "configmaps" and refusing:
+            raise Conflict("not now")
+        return Effect()
+
+    refusing: list[bool] = []
+    async with in_process(effects=[refuse_second]) as api:
+        await api.ask("POST", MAPS, config_map("a"))
+        assert (await api.ask("POST", MAPS, config_map("a"), dryRun="All"))["reason"] == "AlreadyExists"
+        refusing.append(True)
+        assert (await api.ask("POST", MAPS, config_map("a")))["reason"] == "AlreadyExists"
+        assert (await api.ask("POST", MAPS, config_map("b")))["message"] == "not now"
