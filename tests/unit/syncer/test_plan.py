@@ -190,3 +190,29 @@ def test_plans_come_to_rest_and_touch_only_ours(
     else:
         assert actual is not None
         assert actual["data"] == {"k": value}
+
+
+def test_an_apply_never_gives_a_newer_proof() -> None:
+    """Else a copy of what was applied would pass for ours after its row has recorded a uid."""
+    old = in_cluster(view())
+    new = view(value="2", recorded="d1")
+    action = plan(new, desired(new, proof="newer"), old, proof="newer")
+    assert isinstance(action, Apply)
+    assert action.obj["metadata"]["annotations"][PROOF] == MARK
+    del old["metadata"]["annotations"][PROOF]
+    action = plan(new, desired(new, proof="newer"), old, proof="newer")
+    assert isinstance(action, Apply)
+    assert PROOF not in action.obj["metadata"]["annotations"]
+
+
+def test_drift_of_labels_and_annotations_counts() -> None:
+    """They move no generation, and are the user's all the same."""
+    wanted = view()
+    made = desired(wanted)
+    made["metadata"] |= {"labels": {"a": "b"}, "annotations": {**made["metadata"]["annotations"], "note": "x"}}
+    actual = {**made, "metadata": {**made["metadata"], "uid": "d1", "resourceVersion": "9"}}
+    assert plan(wanted, made, actual, proof=MARK) == Nothing()
+    for field in ("labels", "annotations"):
+        values = {key: "edited" if key in {"a", "note"} else value for key, value in made["metadata"][field].items()}
+        edited = {**actual, "metadata": {**actual["metadata"], field: values}}
+        assert isinstance(plan(wanted, made, edited, proof=MARK), Apply), field

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from fairlead_transforms.downstream import UPSTREAM_UID, DownstreamContext, to_downstream
-from fairlead_transforms.names import ReservedName
+from fairlead_transforms.names import ReservedName, downstream_name
 from fairlead_transforms.podtemplate import TARGET_LABEL, PodContext
-from fairlead_transforms.strip import is_internal
+from fairlead_transforms.strip import is_internal, travelling_body
 
 CONTEXT = DownstreamContext("kcp-abc", PodContext("cp.example", "6443", "shop", "KEY"))
 
@@ -152,3 +152,19 @@ def test_two_names_cannot_meet_downstream() -> None:
 def test_internal_keys_are_told_by_domain(key: str, internal: bool) -> None:
     """The domain before the slash decides, label by label."""
     assert is_internal(key) is internal
+
+
+@pytest.mark.parametrize("ports", [[], [{"port": 80}]])
+def test_headless_stays_headless(ports: list[dict[str, int]]) -> None:
+    """``clusterIP: None`` is the user's choice, with ports and without; an allocated address is not."""
+    for address, expected in (("None", "None"), ("10.0.0.1", None)):
+        service = {"kind": "Service", "metadata": {"name": "s"}, "spec": {"clusterIP": address, "ports": ports}}
+        assert travelling_body("", "services", service)["spec"].get("clusterIP") == expected
+
+
+@pytest.mark.parametrize("name", ["kcp-token-default", "kcp-token-"])
+def test_names_of_token_secrets_are_reserved(name: str) -> None:
+    """A user's Secret would stand in the place of their pods' token."""
+    with pytest.raises(ReservedName):
+        downstream_name("", "secrets", name)
+    assert downstream_name("", "configmaps", name) == name
