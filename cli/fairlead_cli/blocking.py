@@ -71,5 +71,8 @@ def not_ready(pod: JsonObject) -> str:
     ready = conditions.get("Ready") or {}
     if ready.get("status") == "True" or status.get("phase") == "Succeeded":
         return ""
-    why = ready.get("message") or ready.get("reason") or f"phase {status.get('phase', 'Pending')}"
+    phase = str(status.get("phase", "Pending"))
+    why = (
+        ready.get("message") or ready.get("reason") or ("it runs, but says it is not" if phase == "Running" else phase)
+    )
     return trouble_of(pod) or f"pod {name} is not ready: {why}"

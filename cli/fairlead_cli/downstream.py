@@ -160,17 +160,18 @@ async def take_out(client: Client, agent_id: str, namespace: str) -> None:
         raise Failure(f"namespace {namespace} is still being removed", fix=f"kubectl describe namespace {namespace}")
 
 
-async def stop_deployment(client: Client, agent_id: str, namespace: str) -> None:
-    """Remove the agent's Deployment and wait until no pod of it is left; without one nothing happens."""
+async def stop_deployment(client: Client, agent_id: str, namespace: str) -> bool:
+    """Remove the agent's Deployment and wait until no pod of it is left; return whether there was one."""
     from fairlead_cli import kinds  # noqa: PLC0415 - only to talk
 
     try:
         await client.delete(kinds.DEPLOYMENTS, agent_id, namespace=namespace, propagation="Foreground")
     except NotFound:
-        return
+        return False
 
     async def ended() -> bool | None:
         pods, _ = await client.list(kinds.PODS, namespace=namespace, query={"labelSelector": f"app={agent_id}"})
         return None if pods else True
 
     await until(ended, _GONE_S)
+    return True

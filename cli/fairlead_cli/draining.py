@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -100,14 +100,12 @@ async def drain(server: Server, wanted: Wanted) -> None:
             return
         confirm(wanted.yes)
         await cordoning.drain(session.here, wanted.name, wanted.at)
-        later = bool(wanted.at) and datetime.fromisoformat(wanted.at) > datetime.now(
-            datetime.fromisoformat(wanted.at).tzinfo
-        )
+        later = bool(wanted.at) and datetime.fromisoformat(wanted.at) > datetime.now(UTC)
         click.echo(f"{wanted.name} draining" + (f" from {wanted.at} on" if later else ""))
         if wanted.wait is False or (later and wanted.wait is None):
             _refuse_stuck(steps)
             return
-        await follow(session, registration, found, wanted.timeout_s)
+        await follow(session, registration, await assignments.on_target(session, registration.uid), wanted.timeout_s)
         click.echo(f"{wanted.name} drained")
     click.echo(f"Next: kubectl fairlead cluster remove {wanted.name}, or cluster uncordon {wanted.name}")
 
@@ -195,7 +193,7 @@ def _print_plan(registration: Registration, steps: Sequence[Step], output: str) 
             counts[" or ".join(step.candidates)] = counts.get(" or ".join(step.candidates), 0) + 1
     where = ", ".join(f"{names} ({count})" for names, count in counts.items()) or "nowhere"
     click.echo(
-        f"Plan: {_count(len(steps), 'namespace')} in {_count(workspaces, 'workspace')} "
+        f"Plan: {count(len(steps), 'namespace')} in {count(workspaces, 'workspace')} "
         f"leave {registration.name} → {where}. {len(stuck)} blocked" + (":" if stuck else ".")
     )
     for step in stuck:
@@ -205,7 +203,8 @@ def _print_plan(registration: Registration, steps: Sequence[Step], output: str) 
             click.echo(f"    {step.assigned} → {', '.join(step.candidates) or '-'}")
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """Return ``1 namespace``, ``2 namespaces``."""
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
@@ -224,18 +223,25 @@ async def follow(session: Session, registration: Registration, found: Sequence[A
         Failure: It takes longer (exit code 3); the message names what is not ready.
         SystemExit: Ctrl-C; the drain goes on.
     """
-    steps, total = Steps(), len(found)
-    paths = sorted({one.workspace for one in found})
+    steps = Steps()
+    if found:
+        steps.note("Ctrl-C leaves it draining; the same command comes back to it")
+    seen = {(one.workspace, one.namespace) for one in found}
     left = list(found)
 
     async def emptied() -> bool | None:
         nonlocal left
-        left = await assignments.in_workspaces(session, registration.uid, paths)
-        ready = total - len(left) + sum(one.is_ready_elsewhere() for one in left)
-        steps.live(
-            f"moving {len(left)} · ready on new cluster {ready}/{total} · "
-            f"removed from {registration.name} {total - len(left)}/{total}   (Ctrl-C keeps draining)"
-        )
+        left = await assignments.in_workspaces(session, registration.uid, sorted({path for path, _ in seen}))
+        if not left:  # what was placed while it was being marked is in no workspace looked at so far
+            left = await assignments.on_target(session, registration.uid)
+        seen.update((one.workspace, one.namespace) for one in left)
+        gone = len(seen) - len(left)
+        ready = gone + sum(one.is_ready_elsewhere() for one in left)
+        if seen:
+            steps.live(
+                f"moving {len(left)} · ready on new cluster {ready}/{len(seen)} · "
+                f"removed from {registration.name} {gone}/{len(seen)}"
+            )
         return None if left else True
 
     try:
@@ -244,7 +250,7 @@ async def follow(session: Session, registration: Registration, found: Sequence[A
             return
     except asyncio.CancelledError:
         steps.note(
-            f"\n{registration.name} goes on draining. Come back with: "
+            f"{registration.name} goes on draining. Come back with: "
             f"kubectl fairlead cluster drain {registration.name}; end it with: cluster uncordon {registration.name}"
         )
         raise
@@ -253,12 +259,7 @@ async def follow(session: Session, registration: Registration, found: Sequence[A
         steps.failed(reason)
     raise Failure(
         f"{registration.name} is still draining after {timeout_s:g} s",
-        "; ".join(reasons),
+        reasons[0] + (f" (and {len(reasons) - 1} more, above)" if len(reasons) > 1 else ""),
         f"mend that and run the same command again, or: kubectl fairlead cluster uncordon {registration.name}",
         code=TIMED_OUT,
     )
-
-
-def at_once(name: str, timeout_s: float) -> Wanted:
-    """Return a drain that asks nothing, as part of another command."""
-    return replace(Wanted(name), yes=True, timeout_s=timeout_s)

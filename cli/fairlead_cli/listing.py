@@ -13,8 +13,8 @@ from fairlead_cli.output import age, document, list_object, table
 from fairlead_cli.process import AgentFolder, default_folder
 from fairlead_cli.session import Session, connected
 
-_HEADER = ("NAME", "READY", "SCHEDULING", "VERSION", "HEARTBEAT", "AGE")
-_WIDE = ("NAME", "READY", "SCHEDULING", "VERSION", "HEARTBEAT", "LABELS", "AGENT", "AGE")
+_HEADER = ("NAME", "READY", "SCHEDULING", "VERSION", "HEARTBEAT", "AGENT", "AGE")
+_WIDE = (*_HEADER[:-1], "LABELS", "AGE")
 
 
 async def list_clusters(server: Server, output: str) -> None:
@@ -52,9 +52,10 @@ def _row(target: JsonObject, *, wide: bool) -> tuple[str, ...]:
         scheduling(target),
         version,
         age(beat) if beat else "<never>",
+        _agent(name, target),
     )
     born = age(str(target["metadata"].get("creationTimestamp", "")))
-    return (*first, _labels(target), _agent(name, target), born) if wide else (*first, born)
+    return (*first, _labels(target), born) if wide else (*first, born)
 
 
 def scheduling(target: JsonObject) -> str:
@@ -79,7 +80,8 @@ def _agent(name: str, target: JsonObject) -> str:
     if not record.get("process"):
         return "in-cluster"
     pid = folder.pid(target["metadata"]["uid"])
-    return (f"pid:{pid}" if pid else "ended") + f",token-until:{record.get('tokenExpires', '?')}"
+    # Its token for the cluster is renewed by running join again (it says until when it is good).
+    return (f"pid:{pid}" if pid else "ended") + f",until:{str(record.get('tokenExpires', '?')).partition('T')[0]}"
 
 
 async def describe(server: Server, name: str, output: str) -> None:

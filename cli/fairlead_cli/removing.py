@@ -59,7 +59,9 @@ async def remove(wanted: Wanted, *, upstream: Server, physical: Server) -> None:
     async with connected(upstream) as session:
         registration = await registering.get(session, wanted.name)
         found = await assignments.on_target(session, registration.uid)
-        click.echo(f"Remove {wanted.name}: {len(found)} namespaces leave it, then its agent is taken out.", err=True)
+        click.echo(
+            f"Remove {wanted.name}: {draining.count(len(found), 'namespace')} to move, then its agent goes.", err=True
+        )
         draining.confirm(wanted.yes)
         async with AsyncExitStack() as stack:
             cluster, why = await _reach(stack, registration, wanted, physical)
@@ -81,10 +83,13 @@ async def _remove(
     if not wanted.force:
         await cordoning.drain(session.here, wanted.name)
         await draining.follow(session, registration, found, wanted.timeout_s)
-    if await _stop_process(wanted.folder, registration.uid):
+    stopped = await _stop_process(wanted.folder, registration.uid)
+    if stopped:
         steps.done("the agent's process has ended")
     if cluster is not None:
-        await downstream.stop_deployment(cluster, agent_id, agent_id)
+        stopped = await downstream.stop_deployment(cluster, agent_id, agent_id) or stopped
+        if not stopped and registering.is_ready(registration.target):
+            steps.failed("its agent runs elsewhere, as a process: end it there (--state-directory names its folder)")
         await downstream.take_out(cluster, agent_id, agent_id)
         steps.done("the agent and its rights are gone from the cluster")
     await session.here.delete(SYNC_TARGETS, wanted.name, uid=registration.uid)

@@ -1,0 +1,169 @@
+"""``kubectl fairlead cluster`` and ``kubectl kcp workload`` against a running server and real clusters."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.clusters import Cluster
+from tests.support.servers import FairleadServer, run_program
+from tests.support.waiting import wait_until
+
+KINDS = "namespaces,serviceaccounts,secrets,configmaps,deployments,pods,roles,rolebindings"
+CLUSTER_KINDS = "clusterroles,clusterrolebindings"
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: web, image: "web:1"}]
+"""
+
+
+@dataclass(slots=True)
+class Desk:
+    """A platform engineer's terminal: Fairlead's and the clusters' contexts in one KUBECONFIG, a home of their own."""
+
+    server: FairleadServer
+    folder: Path
+    east: Cluster
+    west: Cluster
+
+    def run(self, program: str, *arguments: str, code: int = 0) -> str:
+        """Run a plugin; return standard output when it is to succeed, standard error when it is to fail."""
+        files = (self.folder / "config", self.east.kubeconfig, self.west.kubeconfig)
+        env = {"KUBECONFIG": ":".join(map(str, files)), "HOME": str(self.folder)}
+        done = run_program(program, *arguments, env=env, timeout_s=120)
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done.stderr if code else done.stdout
+
+    def cluster(self, *arguments: str, code: int = 0) -> str:
+        """Run ``kubectl fairlead cluster``."""
+        return self.run("kubectl-fairlead", "cluster", *arguments, code=code)
+
+    def join(self, name: str, cluster: Cluster, *arguments: str, code: int = 0) -> str:
+        """Join a cluster with an agent on this machine."""
+        return self.cluster("join", name, "--context", cluster.context, "--as-process", *arguments, code=code)
+
+    def log(self, name: str) -> str:
+        """Return an agent's log."""
+        return (self.folder / ".fairlead" / "clusters" / name / "agent.log").read_text()
+
+
+@pytest.fixture
+def desk(fairlead: FairleadServer, two_clusters: tuple[Cluster, Cluster], tmp_path: Path) -> Iterator[Desk]:
+    """Give a desk; agents that a failing test leaves are ended."""
+    shutil.copy(fairlead.kubeconfig, tmp_path / "config")
+    yield Desk(fairlead, tmp_path, *two_clusters)
+    for file in tmp_path.glob(".fairlead/clusters/*/agent.pid"):
+        subprocess.run(["kill", "-9", file.read_text().strip()], check=False, capture_output=True)
+    for cluster in two_clusters:
+        cluster.kubectl("delete", "namespaces", "-l", "app.kubernetes.io/part-of=fairlead", "--wait=false")
+
+
+def dump(cluster: Cluster) -> set[str]:
+    """Return every object of the kinds we make or sync, by name and uid."""
+    template = 'jsonpath={range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name}/{.metadata.uid}{"\\n"}{end}'
+    found = cluster.kubectl("get", KINDS, "-A", "-o", template) + cluster.kubectl("get", CLUSTER_KINDS, "-o", template)
+    return set(found.split())
+
+
+def test_a_clusters_life(desk: Desk) -> None:
+    """Join, see, place, drain and remove; after that the cluster is as it was before."""
+    before = dump(desk.east)
+    told = desk.join("east", desk.east, "--label", "region=east")
+    assert "Cluster east is joined" in told
+    assert "Next: kubectl ws create" in told
+    assert "Cluster east is joined" in desk.join("east", desk.east)  # said twice, it is the same cluster
+    assert desk.cluster("list", "-o", "name") == "synctarget.workload.kcp.io/east\n"
+    assert "region=east" in desk.cluster("list", "-o", "wide")
+
+    desk.run("kubectl-ws", "create", "shop", "--compute")
+    url = f"{desk.server.url}/clusters/root:shop"
+    desk.server.kubectl(f"--server={url}", "apply", "-f", "-", stdin=DEPLOYMENT)
+    desk.server.kubectl(f"--server={url}", "rollout", "status", "deployment/web", "--timeout=60s")
+    found = json.loads(desk.run("kubectl-fairlead", "where", "deploy/web", "-w", "shop", "-o", "json"))["places"][0]
+    desk.east.kubectl("get", "deployment", found["name"], "-n", found["namespace"])
+    why = desk.run("kubectl-fairlead", "why", "deployments.apps/web", "-w", "shop")
+    assert why.startswith("deployments.apps/web → east (Ready 2/2, generation 1 = observed 1)\n")
+    assert "east chosen" in why
+
+    refusal = desk.cluster("drain", "east", "--yes", "--timeout", "3s", code=3)
+    assert "default (root:shop): nowhere to go" in refusal
+    assert "is being drained" in desk.run("kubectl-fairlead", "why", "deploy/web", "-w", "shop")
+    desk.join("west", desk.west)
+    plan = json.loads(desk.cluster("drain", "east", "--dry-run", "-o", "json"))
+    assert [one["candidates"] for one in plan["namespaces"]] == [["west"]]
+    assert desk.cluster("drain", "east", "--yes", "--timeout", "60s").endswith("cluster uncordon east\n")
+    assert desk.run("kubectl-fairlead", "where", "deploy/web", "-w", "shop", "-o", "name").endswith("/west\n")
+    assert desk.cluster("remove", "east", "--yes") == 'cluster "east" removed\n'
+    assert wait_until(lambda: dump(desk.east) == before, 20)
+    desk.run("kubectl-ws", "delete", "shop")
+    desk.cluster("remove", "west", "--yes")
+    assert desk.cluster("list", "-o", "name") == ""
+
+
+def test_what_is_refused_at_join(desk: Desk) -> None:
+    """Each refusal is one line with its fix, and nothing is left on either side."""
+    before = dump(desk.east)
+    loopback = desk.cluster("join", "a", "--context", desk.east.context, code=1)
+    assert "--external-url" in loopback
+    config = yaml.safe_load(desk.east.kubeconfig.read_text())
+    with socket.socket() as free:  # bound and not listening: nobody answers
+        free.bind(("127.0.0.1", 0))
+        config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free.getsockname()[1]}"
+        (desk.folder / "dead").write_text(yaml.safe_dump(config))
+        dead = desk.cluster("join", "a", "--kubeconfig", str(desk.folder / "dead"), "--as-process", code=1)
+    assert len(dead.splitlines()) == 1
+    assert "cannot be reached" in dead
+    assert desk.cluster("list", "-o", "name") == ""
+    desk.cluster("join", "a", "--context", "no-such-context", code=1)
+    desk.join("used", desk.east)
+    assert 'SyncTarget "used" is another cluster' in desk.join("used", desk.west, code=1)
+    desk.cluster("remove", "used", "--yes")
+    assert wait_until(lambda: dump(desk.east) == before, 20)
+
+
+def test_kcps_words(desk: Desk) -> None:
+    """Cordon, uncordon and drain say what kcp says, each twice; sync prints a manifest the cluster takes."""
+    manifest = desk.run("kubectl-kcp", "workload", "sync", "east", "--syncer-image", "fairlead:v1", "--labels", "a=b")
+    desk.east.kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=_first(manifest))
+    kinds = [one["kind"] for one in yaml.safe_load_all(manifest)]
+    assert kinds[0] == "Namespace"
+    assert kinds[-2:] == ["Secret", "Deployment"]
+    for verb, past in (("cordon", "cordoned"), ("uncordon", "uncordoned"), ("drain", "draining")):
+        assert desk.run("kubectl-kcp", "workload", verb, "east") == f"east {past}\n"
+        assert desk.run("kubectl-kcp", "workload", verb, "east") == f"east already {past}\n"
+    assert desk.run("kubectl-kcp", "workload", "uncordon", "east") == "east uncordoned\n"
+    target = json.loads(desk.server.kubectl("get", "synctarget", "east", "-o", "json"))
+    assert (target["metadata"]["labels"]["a"], target["spec"].get("evictAfter")) == ("b", None)
+    assert "not found" in desk.run("kubectl-kcp", "workload", "cordon", "nope", code=1)
+
+
+def _first(manifest: str) -> str:
+    """Return what can be tried without its namespace."""
+    documents = [one for one in yaml.safe_load_all(manifest) if "namespace" not in one["metadata"]]
+    return yaml.safe_dump_all(documents)
+
+
+def test_a_user_without_rights_is_told_so(desk: Desk) -> None:
+    """What the server forbids ends with exit code 4."""
+    config = yaml.safe_load((desk.folder / "config").read_text())
+    for user in config["users"]:
+        user["user"] = {"token": "nobody"}
+    (desk.folder / "config").write_text(yaml.safe_dump(config))
+    desk.cluster("list", code=4)

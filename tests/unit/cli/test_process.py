@@ -1,0 +1,51 @@
+"""The folder of an agent that runs as a process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from fairlead_cli.process import CLUSTER, PID, AgentFolder
+from fairlead_machinery import kubeconfig
+from fairlead_machinery.kubeconfig import Credentials
+
+
+def test_files_are_their_owners_alone(tmp_path: Path) -> None:
+    """Folder and files can be read by nobody else, and the record is kept up to date."""
+    folder = AgentFolder(tmp_path / "a")
+    folder.note(uid="u", name="east")
+    folder.note(tokenExpires="later")
+    assert folder.record() == {"uid": "u", "name": "east", "tokenExpires": "later"}
+    assert folder.path.stat().st_mode & 0o077 == 0
+    assert all(file.stat().st_mode & 0o077 == 0 for file in folder.path.iterdir())
+
+
+def test_the_agent_gets_its_own_credential_only(tmp_path: Path) -> None:
+    """Of the user's credentials the kubeconfig keeps what is about the server, nothing about the user."""
+    folder = AgentFolder(tmp_path)
+    mine = Credentials("https://h:1", ca=b"PEM", token="admin", certificate=b"cert", key=b"key")
+    folder.write_cluster_kubeconfig(mine, "agents")
+    found = kubeconfig.load([tmp_path / CLUSTER], explicit=True).credentials()
+    assert (found.server, found.ca, found.token, found.certificate) == ("https://h:1", b"PEM", "", b"")
+    assert Path(found.token_file).read_text() == "agents"
+    assert not any("admin" in file.read_text() for file in tmp_path.iterdir())
+
+
+def test_a_process_id_of_somebody_else_is_not_ours(tmp_path: Path) -> None:
+    """An id counts only while its process names the SyncTarget's uid."""
+    folder = AgentFolder(tmp_path)
+    assert folder.pid("no-such-uid") == 0
+    folder.write(PID, f"{os.getpid()}\n")
+    assert folder.pid("no-such-uid-in-any-command-line") == 0
+
+
+def test_forgetting_leaves_what_is_not_ours(tmp_path: Path) -> None:
+    """Only our own files go; the folder goes when nothing else is in it."""
+    folder = AgentFolder(tmp_path / "a")
+    folder.note(uid="u")
+    (folder.path / "mine").write_text("x")
+    folder.forget()
+    assert [file.name for file in folder.path.iterdir()] == ["mine"]
+    (folder.path / "mine").unlink()
+    folder.forget()
+    assert not folder.path.exists()
