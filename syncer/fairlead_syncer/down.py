@@ -37,8 +37,10 @@ _GOING_S = 5.0
 _log = structlog.get_logger(__name__)
 
 
-class Refused(Exception):
+class Refused(ApiError):
     """The cluster will not have an object; the user must hear why."""
+
+    code = 422
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

@@ -27,6 +27,8 @@ from fairlead_control_plane.views.targets import TargetIndex
 _SLICE = 40
 _PAUSE_S = 0.1
 """Least time between two looks at a namespace: a burst of reports is counted once."""
+_PAUSE_FACTOR = 10.0
+"""How many times as long as a look took it is not looked again."""
 _NAMESPACE, _TARGET = "namespace", "target"
 
 
@@ -79,7 +81,7 @@ class ViewController:
         self._now = now
         self._clock_s = clock_s
         self._prefix = keys.range_prefix(assignments.resource)
-        self._looked_s: dict[Key, float] = {}
+        self._again_s: dict[Key, float] = {}  # earliest time of the next look
 
     def keys(self, event: Event) -> Iterable[Key]:
         """Return the namespace an event concerns, or the target whose APIs it changes."""
@@ -110,12 +112,15 @@ class ViewController:
         if key[0] == _TARGET:
             await self._reconcile_target(key[1])
             return None
-        wait_s = self._looked_s.get(key, 0.0) + _PAUSE_S - self._clock_s()
+        started_s = self._clock_s()
+        wait_s = self._again_s.get(key, 0.0) - started_s
         if wait_s > 0:
             return wait_s
-        self._looked_s[key] = self._clock_s()
-        if not await self._reconcile_namespace(key[1], key[2]):
-            del self._looked_s[key]
+        if await self._reconcile_namespace(key[1], key[2]):
+            # Counting a big namespace takes its time; all of them together must not take the server's.
+            self._again_s[key] = started_s + max(_PAUSE_S, (self._clock_s() - started_s) * _PAUSE_FACTOR)
+        else:
+            self._again_s.pop(key, None)
         return None
 
     async def _reconcile_target(self, uid: str) -> None:

@@ -7,7 +7,9 @@ import json
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPResponse
 from pathlib import Path
 
 from fairlead_api import JsonObject
@@ -51,6 +53,13 @@ class Api:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, _decoded(error.read())
+
+    @contextlib.contextmanager
+    def stream(self, path: str) -> Iterator[HTTPResponse]:
+        """Open an answer that goes on, such as a watch."""
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT_S, context=self.tls) as answer:
+            yield answer
 
     def ok(self, method: str, path: str, body: object = None, content_type: str = "") -> JsonObject:
         """Send a request that must succeed."""

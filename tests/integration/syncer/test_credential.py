@@ -7,6 +7,12 @@ Every other route, verb and target is tried with the agent's own token; the answ
 from __future__ import annotations
 
 import itertools
+import json
+import time
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 
 from fairlead_api import JsonObject
 from tests.integration.syncer.joined import SYNC_TIMEOUT_S, Api, Joined, config_map
@@ -145,10 +151,30 @@ def test_a_pod_that_comes_up_brings_only_what_is_its_own(joined: Joined) -> None
     assert joined.team.get("/api/v1/namespaces/default/pods/p") == before
 
 
+def _pin_another_key(joined: Joined, target: str) -> None:
+    """Let another agent enroll for the SyncTarget, as `cluster join` on another machine would."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    door = f"/services/syncer/root/{joined.name}/{joined.uid}"
+    bootstrap = joined.base.ok("POST", f"{door}/bootstrap")["token"]
+    claims = {"aud": f"{door}/enroll", "iat": time.time(), "jti": "one"}
+    proof = jwt.encode(claims, key, algorithm="ES256")
+    body = {"publicKey": json.loads(ECAlgorithm.to_jwk(key.public_key())), "proof": proof}
+    Api(joined.server.url, bootstrap, joined.server.tls()).ok("POST", f"{door}/enroll", body)
+    assert joined.root.get(target) is not None
+
+
 def test_a_watch_ends_with_its_target(joined: Joined) -> None:
     """Also an idle one: what was opened with a credential does not outlive it."""
     agent = _agent(joined)
     joined.stop_agent()
+    place = f"/services/syncer/root/{joined.name}/{joined.uid}"
+    with agent.stream(f"{place}/clusters/*/api/v1/secrets?watch=true&timeoutSeconds=120") as idle:
+        target = f"/apis/workload.kcp.io/v1alpha1/synctargets/{joined.name}"
+        joined.root.merge(target, {"metadata": {"labels": {"colour": "green"}}})
+        began_s = time.monotonic()
+        _pin_another_key(joined, target)
+        idle.read()
+        assert time.monotonic() - began_s < 10
     target = f"/apis/workload.kcp.io/v1alpha1/synctargets/{joined.name}"
     joined.root.ok("DELETE", target)
     path = f"/services/syncer/root/{joined.name}/{joined.uid}/resources"
