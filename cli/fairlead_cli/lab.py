@@ -98,7 +98,7 @@ def fail_node(node: str, directory: Path) -> None:
     """Let a node play dead: not ready at once, its pods replaced elsewhere a little later."""
     _mark(node, directory, failed=True)
     click.echo(f"node/{node.partition('/')[2]} plays dead")
-    click.echo(f"Next: fairlead lab heal-node {node}", err=True)
+    click.echo(f"Next: fairlead lab heal-node {node} --directory {directory}", err=True)
 
 
 @click.command(name="heal-node", context_settings=HELP)
