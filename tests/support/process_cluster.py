@@ -38,6 +38,13 @@ _TOKENS = "\n".join(
     ]
 )
 
+_HOUSEKEEPING = (
+    "namespace-controller",
+    "garbage-collector-controller",
+    "serviceaccount-controller",
+    "root-ca-certificate-publisher-controller",
+)
+
 
 @dataclass(slots=True)
 class Etcd:
@@ -144,6 +151,10 @@ class ProcessCluster:
         listed = {"apiVersion": "v1", "kind": "List", "items": [self._node(number + 1) for number in range(nodes)]}
         self.kubectl("create", "-f", "-", stdin=json.dumps(listed))
 
+    def launch_housekeeping(self) -> None:
+        """Start the controllers that look after namespaces and garbage alone; nothing acts on workloads."""
+        self._launch_manager("--controllers=" + ",".join(_HOUSEKEEPING))
+
     def wait_nodes_ready(self, nodes: int) -> None:
         """Wait until the nodes are Ready and pods may be placed on them, and new namespaces have what pods need."""
 
@@ -227,7 +238,7 @@ class ProcessCluster:
             ]
         return processes.start("kube-apiserver", command, log=self.folder / "kube-apiserver.log")
 
-    def _launch_manager(self) -> None:
+    def _launch_manager(self, *arguments: str) -> None:
         (port,) = processes.free_ports(1)
         self._launch(
             "kube-controller-manager",
@@ -241,6 +252,7 @@ class ProcessCluster:
             f"--root-ca-file={self.certificate_authority}",
             "--kube-api-qps=200",
             "--kube-api-burst=400",
+            *arguments,
         )
 
     def _launch_scheduler(self) -> None:

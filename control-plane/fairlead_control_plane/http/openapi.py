@@ -16,7 +16,7 @@ from fairlead_control_plane.http.documents import Document, answer
 from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.discovery import etag
 from fairlead_control_plane.kinds.openapi import OpenApi
-from fairlead_control_plane.kinds.openapi_protobuf import MEDIA_TYPE
+from fairlead_control_plane.kinds.openapi_protobuf import ASKED_FOR_AS, MEDIA_TYPE
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_machinery.web import JSON, Request, Response
 
@@ -51,7 +51,7 @@ class OpenApiDocuments:
         parts = info.path.strip("/").split("/", 2)
         match parts[1:]:
             case ["v2"]:
-                is_protobuf = MEDIA_TYPE in accept or MEDIA_TYPE.replace("@", ".") in accept
+                is_protobuf = any(form in accept for form in ASKED_FOR_AS)
                 document = Document(*await asyncio.to_thread(made.v2, protobuf=is_protobuf))
                 return answer(document, request, MEDIA_TYPE if is_protobuf else JSON)
             case ["v3"]:

@@ -12,7 +12,9 @@ from typing import Any
 
 import orjson
 
-MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+ASKED_FOR_AS = (MEDIA_TYPE, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
+"""Clients write an ``@``, with which no media type can be parsed; so the answer has a dot, as Kubernetes' has."""
 
 _VARINT, _FIXED64, _BYTES = 0, 1, 2
 Encode = Callable[[int, Any], bytes]
