@@ -168,7 +168,8 @@ def _cluster(ground: Ground) -> Profile:
         workspaces=None,
         resolve=None,
         home=ROOT,
-        plugins=(ReservedMetadata(), NamespaceLifecycle(ground.store, common.namespaces)),
+        # No metadata is reserved here: agents mark what they bring into a plain cluster.
+        plugins=(NamespaceLifecycle(ground.store, common.namespaces),),
         effects=(common.first.effects,),
         begin=_first_namespaces,
         build=lambda built: Parts(common.controllers(built.registry)),
