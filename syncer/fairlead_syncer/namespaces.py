@@ -146,6 +146,8 @@ class Namespaces:
         if found["metadata"].get("deletionTimestamp"):
             return _GOING_S
         why = await self._why_not(key, view, name)
+        if why and self._state.views_in(key.cluster, key.name):
+            return _STAYS_S  # on its way, and no news for anybody
         if why:
             body = {"synced": False, "reason": "NamespaceNotEmpty", "message": why}
             await self._upstream.report(NAMESPACES, key, view["metadata"]["uid"], None, body)

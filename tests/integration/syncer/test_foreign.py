@@ -69,6 +69,7 @@ def test_foreign_objects_are_never_touched(joined: Joined) -> None:
     joined.assign("default", "Leaving")
     wait_until(lambda: joined.down_map("ours") is None, SYNC_TIMEOUT_S)
     wait_until(lambda: [each["name"] for each in joined.progress()["blocked"]] == ["default"], SYNC_TIMEOUT_S)
+    wait_until(lambda: "robot" in joined.progress()["blocked"][0]["message"], SYNC_TIMEOUT_S)
     [why] = joined.progress()["blocked"]
     assert why["reason"] == "NamespaceNotEmpty"
     assert "configmaps/forged" in why["message"]
