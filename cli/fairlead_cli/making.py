@@ -153,8 +153,11 @@ def print_context(name: str, *, existed: bool, switched: bool) -> None:
 async def _bind_compute(session: Session, path: str, location_workspace: str) -> None:
     where = location_workspace and places.absolute(path, *[places.spoken(location_workspace, "")[0]] * 2)
     request = computing.ComputeRequest(where or await _nearest_locations(session))
-    placement = await computing.bind(session.top.at(path), request)
-    click.echo(f"placement {placement} created.")
+    try:
+        placement = await computing.bind(session.top.at(path), request)
+        click.echo(f"placement {placement} created.")
+    except AlreadyExists:  # with --ignore-existing
+        click.echo(f"placement {request.placement()['metadata']['name']} already exists.")
 
 
 async def _nearest_locations(session: Session) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fairlead_cli import places
 from fairlead_cli.commands import Server
-from fairlead_cli.failure import TIMED_OUT, Failure
+from fairlead_cli.failure import TIMED_OUT, USAGE, Failure
 from fairlead_cli.places import Place
 from fairlead_machinery import kubeconfig
 from fairlead_machinery.kubeconfig import Kubeconfig
@@ -124,11 +124,11 @@ def duration_s(text: str) -> float:
     Read a duration as Go writes it (``30s``, ``1m30s``, ``500ms``), or bare seconds.
 
     Raises:
-        ValueError: It is none.
+        Failure: It is none.
     """
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
     if not re.fullmatch(rf"({_DURATION})+", text):
-        raise ValueError(f"{text!r} is no duration such as 30s or 2m")
+        raise Failure(f'"{text}" is no duration', fix="write it as 30s or 2m", code=USAGE)
     parts = re.findall(r"([\d.]+)(ms|[smh])", text)
     return sum(float(number) * _UNITS_S[unit] for number, unit in parts)

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from fairlead_cli import commands, main, workspaces
 from fairlead_cli.commands import leading_last
+from fairlead_cli.failure import Failure
 from fairlead_cli.session import duration_s
 
 
@@ -58,6 +59,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "s", "3x", "1m3", "-1s"])
 def test_bad_durations(text: str) -> None:
-    """What is none is refused."""
-    with pytest.raises(ValueError, match="duration"):
+    """What is none is wrong usage."""
+    with pytest.raises(Failure, match="duration") as caught:
         duration_s(text)
+    assert caught.value.exit_code == 2
