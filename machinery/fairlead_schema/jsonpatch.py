@@ -9,6 +9,7 @@ Source: gopkg.in/evanphx/json-patch.v4; k8s.io/apiserver/pkg/endpoints/handlers/
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import Any
 
@@ -17,6 +18,8 @@ from fairlead_api.errors import BadRequest, Invalid, RequestTooLarge
 from fairlead_schema.causes import compact, json_type
 
 MAX_OPERATIONS = 10_000
+MAX_COPIED_BYTES = 3 << 20
+"""What all ``copy`` operations of a patch may add, as JSON; else each could double the object."""
 
 _INDEX = re.compile(r"[+-]?[0-9]+\Z")
 _UNREADABLE = "error decoding patch: json: cannot unmarshal"
@@ -31,12 +34,12 @@ def apply_json_patch(doc: JsonObject, ops: Any) -> JsonObject:
     """
     Return ``doc`` with all operations applied, in order.
 
-    Containers on changed paths are copied, the rest is shared with ``doc``, which never changes.
+    Containers on changed paths are copied, the rest is shared with ``doc`` and ``ops``, which never change.
 
     Raises:
         BadRequest: ``ops`` is not a list of objects.
         RequestTooLarge: More than ``MAX_OPERATIONS`` operations.
-        Invalid: An operation does not apply; none is then applied.
+        Invalid: An operation does not apply, or copies add more than ``MAX_COPIED_BYTES``; none is then applied.
     """
     if not isinstance(ops, list):
         raise BadRequest(f"{_UNREADABLE} {json_type(ops)} into Go value of type []handlers.jsonPatchOp")
@@ -45,32 +48,103 @@ def apply_json_patch(doc: JsonObject, ops: Any) -> JsonObject:
             raise BadRequest(f"{_UNREADABLE} {json_type(op)} into Go value of type handlers.jsonPatchOp")
     if len(ops) > MAX_OPERATIONS:
         raise RequestTooLarge(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(ops)}")
+    patched = _Patched(doc)
     try:
         for op in ops:
-            doc = _apply(doc, op)
+            patched.apply(op)
     except PatchProblem as problem:
         raise Invalid(_REJECTED) from problem
-    return doc
+    result: JsonObject = patched.root
+    return result
 
 
-def _apply(doc: Any, op: JsonObject) -> Any:
-    kind = op.get("op")
-    if kind == "add":
-        return _edit(doc, _text(op, "path"), lambda holder, key: _add(holder, key, op.get("value")), "add")
-    if kind == "remove":
-        return _edit(doc, _text(op, "path"), _remove, "remove")
-    if kind == "replace":
-        return _replace(doc, _text(op, "path"), op.get("value"))
-    if kind == "test":
-        return _test(doc, _text(op, "path"), op.get("value"))
-    if kind == "move":
-        value = _read(doc, _text(op, "from"), "move")
-        doc = _edit(doc, _text(op, "from"), _remove, "move")
-        return _edit(doc, _text(op, "path"), lambda holder, key: _add(holder, key, value), "move")
-    if kind == "copy":
-        value = _read(doc, _text(op, "from"), "copy")
-        return _edit(doc, _text(op, "path"), lambda holder, key: _add(holder, key, value), "copy")
-    raise PatchProblem(f"Unexpected kind: {kind}")
+class _Patched:
+    """A document in the making: each container is copied when it first changes, and no more than once."""
+
+    def __init__(self, doc: Any) -> None:
+        self.root = doc
+        self._own: dict[int, Any] = {}
+        """Containers made here, by id; kept, so that no id is given to another."""
+        self._copied_bytes = 0
+
+    def apply(self, op: JsonObject) -> None:
+        """Apply one operation; raises ``PatchProblem``."""
+        kind = op.get("op")
+        if kind == "add":
+            self._add(_text(op, "path"), op.get("value"), "add")
+        elif kind == "remove":
+            self._remove(_text(op, "path"), "remove")
+        elif kind == "replace":
+            self._replace(_text(op, "path"), op.get("value"))
+        elif kind == "test":
+            _test(self.root, _text(op, "path"), op.get("value"))
+        elif kind == "move":
+            value = _read(self.root, _text(op, "from"), "move")
+            self._remove(_text(op, "from"), "move")
+            self._add(_text(op, "path"), value, "move")
+        elif kind == "copy":
+            self._add(_text(op, "path"), self._copy(_read(self.root, _text(op, "from"), "copy")), "copy")
+        else:
+            raise PatchProblem(f"Unexpected kind: {kind}")
+
+    def _copy(self, value: Any) -> Any:
+        self._copied_bytes += len(compact(value))
+        if self._copied_bytes > MAX_COPIED_BYTES:
+            raise PatchProblem(
+                f"Unable to complete the copy, the accumulated size increase of copy is {self._copied_bytes}, "
+                f"exceeding the limit {MAX_COPIED_BYTES}"
+            )
+        return copy.deepcopy(value)
+
+    def _owned(self, value: Any) -> Any:
+        """Return a container that may be changed in place of this one, None for anything else."""
+        if id(value) in self._own:
+            return value
+        made = dict(value) if type(value) is dict else list(value) if type(value) is list else None
+        if made is not None:
+            self._own[id(made)] = made
+        return made
+
+    def _holder(self, path: str, kind: str) -> tuple[Any, str]:
+        """Return the container that ``path`` ends in, ready to be changed, and the last key."""
+        keys = _split(path)
+        if not keys:
+            raise PatchProblem(f'{kind} operation does not apply: doc is missing path: "{path}": missing value')
+        self.root = holder = self._owned(self.root)
+        for key in keys[:-1]:
+            inner = self._owned(_member(holder, key))
+            if inner is None:
+                raise PatchProblem(f'{kind} operation does not apply: doc is missing path: "{path}": missing value')
+            holder[key if type(holder) is dict else _index(holder, key)] = inner
+            holder = inner
+        return holder, keys[-1]
+
+    def _add(self, path: str, value: Any, kind: str) -> None:
+        holder, key = self._holder(path, kind)
+        if type(holder) is dict:
+            holder[key] = value
+        elif key == "-":
+            holder.append(value)
+        else:
+            holder.insert(_index(holder, key, extra=1), value)
+
+    def _remove(self, path: str, kind: str) -> None:
+        holder, key = self._holder(path, kind)
+        if type(holder) is list:
+            del holder[_index(holder, key)]
+        elif key in holder:
+            del holder[key]
+        else:
+            raise PatchProblem(f"Unable to remove nonexistent key: {key}: missing value")
+
+    def _replace(self, path: str, value: Any) -> None:
+        if path == "":
+            if type(value) not in (dict, list):
+                raise PatchProblem("replace operation value must be object or array")
+            self.root = value
+            return
+        holder, key = self._holder(path, "replace")
+        holder[key if type(holder) is dict else _index(holder, key)] = value
 
 
 def _text(op: JsonObject, name: str) -> str:
@@ -82,27 +156,6 @@ def _text(op: JsonObject, name: str) -> str:
 
 def _split(path: str) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
-
-
-def _edit(doc: Any, path: str, change: Any, kind: str) -> Any:
-    """Copy the containers along ``path`` and call ``change(holder, key)`` on the last one's copy."""
-    keys = _split(path)
-    if not keys:
-        raise PatchProblem(f'{kind} operation does not apply: doc is missing path: "{path}": missing value')
-    root = holder = _copied(doc)
-    for key in keys[:-1]:
-        inner = _copied(_member(holder, key))
-        if inner is None:
-            raise PatchProblem(f'{kind} operation does not apply: doc is missing path: "{path}": missing value')
-        holder[key if type(holder) is dict else _index(holder, key)] = inner
-        holder = inner
-    change(holder, keys[-1])
-    return root
-
-
-def _copied(value: Any) -> Any:
-    """Return a shallow copy of a container, None for anything else."""
-    return dict(value) if type(value) is dict else list(value) if type(value) is list else None
 
 
 def _member(holder: Any, key: str) -> Any:
@@ -124,36 +177,6 @@ def _index(holder: list[Any], key: str, *, extra: int = 0) -> int:
     return index + size if index < 0 else index
 
 
-def _add(holder: Any, key: str, value: Any) -> None:
-    if type(holder) is dict:
-        holder[key] = value
-    elif key == "-":
-        holder.append(value)
-    else:
-        holder.insert(_index(holder, key, extra=1), value)
-
-
-def _remove(holder: Any, key: str) -> None:
-    if type(holder) is list:
-        del holder[_index(holder, key)]
-    elif key in holder:
-        del holder[key]
-    else:
-        raise PatchProblem(f"Unable to remove nonexistent key: {key}: missing value")
-
-
-def _replace(doc: Any, path: str, value: Any) -> Any:
-    if path == "":
-        if type(value) not in (dict, list):
-            raise PatchProblem("replace operation value must be object or array")
-        return value
-
-    def change(holder: Any, key: str) -> None:
-        holder[key if type(holder) is dict else _index(holder, key)] = value
-
-    return _edit(doc, path, change, "replace")
-
-
 def _read(doc: Any, path: str, kind: str) -> Any:
     """Return what stands at ``path``; a missing member of an object reads as null."""
     keys = _split(path)
@@ -167,8 +190,7 @@ def _read(doc: Any, path: str, kind: str) -> Any:
     return holder.get(keys[-1]) if type(holder) is dict else holder[_index(holder, keys[-1])]
 
 
-def _test(doc: Any, path: str, value: Any) -> Any:
+def _test(doc: Any, path: str, value: Any) -> None:
     found = doc if path == "" else _read(doc, path, "test")
     if found is not value and (found != value or compact(found) != compact(value)):
         raise PatchProblem(f"testing value {path} failed: test failed")
-    return doc

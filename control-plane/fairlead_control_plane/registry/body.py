@@ -69,6 +69,7 @@ def parse_yaml(raw: bytes) -> Any:
         BadRequest: It is not YAML, has aliases that multiply, or is nested too deeply.
     """
     try:
+        _check_yaml(raw)
         value = yaml.load(raw, Loader=_Loader)
         # To JSON and back: keys become text, and what JSON cannot say (bytes, sets, huge numbers) is refused.
         value = orjson.loads(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
@@ -79,12 +80,30 @@ def parse_yaml(raw: bytes) -> Any:
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Safe YAML without what JSON has not: aliases (they can multiply) and dates."""
+    """Safe YAML without what JSON has not: dates stay text."""
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not supported")
-        return super().compose_node(parent, index)
+
+def _check_yaml(raw: bytes) -> None:
+    """
+    Refuse what would grow or nest without bound when it is composed, which the C loader does in one go.
+
+    Raises:
+        BadRequest: Aliases (they can multiply), or deeper than anything reasonable.
+    """
+    depth = 0
+    for event in yaml.parse(raw, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEPTH:
+                raise _too_deep()
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.AliasEvent):
+            raise BadRequest("error decoding YAML: aliases are not supported")
+
+
+def _too_deep() -> BadRequest:
+    return BadRequest(f"the body is nested more than {_DEPTH} levels deep")
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -96,7 +115,7 @@ _Loader.yaml_implicit_resolvers = {
 def count_keys(value: Any, depth: int = 0) -> int:
     """Return how many keys a value holds; raises ``BadRequest`` when it is nested deeper than anything reasonable."""
     if depth > _DEPTH:
-        raise BadRequest(f"the body is nested more than {_DEPTH} levels deep")
+        raise _too_deep()
     if type(value) is dict:
         inner = [item for item in value.values() if type(item) is dict or type(item) is list]
         return len(value) + sum(count_keys(item, depth + 1) for item in inner)

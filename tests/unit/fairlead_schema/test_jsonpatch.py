@@ -128,3 +128,22 @@ def test_agrees_with_a_plain_implementation(doc: dict[str, Any], ops: list[dict[
     else:
         assert json.dumps(apply_json_patch(doc, ops), sort_keys=True) == json.dumps(expected, sort_keys=True)
     assert json.dumps(doc) == before
+
+
+def test_copies_cannot_multiply() -> None:
+    """Sixty copies of an object into itself would double it sixty times."""
+    ops = [{"op": "copy", "from": "/data", "path": f"/data/k{i}"} for i in range(60)]
+    with pytest.raises(Invalid) as raised:
+        apply_json_patch({"data": {"x": "a" * 100}}, ops)
+    assert "accumulated size" in str(raised.value.__cause__)
+
+
+def test_a_copy_is_independent_of_what_it_was_made_of() -> None:
+    """A change of one is not seen in the other, nor in the patch, which may be applied again."""
+    ops = [
+        {"op": "add", "path": "/a", "value": {"n": [1]}},
+        {"op": "copy", "from": "/a", "path": "/b"},
+        {"op": "add", "path": "/a/n/-", "value": 2},
+    ]
+    for _ in range(2):
+        assert apply_json_patch({}, ops) == {"a": {"n": [1, 2]}, "b": {"n": [1]}}
