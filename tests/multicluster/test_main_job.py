@@ -7,132 +7,32 @@ by the merged watch history of both clusters; a replacement that never gets read
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from fairlead_api import JsonObject
-from tests.support.clusters import Cluster, run_kubectl
+from tests.support.clusters import Cluster
 from tests.support.history import watch_deployments
-from tests.support.servers import FairleadServer, fairlead_server
 from tests.support.stages import NEVER_READY
+from tests.support.team import Team, a_team
 from tests.support.waiting import wait_until
-
-MANIFEST = """
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: settings}
-data: {colour: green}
----
-apiVersion: v1
-kind: Secret
-metadata: {name: password}
-stringData: {password: hunter2}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec:
-  selector: {app: web}
-  ports: [{port: 80, targetPort: 8080}]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 3
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - name: web
-        image: web:1
-        envFrom: [{configMapRef: {name: settings}}, {secretRef: {name: password}}]
-"""
-
-
-@dataclass(slots=True)
-class Team:
-    """A workspace with compute, and the clusters behind it."""
-
-    server: FairleadServer
-    clusters: dict[str, Cluster]
-    state: Path
-
-    def kubectl(self, *arguments: str, stdin: str | None = None, timeout_s: float = 90) -> str:
-        """Run real kubectl against the workspace."""
-        url = f"{self.server.url}/clusters/root:shop"
-        return run_kubectl(
-            self.server.kubeconfig, "--context=base", f"--server={url}", *arguments, stdin=stdin, timeout_s=timeout_s
-        )
-
-    def plugin(self, *arguments: str, code: int = 0, timeout_s: float = 120) -> str:
-        """Run ``kubectl fairlead`` in the root workspace; its exit code must be ``code``."""
-        done = self.server.command("kubectl-fairlead", *arguments, timeout_s=timeout_s)
-        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
-
-    def get(self, *arguments: str) -> JsonObject:
-        """Read one object of the workspace."""
-        found: JsonObject = json.loads(self.kubectl("get", *arguments, "-o", "json"))
-        return found
-
-    def join(self, name: str) -> None:
-        """Join a cluster with one command."""
-        cluster = self.clusters[name]
-        env = {"KUBECONFIG": f"{self.server.kubeconfig}:{cluster.kubeconfig}"}
-        done = self.server.command(
-            "kubectl-fairlead",
-            *("cluster", "join", name, "--context", cluster.context, "--as-process"),
-            *("--state-directory", str(self.state / name), "--label", f"region={name}"),
-            env=env,
-            timeout_s=120,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def runs_in(self) -> str:
-        """Return the names of the clusters that have the Deployment, as the namespace's condition says."""
-        return self.plugin("where", "deployment/web", "-w", ":root:shop", "-o", "name").strip()
 
 
 @pytest.fixture
 def team(start_clusters: Callable[[list[str]], list[Cluster]], tmp_path: Path) -> Iterator[Team]:
-    """A workspace ``root:shop`` with compute, before any cluster is joined."""
-    clusters = start_clusters(["east", "west"])
-    with fairlead_server(tmp_path) as server:
-        made = Team(server, {cluster.name: cluster for cluster in clusters}, tmp_path / "agents")
+    """A control plane and two clusters, east and west, before anything is joined."""
+    with a_team(start_clusters(["east", "west"]), tmp_path) as made:
         yield made
-        for name in made.clusters:
-            stop_agent(made, name)
-
-
-def stop_agent(team: Team, name: str) -> None:
-    """End an agent's process, by the id in its state folder."""
-    for file in (team.state / name).glob("*.pid"):
-        with contextlib.suppress(ProcessLookupError, ValueError):
-            os.kill(int(file.read_text()), signal.SIGKILL)
-
-
-def make_workspace(team: Team) -> None:
-    """Create the workspace with one command."""
-    done = team.server.command("kubectl-ws", "create", "shop", "--compute", timeout_s=120)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_apply_run_see_drain(team: Team) -> None:
     """The whole way, with real kubectl and unchanged YAML; a drain loses no ready replica although it takes a while."""
     team.join("east")
-    make_workspace(team)
-    team.kubectl("apply", "-f", "-", stdin=MANIFEST)
-    team.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    team.make_workspace()
     assert team.runs_in().endswith("east")
 
     wait_until(lambda: len(team.get("pods")["items"]) == 3, 30)
@@ -158,9 +58,7 @@ def test_apply_run_see_drain(team: Team) -> None:
 def test_a_replacement_that_never_gets_ready(team: Team) -> None:
     """The old copy stays, and the drain says which workload it waits for, with exit code 3."""
     team.join("east")
-    make_workspace(team)
-    team.kubectl("apply", "-f", "-", stdin=MANIFEST)
-    team.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    team.make_workspace()
     team.join("west")
     team.clusters["west"].set_pod_readiness(NEVER_READY)
     told = team.plugin("cluster", "drain", "east", "--yes", "--timeout", "15s", code=3, timeout_s=60)
@@ -172,10 +70,50 @@ def test_a_replacement_that_never_gets_ready(team: Team) -> None:
 def test_nowhere_to_go(team: Team) -> None:
     """A drain without an alternative keeps the workload and says why."""
     team.join("east")
-    make_workspace(team)
-    team.kubectl("apply", "-f", "-", stdin=MANIFEST)
-    team.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    team.make_workspace()
     told = team.plugin("cluster", "drain", "east", "--yes", "--timeout", "10s", code=3, timeout_s=60)
     assert "drain" in told
     assert team.get("deployment", "web")["status"]["readyReplicas"] == 3
     assert team.plugin("cluster", "uncordon", "east")
+
+
+def _kill_scheduler(team: Team) -> None:
+    """Kill the server's child; it is started again by itself."""
+    subprocess.run(["pkill", "-KILL", "-P", str(team.server.process.pid)], check=True)
+
+
+def _kill_server(team: Team) -> None:
+    team.server.process.kill()
+    team.server.restart()
+
+
+def _kill_agents(team: Team) -> None:
+    for name in team.clusters:
+        team.kill_agent(name)
+    for name in team.clusters:
+        team.join(name)
+
+
+def test_kills_in_the_middle_of_drains(team: Team) -> None:
+    """Whoever is killed when: the drain goes on, nothing is lost, and the next one works."""
+    team.join("east")
+    team.make_workspace()
+    team.join("west")
+    for cluster in team.clusters.values():
+        cluster.set_pod_readiness(4)
+    here, there = "east", "west"
+    with watch_deployments(list(team.clusters.values())) as history:
+        for kill in (None, _kill_scheduler, _kill_server, _kill_agents):
+            for phase in ("Draining", "Leaving"):
+                began_s = time.monotonic()
+                command = team.start_drain(here)
+                wait_until(lambda at=here, state=phase: team.states().get(at) in {state, "Leaving", None}, 60)  # type: ignore[misc]
+                command.kill()  # the command line is killed each time
+                command.wait()
+                if kill is not None:
+                    kill(team)
+                team.plugin("cluster", "drain", here, "--yes", "--timeout", "120s", timeout_s=150)
+                assert team.states() == {there: "Sync"}
+                assert history.least_ready("web", since_s=began_s) >= 3, (kill, phase)
+                team.plugin("cluster", "uncordon", here)
+                here, there = there, here
