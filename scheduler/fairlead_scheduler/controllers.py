@@ -190,7 +190,7 @@ class Scheduler:
         if any(moment <= now_s for moment in moments):
             self.touch(Touched(workloads=self.picture.touched_by_target(key, obj)))
         next_s = min((moment for moment in moments if moment > now_s), default=None)
-        return None if next_s is None else min(next_s - now_s, _LONGEST_WAIT_S)
+        return None if next_s is None else min(max(next_s - now_s, 0.001), _LONGEST_WAIT_S)
 
     def _name_of_event(self, namespace: str) -> str:
         return f"{namespace}.{int(self._now_s() * 1e9):x}"
