@@ -7,6 +7,7 @@ import click
 from fairlead_cli.commands import HELP, LazyGroup
 
 COMMANDS: dict[str, str] = {
+    "demo": "fairlead_cli.demo:demo",
     "lab": "fairlead_cli.lab:lab",
     "start": "fairlead_control_plane.main.start:start",
     "syncer": "fairlead_cli.agent:syncer",
