@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import orjson
 
@@ -37,6 +39,10 @@ from fairlead_control_plane.registry.rendering import Renderer
 from fairlead_control_plane.registry.watching import Watch
 from fairlead_control_plane.watch.selection import selection
 from fairlead_machinery.web import Request, Response
+
+T = TypeVar("T")
+_LARGE_BYTES = 128 << 10
+"""Bodies above this take milliseconds to read, as YAML a second."""
 
 Verb = Callable[[Target, Request], Awaitable[Response]]
 
@@ -112,7 +118,9 @@ class Serving:
             raise messages.method_not_allowed()
         options = write_options(request.query, request.query_all, _agent(request), "CreateOptions")
         renderer = self._renderer(target, request)
-        obj = body.decode(await request.body(), request.headers.get("content-type", ""), target, options.validation)
+        raw = await request.body()
+        content_type = request.headers.get("content-type", "")
+        obj = await _read(raw, lambda: body.decode(raw, content_type, target, options.validation))
         manage = managing.by(self._parts, target, options)
         written = await writing.create(self._parts, target, obj, options, manage)
         return _answer(renderer, renderer.one(written.value, written.revision), 201)
@@ -131,11 +139,12 @@ class Serving:
     async def _update(self, target: Target, request: Request) -> Response:
         options = write_options(request.query, request.query_all, _agent(request), "UpdateOptions")
         renderer = self._renderer(target, request)
-        raw = await request.body()
+        raw = sent = await request.body()
         if target.subresource == "scale":
             parsed = body.parse_any(raw, request.headers.get("content-type", ""))
             return await self._rescale(target, renderer, options, lambda _: scaling.checked(target, parsed))
-        obj = body.decode(raw, request.headers.get("content-type", ""), target, options.validation)
+        content_type, validation = request.headers.get("content-type", ""), options.validation
+        obj = await _read(raw, lambda: body.decode(sent, content_type, target, validation))
         metadata.check_place(obj, target.resource, target.namespace, target.name)
         raw = orjson.dumps(obj)
 
@@ -157,10 +166,10 @@ class Serving:
         renderer = self._renderer(target, request)
         raw = await request.body()
         if is_apply:
-            config, problems = applying.configuration(raw, options.validation)
+            config, problems = await _read(raw, lambda: applying.configuration(raw, options.validation))
             applied = await applying.apply(self._parts, target, config, options, problems=problems)
             return _written(renderer, applied)
-        change, problems = patching.patch_of(raw, kind, target, options.validation)
+        change, problems = await _read(raw, lambda: patching.patch_of(raw, kind, target, options.validation))
         if target.subresource == "scale":
             return await self._rescale(target, renderer, options, lambda scale: scaling.checked(target, change(scale)))
         manage = managing.by(self._parts, target, options)
@@ -207,6 +216,11 @@ class Serving:
             except NotFound:
                 continue  # somebody else deleted it; that is what was asked for
         return _answer(renderer, renderer.bytes_list(page.rows, page.metadata()))
+
+
+async def _read(raw: bytes, read: Callable[[], T]) -> T:
+    """Read a body; a large one beside the loop, so that nobody else waits for it."""
+    return await asyncio.to_thread(read) if len(raw) > _LARGE_BYTES else read()
 
 
 _CONDITIONAL = frozenset(
