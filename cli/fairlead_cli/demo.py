@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,49 +15,9 @@ from fairlead_cli.failure import Failure
 
 if TYPE_CHECKING:
     from fairlead_cli.demo_stage import Stage
+    from fairlead_cli.demo_telling import Telling
 
-_INDENT = "   "
 _INTERRUPTED = 130
-
-
-class Telling:
-    """
-    What the demo says: numbered steps with their reason, the command one would type, and what was seen.
-
-    Plain text unless standard output is a terminal and ``NO_COLOR`` is not set.
-    """
-
-    def __init__(self) -> None:
-        self._fancy = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        self._number = 0
-        self._began_s = time.monotonic()
-
-    def step(self, title: str, why: str) -> None:
-        """Begin a step."""
-        self._number += 1
-        self._began_s = time.monotonic()
-        click.echo(f"\n{self._styled(f'{self._number}. {title}', bold=True)}\n{_INDENT}{why}")
-
-    def command(self, text: str) -> None:
-        """Show the command one would type."""
-        click.echo(f"{_INDENT}{self._styled(f'$ {text}', dim=True)}")
-
-    def output(self, text: str) -> None:
-        """Show what a command printed."""
-        for line in text.splitlines():
-            click.echo(f"{_INDENT}  {line}".rstrip())
-
-    def seen(self, text: str) -> None:
-        """Say what was asserted."""
-        mark = self._styled("✓", fg="green") if self._fancy else "ok:"
-        click.echo(f"{_INDENT}{mark} {text} ({time.monotonic() - self._began_s:.1f} s)")
-
-    def say(self, text: str = "") -> None:
-        """Say something."""
-        click.echo(text)
-
-    def _styled(self, text: str, *, bold: bool = False, dim: bool = False, fg: str = "") -> str:
-        return click.style(text, bold=bold or None, dim=dim or None, fg=fg or None) if self._fancy else text
 
 
 @click.command(cls=Command, context_settings=HELP)
@@ -77,6 +35,8 @@ def demo(keep: bool, stopped: Path | None) -> None:
         stage.remove()
         click.echo("stopped and removed")
         return
+    from fairlead_cli.demo_telling import Telling  # noqa: PLC0415
+
     _play(Stage(Path(tempfile.mkdtemp(prefix="fairlead-demo-"))), Telling(), keep=keep)
 
 

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import yaml
 
@@ -16,12 +15,10 @@ from fairlead_api.conditions import is_true
 from fairlead_cli import labs
 from fairlead_cli.demo_history import History, fewest_ready, follow, is_ready_pod
 from fairlead_cli.demo_stage import Stage
+from fairlead_cli.demo_telling import Telling
 from fairlead_cli.failure import Failure
 from fairlead_machinery import kubeconfig
 from fairlead_machinery.client import Client, Gvr
-
-if TYPE_CHECKING:
-    from fairlead_cli.demo import Telling
 
 CLUSTERS, WORKSPACE, NAME, REPLICAS = 3, "shop", "web", 3
 MARK = "app.kubernetes.io/part-of=fairlead-demo"
