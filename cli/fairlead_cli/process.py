@@ -90,12 +90,13 @@ class AgentFolder:
         """Return the process id of the running agent of a SyncTarget's uid; 0 when it does not run."""
         try:
             pid = int((self.path / PID).read_text())
-            words = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else b""
             os.kill(pid, 0)
+            # A process id may be another's by now, or that of an agent that has ended and nobody has waited for:
+            # such a one still takes signals, but has no command line any more.
+            words = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else uid.encode()
         except (OSError, ValueError):
             return 0
-        # A process id may be another's by now.
-        return pid if not words or uid.encode() in words else 0
+        return pid if uid.encode() in words else 0
 
     def start(self, uid: str, arguments: list[str], bootstrap_token: str) -> int:
         """Start the agent apart from this terminal; return its process id."""
