@@ -7,7 +7,7 @@ An Assignment is cluster-scoped, lives in the workload workspace and is named li
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import encoding, keys
@@ -15,6 +15,7 @@ from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.store.contract import Compare, Store
 from fairlead_transforms.division import even
 
+_CAUSES = {"Replaced": "Moved", "The namespace is gone": "NamespaceDeleted"}
 _DIVIDED = frozenset({("apps", "deployments"), ("apps", "replicasets")})
 
 
@@ -27,11 +28,13 @@ class Assignment:
         states: ``Sync``, ``Draining`` or ``Leaving`` by target uid, in the Assignment's order.
         keys: SyncTargetKey by uid.
         compare: Holds while this is still the Assignment; goes into every transaction decided by it.
+        reasons: Why a target is in its state, by uid, in the scheduler's words.
     """
 
     states: Mapping[str, str]
     keys: Mapping[str, str]
     compare: Compare
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     def share(self, resource: Resource, obj: JsonObject, uid: str, before: int | None) -> int | None:
         """
@@ -74,4 +77,14 @@ def parse(obj: JsonObject, compare: Compare) -> Assignment:
         {target["uid"]: target.get("state", "Sync") for target in targets},
         {target["uid"]: target["key"] for target in targets},
         compare,
+        {target["uid"]: target.get("reason", "") for target in targets},
     )
+
+
+def cause_of_leaving(reason: str) -> str:
+    """
+    Return the cause of the tombstones of a target that is left, from the scheduler's reason.
+
+    ``Moved`` only when a replacement is ready: then nothing is lost, and the agent's brake lets it pass.
+    """
+    return _CAUSES.get(reason, "Unassigned")

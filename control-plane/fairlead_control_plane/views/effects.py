@@ -12,12 +12,13 @@ from dataclasses import replace
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import Conflict
+from fairlead_api.request import SYSTEM
 from fairlead_control_plane.kinds import keys
 from fairlead_control_plane.kinds.change import Change, Effect
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.store.contract import Compare, Operation, Put, Row, Store
 from fairlead_control_plane.views import progress, rows
-from fairlead_control_plane.views.assignment import Assignment, Assignments
+from fairlead_control_plane.views.assignment import Assignment, Assignments, cause_of_leaving
 from fairlead_control_plane.views.targets import TargetIndex, fingerprint, stays_upstream
 from fairlead_transforms.strip import travelling_body, travelling_metadata
 
@@ -71,6 +72,7 @@ class ViewEffects:
             uid,
             accepts=self._targets.accepts(uid, change.resource),
             now=self._now(),
+            end="Collected" if change.user == SYSTEM else "Deleted",
         )
         return None if after is None or after == before else Put(self._key(uid, change), after.encode())
 
@@ -84,6 +86,7 @@ def next_view(  # noqa: PLR0913 - one decision, all of its inputs
     *,
     accepts: bool,
     now: str,
+    end: str = "Deleted",
 ) -> rows.View | None:
     """
     Decide what a target's row must be; pure.
@@ -96,6 +99,8 @@ def next_view(  # noqa: PLR0913 - one decision, all of its inputs
         uid: The target.
         accepts: Whether the target takes this resource.
         now: RFC 3339 time, for a new tombstone.
+        end: Cause when the object is gone: ``Deleted`` by a user, ``Collected`` by the control plane itself (its
+            namespace or workspace was deleted, or garbage was collected).
 
     Returns:
         The row to store (equal to ``before`` when nothing is to do), or None when there is none and none is due.
@@ -103,8 +108,10 @@ def next_view(  # noqa: PLR0913 - one decision, all of its inputs
     """
     state = assignment.states.get(uid, "Leaving")
     if obj is None:
-        return _tombstone(before, "Deleted", now)
-    if state == "Leaving" or stays_upstream(resource, obj):
+        return _tombstone(before, end, now)
+    if state == "Leaving":
+        return _tombstone(before, cause_of_leaving(assignment.reasons.get(uid, "")), now)
+    if stays_upstream(resource, obj):
         return _tombstone(before, "Unassigned", now)
     if not accepts:
         return before  # hold what runs: an API that is away for a moment is no cause to delete
@@ -164,16 +171,17 @@ class AssignmentEffects:
         own = self._assignments.resource
         if (change.resource.group, change.resource.plural) != (own.group, own.plural):
             return Effect()
-        states = _states(change.new)
+        states, reasons = _entries(change.new, "state", "Sync"), _entries(change.new, "reason", "")
         operations: list[Operation] = []
         compares: list[Compare] = []
-        for uid in {*_states(change.old), *states}:
+        for uid in {*_entries(change.old, "state", "Sync"), *states}:
             row = await self._own_row(uid, change)
             if uid not in states:
                 await self._refuse_if_held(uid, change, gone=change.new is None)
             if row is None and self._targets.get(uid) is None:
                 continue  # a SyncTarget that is no more: nobody would ever confirm the row
-            after = self._namespace_view(change, states.get(uid), None if row is None else rows.decode(row))
+            cause = "WorkspaceDeleted" if change.new is None else cause_of_leaving(reasons.get(uid, ""))
+            after = self._namespace_view(change, states.get(uid), cause, None if row is None else rows.decode(row))
             if after is not None:
                 operations.append(Put(rows.namespace_row_key(uid, change.cluster, change.name), after.encode()))
                 compares.append(Compare(operations[-1].key, row.mod_revision if row else 0))
@@ -182,15 +190,17 @@ class AssignmentEffects:
     async def _own_row(self, uid: str, change: Change) -> Row | None:
         return await self._store.get(rows.namespace_row_key(uid, change.cluster, change.name))
 
-    def _namespace_view(self, change: Change, state: str | None, before: rows.View | None) -> rows.View | None:
-        """Return the namespace row to write, or None when it is as it must be."""
+    def _namespace_view(
+        self, change: Change, state: str | None, cause: str, before: rows.View | None
+    ) -> rows.View | None:
+        """Return the namespace row to write, or None when it is as it must be; ``cause`` is of a new tombstone."""
         if state in {"Sync", "Draining"} and change.new is not None:
             uid = change.new["spec"].get("namespaceUID", "")
             if before is not None and before.state == rows.SYNC and before.uid == uid:
                 return None
             report = {} if before is None else _made(before)
             return rows.View(uid, "v1", "Namespace", hash=uid, report=report)
-        after = _tombstone(before, "Unassigned" if change.new is not None else "WorkspaceDeleted", self._now())
+        after = _tombstone(before, cause, self._now())
         return None if after == before else after
 
     async def _refuse_if_held(self, uid: str, change: Change, *, gone: bool) -> None:
@@ -201,6 +211,7 @@ class AssignmentEffects:
             raise Conflict(f"target {uid} still holds {len(held)} objects of namespace {change.name}")
 
 
-def _states(obj: JsonObject | None) -> dict[str, str]:
+def _entries(obj: JsonObject | None, field: str, default: str) -> dict[str, str]:
+    """Return a field of an Assignment's targets, by uid."""
     targets = ((obj or {}).get("spec") or {}).get("targets") or ()
-    return {target["uid"]: target.get("state", "Sync") for target in targets}
+    return {target["uid"]: target.get(field, default) for target in targets}

@@ -1,0 +1,67 @@
+"""Why a tombstone was made is said truly: the agent's brake goes by it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from fairlead_api import JsonObject
+from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.store.contract import Compare
+from fairlead_control_plane.views import rows
+from fairlead_control_plane.views.assignment import parse
+from fairlead_control_plane.views.effects import next_view
+
+MAPS = Resource("", "configmaps", "ConfigMap", ())
+SECRETS = Resource("", "secrets", "Secret", ())
+BEFORE = rows.View("u1", "v1", "ConfigMap", hash="h")
+
+
+def entry(**fields: str) -> JsonObject:
+    return {"uid": "t", "key": "k", "state": "Sync", **fields}
+
+
+def cause(target: Mapping[str, Any], obj: JsonObject | None, resource: Resource = MAPS, **more: str) -> str:
+    """Return the cause of the tombstone that follows."""
+    assignment = parse({"spec": {"targets": [target]}}, Compare("a", 1))
+    after = next_view(resource, obj, BEFORE, assignment, "t", accepts=True, now="now", **more)
+    assert after is not None
+    assert after.state == rows.REMOVED
+    return after.cause
+
+
+OBJECT: JsonObject = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "uid": "u1"}}
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("Replaced", "Moved"),
+        ("The namespace is gone", "NamespaceDeleted"),
+        ("No Placement selects this namespace", "Unassigned"),
+        ("", "Unassigned"),
+    ],
+)
+def test_a_target_that_is_left(reason: str, expected: str) -> None:
+    """Only what has a ready replacement is a move."""
+    assert cause(entry(state="Leaving", reason=reason), OBJECT) == expected
+
+
+def test_who_deleted_it() -> None:
+    """A user's word about one object is another cause than the control plane's sweep, wherever it was to run."""
+    assert cause(entry(), None) == "Deleted"
+    assert cause(entry(), None, end="Collected") == "Collected"
+    assert cause(entry(state="Leaving", reason="Replaced"), None, end="Collected") == "Collected"
+
+
+def test_what_must_not_leave_its_workspace() -> None:
+    """An object that became one of those is taken back."""
+    release = {**OBJECT, "kind": "Secret", "type": "helm.sh/release.v1"}
+    assert cause(entry(reason="Replaced"), release, SECRETS) == "Unassigned"
+
+
+def test_the_first_cause_stays() -> None:
+    """A tombstone is not made again for another reason."""
+    tombstone = rows.View("u1", "v1", "ConfigMap", state=rows.REMOVED, cause="Unassigned", since="then")
+    assignment = parse({"spec": {"targets": [entry()]}}, Compare("a", 1))
+    assert next_view(MAPS, None, tombstone, assignment, "t", accepts=True, now="now") == tombstone
