@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -102,8 +103,9 @@ class Story:
     def tell_how_to_go_on(self, *, keep: bool) -> None:
         """Say what to type next."""
         say, stage = self._telling.say, self._stage
+        hint = "" if shutil.which("fairlead") else f"   export PATH={Path(sys.executable).parent}:$PATH"
         if keep:
-            say("It all still runs. Go on with:")
+            say("\n".join(filter(None, ("It all still runs. Go on with:", hint))))
             say(f"   export KUBECONFIG={stage.kubeconfig}")
             say(f"   kubectl get deployments,pods            # the workspace root:{WORKSPACE}")
             say(f"   kubectl fairlead why deployment/{NAME}")
@@ -112,7 +114,7 @@ class Story:
             return
         say("Everything is stopped and removed. Go on with:")
         say("   make demo KEEP=1                  # the same, left running, to look around")
-        say("or step by step:")
+        say("\n".join(filter(None, ("or step by step:", hint))))
         say("   fairlead lab up --clusters 3")
         say("   fairlead start &")
         say("   export KUBECONFIG=.fairlead/admin.kubeconfig:.fairlead-lab/kubeconfig")
