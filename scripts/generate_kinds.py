@@ -23,7 +23,10 @@ _EXTRA = ("DeleteOptions", "CreateOptions", "UpdateOptions", "PatchOptions", "Li
 
 def write(path: Path, value: Any) -> None:
     """Write JSON with one top-level entry a line: small diffs, the same bytes for the same facts."""
-    dump = lambda item: json.dumps(item, separators=(",", ":"), sort_keys=False, ensure_ascii=False)  # noqa: E731
+
+    def dump(item: Any) -> str:
+        return json.dumps(item, separators=(",", ":"), sort_keys=False, ensure_ascii=False)
+
     if isinstance(value, dict):
         lines = [f"{dump(key)}:{dump(item)}" for key, item in value.items()]
         text = "{\n" + ",\n".join(lines) + "\n}\n"

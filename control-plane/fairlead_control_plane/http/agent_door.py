@@ -7,38 +7,21 @@ Each answers for one SyncTarget, named by logical cluster, name and uid; a uid t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
-
 import orjson
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import BadRequest, Forbidden, Unauthorized
 from fairlead_control_plane.auth import agents
 from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.registry.registry import Registry
 from fairlead_machinery.web import Request, Response, json_response
-
-
-class Writer(Protocol):
-    """The part of the registry that changes an object by a function of it."""
-
-    async def modify(
-        self,
-        resource: Resource,
-        cluster: str,
-        namespace: str,
-        name: str,
-        change: Callable[[JsonObject], JsonObject | None],
-        *,
-        subresource: str = "",
-    ) -> JsonObject:
-        """Read, change and write with retries; ``change`` returns None to leave the object as it is."""
 
 
 class AgentDoor:
     """Lets agents in, one SyncTarget at a time."""
 
     def __init__(
-        self, registry: Writer, synctargets: Resource, tokens: agents.AgentTokens, now_s: Callable[[], float]
+        self, registry: Registry, synctargets: Resource, tokens: agents.AgentTokens, now_s: Callable[[], float]
     ) -> None:
         self._registry = registry
         self._synctargets = synctargets
