@@ -7,6 +7,7 @@ Each answers for one SyncTarget, named by logical cluster, name and uid; a uid t
 from __future__ import annotations
 
 from collections.abc import Callable
+
 import orjson
 
 from fairlead_api import JsonObject
