@@ -35,13 +35,24 @@ _TOKEN_VARIABLE = "FAIRLEAD_BOOTSTRAP_TOKEN"
     help=f"Holds the single-use token of the first start; {_TOKEN_VARIABLE} serves too.",
 )
 @click.option("--pod-security", default="baseline", help="Pod security level of namespaces in the cluster.")
+@click.option(
+    "--deletion-share",
+    type=click.FloatRange(0, 1),
+    default=0.3,
+    help="Part of all objects that may be deleted within the window before deletions wait for approval; 1: never wait.",
+)
+@click.option(
+    "--deletion-floor", type=click.IntRange(0), default=20, help="Number of objects that may be deleted anyway."
+)
+@click.option("--deletion-window", default="10m", help="Length of that window.")
 @click.option("--api-url", default="", help="URL by which pods reach their workspace, if not the agent's.")
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", help="Verbosity."
 )
 def syncer(**options: Any) -> None:
     """Run the agent of one physical cluster until SIGTERM or Ctrl-C."""
-    from fairlead_machinery import kubeconfig, log  # noqa: PLC0415 - `fairlead --help` must not load it
+    from fairlead_cli.session import duration_s  # noqa: PLC0415 - `fairlead --help` must not load it
+    from fairlead_machinery import kubeconfig, log  # noqa: PLC0415 - nor this
 
     log.configure(options["log_level"], as_json=True)
     upstream = kubeconfig.load([options["from_kubeconfig"]], explicit=True).credentials(options["from_context"])
@@ -56,6 +67,9 @@ def syncer(**options: Any) -> None:
         bootstrap_token=_bootstrap_token(options["bootstrap_token_file"]),
         pod_security=options["pod_security"],
         api_url=options["api_url"],
+        deletion_share=options["deletion_share"],
+        deletion_floor=options["deletion_floor"],
+        deletion_window_s=duration_s(options["deletion_window"]),
     )
     try:
         asyncio.run(program.run(settings))

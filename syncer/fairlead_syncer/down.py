@@ -16,6 +16,7 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError, Conflict, Invalid, NotFound
 from fairlead_machinery.client import JSON_PATCH, Client, Gvr
 from fairlead_syncer import plan
+from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.namespaces import Namespaces, NamespaceTaken
 from fairlead_syncer.repairs import Repairs
 from fairlead_syncer.state import State
@@ -51,13 +52,20 @@ class Down:
     """Reconciles objects; one instance an agent."""
 
     def __init__(
-        self, state: State, upstream: Upstream, cluster: Client, namespaces: Namespaces, tokens: Tokens
+        self,
+        state: State,
+        upstream: Upstream,
+        cluster: Client,
+        namespaces: Namespaces,
+        tokens: Tokens,
+        deletions: Deletions,
     ) -> None:
         self._state = state
         self._upstream = upstream
         self._cluster = cluster
         self._namespaces = namespaces
         self._tokens = tokens
+        self._deletions = deletions
         self._repairs = Repairs()
 
     async def reconcile(self, key: Key) -> float | None:
@@ -70,6 +78,8 @@ class Down:
             Refused: The cluster said no, and the user has been told; try again later.
         """
         view = self._state.views.get(key)
+        if view is None or not plan.is_tombstone(view):
+            self._deletions.forget(key)
         if view is None:
             await self._tokens.mend(key)
             return None
@@ -108,6 +118,11 @@ class Down:
             await self._refuse(key, gvr, view, action)
             return _BLOCKED_S
         if isinstance(action, plan.Remove):
+            if not self._deletions.allows(key, view, action.cause):
+                refusal = self._deletions.refusal()
+                if refusal is not None:
+                    await self._refuse(key, gvr, view, refusal)
+                return None
             await self._remove(key, gvr, view, action)
         return _GOING_S if is_going else await self._run(key, gvr, view, action, actual)
 
@@ -236,6 +251,7 @@ class Down:
         view = self._state.views.get(key)
         if view is not None and view["metadata"]["uid"] == uid and plan.is_tombstone(view):
             self._state.drop_view(key)
+        self._deletions.forget(key)
         self._repairs.forget(key)
         self._namespaces.look_again(key.cluster, key.namespace)
 

@@ -12,10 +12,13 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError, Conflict, Unauthorized
 from fairlead_machinery.client import Client, Gvr
 from fairlead_machinery.transport import Unreachable
+from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.feeds import Feeds
 from fairlead_syncer.upstream import Upstream
 
 _RETRY_S = 1.0
+_SETTLE_S = 0.5
+"""How long a set of held deletions may grow before it is told: a burst is told a few times, not once an object."""
 _VERBS = ("get", "list", "watch", "create", "patch", "delete")
 _REVIEW_S = 300.0
 _REVIEWS = Gvr("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
@@ -31,6 +34,7 @@ class Heartbeat:
         upstream: Upstream,
         cluster: Client,
         feeds: Feeds,
+        deletions: Deletions,
         *,
         refused: Callable[[], None],
         enforce: Callable[[str], None],
@@ -39,6 +43,7 @@ class Heartbeat:
         self._upstream = upstream
         self._cluster = cluster
         self._feeds = feeds
+        self._deletions = deletions
         self._refused = refused
         self._enforce = enforce
         self._reviewed: tuple[float, list[Gvr], list[Gvr], list[Gvr]] | None = None
@@ -55,7 +60,16 @@ class Heartbeat:
                     self._refused()
             except Exception:  # noqa: BLE001 - the worker loop: a senseless answer must not end the agent
                 _log.exception("no heartbeat")
-            await asyncio.sleep(interval_s)
+            await self._pause(interval_s)
+
+    async def _pause(self, interval_s: float) -> None:
+        """Wait for the next beat, which comes early when other deletions are held than were told."""
+        try:
+            async with asyncio.timeout(interval_s):
+                await self._deletions.news.wait()
+        except TimeoutError:
+            return
+        await asyncio.sleep(min(_SETTLE_S, interval_s))
 
     async def beat(self) -> float:
         """Send one heartbeat; return the seconds until the next."""
@@ -83,11 +97,24 @@ class Heartbeat:
             }
         else:
             body["authorized"] = {"status": "True"}
-        answer = await self._upstream.heartbeat(body)
+        answer = await self._speak(body)
         if answer.get("podSecurity"):
             self._enforce(str(answer["podSecurity"]))
         await self._feeds.follow(allowed)
         return await self._follow_news(gvrs, float(answer.get("intervalSeconds", 20)))
+
+    async def _speak(self, body: JsonObject) -> JsonObject:
+        """Send a heartbeat, with what is held once that can be known, and take note of what is approved."""
+        held = self._deletions.summary() if self._deletions.has_begun else None
+        if held is not None:
+            body["held"] = held
+        answer = await self._upstream.heartbeat(body)
+        if held is None:
+            self._deletions.begin(were_held=bool(answer.get("deletionsHeld")))
+        else:
+            self._deletions.told(held)
+        self._deletions.approve(str(answer.get("approvedDeletions") or ""))
+        return answer
 
     async def _follow_news(self, gvrs: Sequence[Gvr], interval_s: float) -> float:
         """Ask again at once when our own words changed what we must sync (the first heartbeat does)."""

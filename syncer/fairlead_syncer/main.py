@@ -18,6 +18,8 @@ from fairlead_machinery.controller import Controller
 from fairlead_machinery.kubeconfig import Credentials
 from fairlead_machinery.queue import WorkQueue
 from fairlead_machinery.transport import Unreachable
+from fairlead_syncer.brake import Brake
+from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.down import Down
 from fairlead_syncer.feeds import Feeds
 from fairlead_syncer.heartbeat import Heartbeat
@@ -48,6 +50,10 @@ class AgentSettings:
         bootstrap_token: Given once, at the first start; "" afterwards.
         pod_security: Level downstream namespaces enforce.
         api_url: URL pods reach the workspace's API by, when it is not the agent's own; "" for that.
+        deletion_share: Part of this target's objects, 0 to 1, that may be deleted within the window before deletions
+            are held for approval; 1 switches that off (see :mod:`fairlead_syncer.brake`).
+        deletion_floor: Number of objects that may always be deleted within the window.
+        deletion_window_s: Length of the sliding window in seconds.
     """
 
     upstream: Credentials
@@ -59,6 +65,9 @@ class AgentSettings:
     bootstrap_token: str = ""
     pod_security: str = "baseline"
     api_url: str = ""
+    deletion_share: float = 0.3
+    deletion_floor: int = 20
+    deletion_window_s: float = 600.0
 
 
 async def run(settings: AgentSettings) -> None:
@@ -88,7 +97,7 @@ async def run(settings: AgentSettings) -> None:
         program.spawn("cluster token", own.run(below))
         host, port = _address(settings.api_url or base.server)
         target = SyncTarget(*name, host, port, identity.secret())
-        _compose(program, target, identity, above, below, settings.pod_security)
+        _compose(program, target, identity, above, below, settings)
         _log.info("syncing", sync_target=settings.sync_target_name, key=target.key)
         await _until_told(program)
 
@@ -129,7 +138,7 @@ async def _has_token(program: Program, identity: Identity) -> bool:
 
 
 def _compose(
-    program: Program, target: SyncTarget, identity: Identity, above: Client, below: Client, pod_security: str
+    program: Program, target: SyncTarget, identity: Identity, above: Client, below: Client, settings: AgentSettings
 ) -> None:
     """Build the parts and start them: what is below is known first, the heartbeat speaks last."""
     state = State(target)
@@ -138,18 +147,21 @@ def _compose(
     pod_queue: WorkQueue[PodKey] = WorkQueue()
     pods = Pods(state, upstream, pod_queue.add_after)
     tokens = Tokens(state, upstream, below, time.time)
+    brake = Brake(settings.deletion_share, settings.deletion_floor, settings.deletion_window_s)
+    deletions = Deletions(state, brake, time.monotonic, queue.add)
     feeds = Feeds(state, upstream.views, below, pods, queue.add)
     namespaces = Namespaces(
         state,
         below,
         upstream,
         tokens,
+        deletions,
         listable=lambda: heartbeat.listable(),  # noqa: PLW0108 - made below: each needs the other
         enqueue=queue.add,
-        pod_security=pod_security,
+        pod_security=settings.pod_security,
     )
-    heartbeat = Heartbeat(upstream, below, feeds, refused=identity.renew_now, enforce=namespaces.enforce)
-    down = Down(state, upstream, below, namespaces, tokens)
+    heartbeat = Heartbeat(upstream, below, feeds, deletions, refused=identity.renew_now, enforce=namespaces.enforce)
+    down = Down(state, upstream, below, namespaces, tokens, deletions)
     program.spawn("objects", Controller("objects", down.reconcile, queue=queue, workers=_WORKERS).run())
     program.spawn("pods", Controller("pods", pods.reconcile, queue=pod_queue, workers=_WORKERS).run())
     program.spawn("feeds", feeds.run())

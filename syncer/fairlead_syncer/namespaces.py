@@ -14,6 +14,7 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_syncer import plan
+from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.state import NAMESPACES, State
 from fairlead_syncer.target import Key
 from fairlead_syncer.tokens import Tokens
@@ -43,6 +44,7 @@ class Namespaces:
     Args:
         upstream: Hears what stands against the end of a namespace.
         tokens: Knows which Secrets are ours without a view.
+        deletions: Is asked before a namespace goes.
         listable: Asks the cluster for every namespaced resource it has, to look for foreign objects.
         enqueue: Asks for a key to be looked at again.
         pod_security: Level the namespaces enforce until the SyncTarget names one.
@@ -54,6 +56,7 @@ class Namespaces:
         cluster: Client,
         upstream: Upstream,
         tokens: Tokens,
+        deletions: Deletions,
         *,
         listable: Listable,
         enqueue: Callable[[Key], None],
@@ -63,6 +66,7 @@ class Namespaces:
         self._cluster = cluster
         self._upstream = upstream
         self._tokens = tokens
+        self._deletions = deletions
         self._listable = listable
         self._enqueue = enqueue
         self._pod_security = pod_security
@@ -149,15 +153,29 @@ class Namespaces:
         if why and self._state.views_in(key.cluster, key.name):
             return _STAYS_S  # on its way, and no news for anybody
         if why:
-            body = {"synced": False, "reason": "NamespaceNotEmpty", "message": why}
-            await self._upstream.report(NAMESPACES, key, view["metadata"]["uid"], None, body)
+            await self._tell(key, view, plan.Refuse("NamespaceNotEmpty", why))
             return _STAYS_S
+        return await self._remove(key, view, found)
+
+    async def _remove(self, key: Key, view: JsonObject, found: JsonObject) -> float | None:
+        """Delete a namespace, unless the brake holds it."""
+        metadata = found["metadata"]
+        name = metadata["name"]
+        if not self._deletions.allows(key, view, plan.annotations_of(view).get(plan.CAUSE, "")):
+            refusal = self._deletions.refusal()
+            if refusal is not None:
+                await self._tell(key, view, refusal)
+            return None
         await self._upstream.check(NAMESPACES, key, view)
         self.forget(name)
-        metadata = found["metadata"]
         _log.info("removing namespace", namespace=name)
         await self._cluster.delete(NAMESPACES, name, uid=metadata["uid"], resource_version=metadata["resourceVersion"])
         return _GOING_S
+
+    async def _tell(self, key: Key, view: JsonObject, refusal: plan.Refuse) -> None:
+        """Tell upstream what stands against the end of a namespace."""
+        body = {"synced": False, "reason": refusal.reason, "message": refusal.message}
+        await self._upstream.report(NAMESPACES, key, view["metadata"]["uid"], None, body)
 
     async def _record(self, key: Key, view: JsonObject, found: JsonObject) -> None:
         """Tell upstream which namespace is ours, once."""
@@ -203,3 +221,4 @@ class Namespaces:
         await self._upstream.confirm(NAMESPACES, key, view["metadata"]["uid"])
         if self._state.views.get(key) is view:
             self._state.drop_view(key)
+        self._deletions.forget(key)

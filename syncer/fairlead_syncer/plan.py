@@ -19,6 +19,7 @@ DOWNSTREAM_UID = "internal.workload.kcp.io/downstream-uid"
 HASH = "internal.workload.kcp.io/spec-hash"
 GENERATION = "internal.workload.kcp.io/upstream-generation"
 PROOF = "internal.workload.kcp.io/proof"
+CAUSE = "internal.workload.kcp.io/cause"
 ROW = "internal.workload.kcp.io/row"
 """On a view: names its row; a view of the same object after its row went has another."""
 
@@ -120,7 +121,7 @@ def _plan_removal(view: JsonObject, actual: JsonObject | None, proof: str) -> Ac
         return Confirm(view["metadata"]["uid"])
     if actual["metadata"].get("deletionTimestamp"):
         return Nothing()
-    cause = annotations_of(view).get("internal.workload.kcp.io/cause")
+    cause = annotations_of(view).get(CAUSE)
     if not cause:
         return Nothing()
     return _remove(actual, cause)

@@ -75,7 +75,13 @@ class Heartbeats:
 
 
 def conditions(
-    old: list[JsonObject], *, healthy: bool, ever: bool, authorized: JsonObject | None, now: str
+    old: list[JsonObject],
+    *,
+    healthy: bool,
+    ever: bool,
+    authorized: JsonObject | None,
+    held: JsonObject | None = None,
+    now: str,
 ) -> list[JsonObject]:
     """
     Return the conditions of a SyncTarget; an unchanged one keeps its transition time.
@@ -85,6 +91,7 @@ def conditions(
         healthy: Heartbeats are fresh.
         ever: One was seen at some time.
         authorized: ``{"status", "reason", "message"}`` of SyncerAuthorized as the agent reported, or None.
+        held: DeletionsHeld without its type, or None while nothing is held.
         now: RFC 3339 time.
 
     Source: kcp TMC, heartbeat controller: Ready sums up HeartbeatHealthy.
@@ -96,6 +103,8 @@ def conditions(
     wanted = [{**health, "type": "Ready"}, health]
     if authorized is not None:
         wanted.append({"type": "SyncerAuthorized", **authorized})
+    if held is not None:
+        wanted.append({"type": "DeletionsHeld", **held})
     kept = {condition["type"]: condition for condition in old}
     return [_timed(condition, kept.get(condition["type"]), now) for condition in wanted]
 

@@ -23,8 +23,11 @@ from fairlead_control_plane.views.targets import TargetIndex
 KEY_LABEL = "internal.workload.kcp.io/key"
 INTERVAL_S = 20
 """How often agents are asked to send a heartbeat; kcp's."""
+HELD_INTERVAL_S = 5
+"""The same while deletions are held: whoever approves them waits for the answer."""
 _CHECK_S = 1.0
 _MOST_APIS = 5000
+_MOST_EXAMPLES, _LONGEST_TEXT = 5, 1024
 _CONDITION_FIELDS = frozenset({"status", "severity", "reason", "message"})
 _STATES = frozenset({"True", "False", "Unknown"})
 _DEFAULT_EXPORTS = ({"path": "root:compute", "export": "kubernetes"},)
@@ -80,7 +83,8 @@ class SyncTargetReports:
         Args:
             target: The SyncTarget.
             body: ``syncerVersion``, ``properties`` (strings), ``apis`` (``[{group, resource, versions}]`` that the
-                cluster offers and the agent may write), ``authorized`` (``{status, reason, message}``).
+                cluster offers and the agent may write), ``authorized`` (``{status, reason, message}``), ``held``
+                (``{digest, count, examples}`` of the deletions that wait for approval, count 0 when none does).
 
         Raises:
             BadRequest: A field has the wrong type.
@@ -99,9 +103,15 @@ class SyncTargetReports:
             obj["status"] = status
             return obj
 
-        await self._modify(target, change)
-        pod_security = (target.get("spec") or {}).get("podSecurity") or "baseline"
-        return {"intervalSeconds": INTERVAL_S, "serverTime": now, "podSecurity": pod_security}
+        current = await self._modify(target, change)
+        spec, is_held = current.get("spec") or {}, bool((current.get("status") or {}).get("heldDeletions"))
+        return {
+            "intervalSeconds": HELD_INTERVAL_S if is_held else INTERVAL_S,
+            "serverTime": now,
+            "podSecurity": spec.get("podSecurity") or "baseline",
+            "deletionsHeld": is_held,
+            "approvedDeletions": spec.get("approvedDeletions") or "",
+        }
 
     async def run(self) -> None:
         """Write the transitions that come by time alone, for ever."""
@@ -125,14 +135,14 @@ class SyncTargetReports:
 
         await self._modify(target, change)
 
-    async def _modify(self, target: JsonObject, change: Callable[[JsonObject], JsonObject | None]) -> None:
+    async def _modify(self, target: JsonObject, change: Callable[[JsonObject], JsonObject | None]) -> JsonObject:
         uid = target["metadata"]["uid"]
 
         def same(obj: JsonObject) -> JsonObject | None:
             return change(obj) if obj["metadata"]["uid"] == uid else None
 
         cluster, name = self._targets.cluster_of(target), target["metadata"]["name"]
-        await self._registry.modify(self._resource, cluster, "", name, same, subresource="status")
+        return await self._registry.modify(self._resource, cluster, "", name, same, subresource="status")
 
     def _status(self, obj: JsonObject, seen: JsonObject, synced: list[JsonObject] | None, now: str) -> JsonObject:
         """Return the next status; equal to the old one when nothing that matters changed."""
@@ -150,7 +160,12 @@ class SyncTargetReports:
             ),
             None,
         )
-        status["conditions"] = conditions(before, healthy=healthy, ever=ever, authorized=authorized, now=now)
+        if "held" in seen:
+            status["heldDeletions"] = seen["held"]
+            if not seen["held"]["count"]:
+                del status["heldDeletions"]
+        held = held_condition(obj, status.get("heldDeletions"))
+        status["conditions"] = conditions(before, healthy=healthy, ever=ever, authorized=authorized, held=held, now=now)
         for field in ("syncerVersion", "properties"):
             if field in seen:
                 status[field] = seen[field]
@@ -178,8 +193,28 @@ def _was_healthy(target: JsonObject) -> bool:
     return any(one["type"] == "HeartbeatHealthy" and one["status"] == "True" for one in stored)
 
 
+def held_condition(target: JsonObject, held: JsonObject | None) -> JsonObject | None:
+    """
+    Return what DeletionsHeld says of a SyncTarget, without its type; None while nothing is held.
+
+    Args:
+        target: The SyncTarget.
+        held: Its ``status.heldDeletions``: ``{digest, count, examples}``.
+    """
+    if not held:
+        return None
+    digest, approved = held["digest"], (target.get("spec") or {}).get("approvedDeletions") or ""
+    other = f"; set {approved} was approved, which is another" if approved and approved != digest else ""
+    command = f"kubectl fairlead cluster approve {target['metadata']['name']} --set {digest}"
+    message = (
+        f"{held['count']} deletions came in a burst and wait for approval, among them "
+        f"{', '.join(held['examples'])}{other}; to let exactly these go: {command}"
+    )
+    return {"status": "True", "severity": "Warning", "reason": "BurstOfDeletions", "message": message}
+
+
 def _checked(body: JsonObject) -> JsonObject:
-    types: dict[str, type] = {"syncerVersion": str, "properties": dict, "apis": list, "authorized": dict}
+    types: dict[str, type] = {"syncerVersion": str, "properties": dict, "apis": list, "authorized": dict, "held": dict}
     for name, value in body.items():
         if name not in types or not isinstance(value, types[name]):
             raise BadRequest(f"heartbeat field {name!r} is unknown or has the wrong type")
@@ -192,7 +227,24 @@ def _checked(body: JsonObject) -> JsonObject:
         not set(body["authorized"]) <= _CONDITION_FIELDS or body["authorized"].get("status") not in _STATES
     ):
         raise BadRequest("heartbeat authorized must be {status, severity, reason, message}")
+    if "held" in body and not _is_held(body["held"]):
+        raise BadRequest(f"heartbeat held must be {{digest, count, examples}} with at most {_MOST_EXAMPLES} examples")
     return body
+
+
+def _is_held(held: JsonObject) -> bool:
+    digest, count, examples = held.get("digest"), held.get("count"), held.get("examples")
+    return (
+        set(held) == {"digest", "count", "examples"}
+        and isinstance(digest, str)
+        and len(digest) <= _LONGEST_TEXT
+        and type(count) is int
+        and count >= 0
+        and bool(digest) == (count > 0)
+        and isinstance(examples, list)
+        and len(examples) <= _MOST_EXAMPLES
+        and all(isinstance(one, str) and len(one) <= _LONGEST_TEXT for one in examples)
+    )
 
 
 def _is_api(api: object) -> bool:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fairlead_api.kinds.model import CONDITIONS, Condition, ExportReference, Object, Part, Quantity, Time
+from fairlead_api.kinds.model import CONDITIONS, Condition, ExportReference, Object, Part, Quantity, Time, int_format
 
 SYNCER_READY, API_IMPORTER_READY = "SyncerReady", "APIImporterReady"
 HEARTBEAT_HEALTHY, SYNCER_AUTHORIZED = "HeartbeatHealthy", "SyncerAuthorized"
@@ -35,6 +35,12 @@ class SyncTargetSpec(Part):
     pod_security: Literal["privileged", "baseline", "restricted"] = Field(
         default="baseline",
         description="podSecurity is the pod security level enforced in the namespaces made for workloads.",
+    )
+    approved_deletions: str | None = Field(
+        default=None,
+        max_length=64,
+        description="approvedDeletions is the digest of the one set of held deletions, as status.heldDeletions names "
+        "it, that may go. Any other set stays held.",
     )
 
 
@@ -65,6 +71,14 @@ class TunnelWorkspace(Part):
     url: str = Field(description="url of the workspace on one shard.")
 
 
+class HeldDeletions(Part):
+    """HeldDeletions is a set of deletions that came in a burst and wait for approval."""
+
+    digest: str = Field(description="digest names exactly this set; it goes into spec.approvedDeletions.")
+    count: int = Field(description="count of the objects that would be deleted.", json_schema_extra=int_format("int64"))
+    examples: list[str] = Field(default_factory=list, description="examples are some of them.")
+
+
 class SyncTargetStatus(Part):
     """SyncTargetStatus is what is known of a physical cluster."""
 
@@ -81,6 +95,9 @@ class SyncTargetStatus(Part):
     )
     virtual_workspaces: list[VirtualWorkspace] = Field(
         default_factory=list, description="virtualWorkspaces are the URLs for the syncer, one entry per shard."
+    )
+    held_deletions: HeldDeletions | None = Field(
+        default=None, description="heldDeletions wait for approval; absent while nothing does."
     )
     tunnel_workspaces: list[TunnelWorkspace] = Field(
         default_factory=list, description="tunnelWorkspaces, one per shard."

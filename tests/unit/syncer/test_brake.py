@@ -58,6 +58,38 @@ def test_approval_is_of_exactly_one_set() -> None:
     assert ask(brake, 1)
     assert ask(brake, 2)
     assert not ask(brake, 3)
+    brake.forget(["u1"])
+    assert not ask(brake, 1)
+
+
+def test_an_approval_begins_the_window_anew() -> None:
+    """What follows a burst that was judged is a new one."""
+    brake = Brake(share=0.0, floor=1)
+    assert [ask(brake, n) for n in range(3)] == [True, False, False]
+    assert brake.approve(brake.digest) == ["u1", "u2"]
+    assert ask(brake, 3)
+    assert not ask(brake, 4)
+
+
+def test_a_share_of_one_is_no_brake() -> None:
+    """Everything passes, also while what is left shrinks."""
+    brake = Brake(share=1.0, floor=0)
+    assert all(ask(brake, n, total=100 - n) for n in range(100))
+
+
+def test_the_share_is_of_what_there_was() -> None:
+    """Objects that are confirmed as gone do not lower what may pass in the same window."""
+    brake = Brake(share=0.5, floor=0)
+    assert [ask(brake, n, total=100 - n) for n in range(100)].count(True) == 50
+
+
+def test_a_restart_brings_no_new_allowance() -> None:
+    """An agent that is told that deletions were held begins with none, for one window."""
+    brake = Brake(share=0.5, floor=5, window_s=60)
+    brake.spend(now_s=0.0)
+    assert not ask(brake, 1, now_s=59.0)
+    brake.forget(["u1"])
+    assert ask(brake, 1, now_s=60.0)
 
 
 def test_what_reappears_needs_no_approval() -> None:
