@@ -7,7 +7,7 @@ from collections import Counter
 import click
 
 from fairlead_api import JsonObject
-from fairlead_cli import assignments, cordoning, registering
+from fairlead_cli import approving, assignments, cordoning, registering
 from fairlead_cli.commands import Server
 from fairlead_cli.output import age, document, list_object, table
 from fairlead_cli.process import AgentFolder, default_folder
@@ -49,7 +49,7 @@ def _row(target: JsonObject, *, wide: bool) -> tuple[str, ...]:
     first = (
         name,
         "True" if registering.is_ready(target) else "False",
-        scheduling(target),
+        scheduling(target) + (",DeletionsHeld" if approving.held_by(target) else ""),
         version,
         age(beat) if beat else "<never>",
         _agent(name, target),
@@ -120,6 +120,9 @@ async def _describe(session: Session, target: JsonObject) -> None:
     for one in status.get("conditions") or ():
         words = [one["type"], one["status"], one.get("reason", ""), one.get("message", "")]
         click.echo("  " + "  ".join(word for word in words if word))
+    if held := approving.held_by(target):
+        click.echo(approving.shown(held))
+        click.echo(f"  to let them go: kubectl fairlead cluster approve {metadata['name']} --set {held['digest']}")
     click.echo("APIs:")
     for one in status.get("syncedResources") or ():
         name = ".".join(part for part in (one["resource"], one.get("group", "")) if part)

@@ -20,6 +20,7 @@ CLUSTER_COMMANDS = {
     "join": f"{_HERE}:join",
     "list": f"{_HERE}:list_clusters",
     "describe": f"{_HERE}:describe",
+    "approve": f"{_HERE}:approve",
     "cordon": f"{_HERE}:cordon",
     "uncordon": f"{_HERE}:uncordon",
     "drain": f"{_HERE}:drain",
@@ -123,6 +124,19 @@ def cordon(server: Server, name: str) -> None:
 def uncordon(server: Server, name: str) -> None:
     """Take work again; ends a drain. What has moved stays where it is."""
     _mark(server, name, "uncordon", "uncordoned")
+
+
+@click.command(context_settings=HELP)
+@click.argument("name")
+@click.option("--set", "digest", default="", help="The set to approve, as describe names it; what is held now if not.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@server_options
+def approve(server: Server, name: str, digest: str, yes: bool) -> None:
+    """Let deletions go that came in a burst and were held: exactly the set that is shown."""
+    from fairlead_cli import approving  # noqa: PLC0415 - help is fast
+    from fairlead_cli.session import talk  # noqa: PLC0415
+
+    talk(approving.approve(server, name, digest, yes=yes))
 
 
 def _mark(server: Server, name: str, verb: str, past: str) -> None:

@@ -219,12 +219,12 @@ class Joined:
 
     # --- what users and the scheduler do -----------------------------------------------------------------------------
 
-    def assign(self, namespace: str, state: str = "Sync") -> None:
+    def assign(self, namespace: str, state: str = "Sync", reason: str = "") -> None:
         """Record where a namespace runs, as the scheduler does."""
         uid = self.team.ok("GET", f"/api/v1/namespaces/{namespace}")["metadata"]["uid"]
         target = self.root.ok("GET", f"/apis/workload.kcp.io/v1alpha1/synctargets/{self.name}")
         key = target["metadata"]["labels"]["internal.workload.kcp.io/key"]
-        entry = {"uid": self.uid, "key": key, "cluster": "root", "name": self.name, "state": state}
+        entry = {"uid": self.uid, "key": key, "cluster": "root", "name": self.name, "state": state, "reason": reason}
         spec = {"namespaceUID": uid, "targets": [entry]}
         path = "/apis/scheduling.fairlead.io/v1alpha1/assignments"
         if self.team.get(f"{path}/{namespace}") is None:
