@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from fairlead_api.errors import (
@@ -23,6 +23,7 @@ from fairlead_api.errors import (
     Unauthorized,
 )
 from fairlead_api.request import ANONYMOUS, RequestInfo, User, parse_request
+from fairlead_api.selectors import SelectorError, parse_fields
 from fairlead_control_plane.auth.authenticate import Authenticator
 from fairlead_control_plane.auth.authorize import CLUSTER_NAME, Authorizer, forbidden
 from fairlead_control_plane.auth.impersonation import impersonate, is_requested
@@ -125,7 +126,7 @@ class Dispatcher:
         if is_requested(request.headers):
             user = context.user = await impersonate(user, info.cluster, request.headers, self._authorizer)
         context.info = info
-        await self._authorizer.require(user, info)
+        await self._authorizer.require(user, _selected(info, request.query.get("fieldSelector", "")))
         return await self._serve(info, request, user)
 
     async def _locate(self, request: Request, user: User) -> RequestInfo:
@@ -192,6 +193,22 @@ def _parse(request: Request, cluster: str, path: str) -> RequestInfo:
 def _plain(method: str, cluster: str, path: str) -> RequestInfo:
     """Parse a request without a query; controllers and kubelets ask for the same paths over and over."""
     return parse_request(method, cluster, path, {})
+
+
+def _selected(info: RequestInfo, fields: str) -> RequestInfo:
+    """
+    Return what is to be authorized: a list or watch of one name by field selector is about that object.
+
+    So who may ``list`` with ``resourceNames`` can wait for such an object.  Source: RequestInfoFactory.
+    """
+    if not fields or info.name or info.verb not in ("list", "watch", "deletecollection"):
+        return info
+    try:
+        wanted = [one.value for one in parse_fields(fields) if one.field == "metadata.name" and one.equal]
+    except SelectorError:
+        return info  # it is refused where it would be used
+    name = wanted[0] if wanted else ""
+    return info if not name or name in {".", ".."} or "/" in name or "%" in name else replace(info, name=name)
 
 
 def _wildcard(info: RequestInfo) -> RequestInfo:

@@ -51,8 +51,7 @@ def check_place(obj: JsonObject, resource: Resource, namespace: str, name: str =
             raise BadRequest(f"the name of the object ({given}) does not match the name on the URL ({name})")
         metadata["name"] = name
     if not resource.namespaced:
-        if metadata.get("namespace"):
-            raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+        # Kubernetes clears it; tools that set a namespace on everything rely on that.
         metadata.pop("namespace", None)
         return
     given = metadata.get("namespace") or namespace

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from fairlead_api import JsonObject
 from fairlead_api.names import CLUSTER_ANNOTATION
+from fairlead_control_plane.admission.namespace_objects import NamespaceObjects
 from fairlead_control_plane.kinds import reader
 from fairlead_control_plane.kinds.keys import object_key
 from fairlead_control_plane.kinds.record import Resource
@@ -99,6 +100,8 @@ WORKSPACE_TYPES = ("tenancy.kcp.io", "workspacetypes")
 def namespace_with_content(maker: Maker, cluster: str, name: str, root_ca: str) -> list[Put]:
     """Return the writes of a namespace with its default service account and the server's CA certificate."""
     labels = {"kubernetes.io/metadata.name": name}
+    records = maker.records
+    first = NamespaceObjects(records[CONFIG_MAPS], records[SERVICE_ACCOUNTS], lambda: root_ca, maker.new_uid, maker.now)
     return [
         maker.create(
             NAMESPACES,
@@ -109,10 +112,5 @@ def namespace_with_content(maker: Maker, cluster: str, name: str, root_ca: str) 
                 "status": {"phase": "Active"},
             },
         ),
-        maker.create(SERVICE_ACCOUNTS, cluster, {"metadata": {"name": "default", "namespace": name}}),
-        maker.create(
-            CONFIG_MAPS,
-            cluster,
-            {"metadata": {"name": "kube-root-ca.crt", "namespace": name}, "data": {"ca.crt": root_ca}},
-        ),
+        *first.operations(cluster, name),
     ]

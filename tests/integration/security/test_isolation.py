@@ -245,3 +245,33 @@ def test_s31_nobody_makes_himself_a_master(twins: Room) -> None:
         forged = {header: "system:masters"}
         assert twins.wire.ask("GET", NEIGHBOUR + MAPS, token=ALICE, **forged).code == 403
         assert twins.wire.ask("GET", NEIGHBOUR + MAPS, token="", **forged).code in REFUSED
+
+
+def test_rights_on_names_hold_for_lists_of_one_name(twins: Room) -> None:
+    """Who may list and watch one named object may wait for it by field selector, and for no other."""
+    rbac = f"{A}/apis/rbac.authorization.k8s.io/v1"
+    rules = [{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["one"], "verbs": ["list", "watch"]}]
+    twins.make(f"{rbac}/clusterroles", {"metadata": {"name": "one"}, "rules": rules})
+    enter = {"metadata": {"name": "enter"}, "rules": [{"nonResourceURLs": ["/"], "verbs": ["access"]}]}
+    twins.make(f"{rbac}/clusterroles", enter)
+    for role in ("one", "enter"):
+        twins.grant(A, f"stranger-{role}", user("stranger"), role=role)
+    for query, code in (("metadata.name%3Done", 200), ("metadata.name%3Dtwo", 403), ("metadata.name!%3Done", 403)):
+        for watch in ("", "&watch=1&timeoutSeconds=1"):
+            path = f"{A}{MAPS}?fieldSelector={query}{watch}"
+            assert twins.wire.ask("GET", path, token=STRANGER).code == code, path
+    assert twins.wire.ask("GET", A + MAPS, token=STRANGER).code == 403
+
+
+def test_a_namespace_on_what_has_none_is_dropped(twins: Room) -> None:
+    """As in Kubernetes, for tools that write a namespace into everything."""
+    made = twins.make(f"{A}/api/v1/namespaces", {"metadata": {"name": "placed", "namespace": "elsewhere"}})
+    assert "namespace" not in made["metadata"]
+
+
+def test_first_namespaces_are_like_any_other(twins: Room) -> None:
+    """What every namespace has from the start is made in one way."""
+    path = f"{A}/api/v1/namespaces/{{}}/configmaps/kube-root-ca.crt"
+    one, other = (twins.wire.ask("GET", path.format(name)).json for name in ("default", "shared"))
+    assert one["data"] == other["data"]
+    assert one["metadata"]["annotations"] == other["metadata"]["annotations"]
