@@ -16,6 +16,7 @@ from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.feeds import Feeds
 from fairlead_syncer.upstream import Upstream
 
+_VERSION = metadata.version("fairlead")
 _RETRY_S = 1.0
 _SETTLE_S = 0.5
 """How long a set of held deletions may grow before it is told: a burst is told a few times, not once an object."""
@@ -76,7 +77,7 @@ class Heartbeat:
         apis, _ = await self._discover()
         version = (await self._cluster.request("GET", "/version")).json().get("gitVersion", "")
         body: JsonObject = {
-            "syncerVersion": metadata.version("fairlead"),
+            "syncerVersion": _VERSION,
             "properties": {"kubernetesVersion": version},
             "apis": apis,
         }
