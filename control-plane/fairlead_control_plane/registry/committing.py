@@ -61,6 +61,8 @@ async def commit(
     change = Change(target.resource, target.cluster, target.namespace, target.name, old, new, target.user)
     operations: list[Operation] = list(owner_operations(change))
     compares = [Compare(key, row.mod_revision if row is not None else 0)]
+    if row is None:
+        compares += await _guards(parts, target)
     for effects in parts.effects:
         effect = await effects(change)
         operations.extend(effect.operations)

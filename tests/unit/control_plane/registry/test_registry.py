@@ -372,3 +372,22 @@ async def test_a_taken_name_is_told_before_anything_an_effect_refuses() -> None:
         refusing.append(True)
         assert (await api.ask("POST", MAPS, config_map("a")))["reason"] == "AlreadyExists"
         assert (await api.ask("POST", MAPS, config_map("b")))["message"] == "not now"
+
+
+async def test_a_create_and_the_end_of_its_namespace_exclude_each_other() -> None:
+    """A namespace that begins to go after admission has looked takes the object along: nothing is left in it."""
+    asked: list[str] = []
+
+    async def deleted_meanwhile(change: Change) -> Effect:
+        if change.name == "late" and not asked:
+            asked.append(change.namespace)
+            await started.ask("DELETE", "/api/v1/namespaces/n")
+        return Effect()
+
+    async with in_process(effects=[deleted_meanwhile]) as started:
+        await started.add_namespace("n")
+        refused = await started.ask("POST", "/api/v1/namespaces/n/configmaps", config_map("late"))
+        assert asked == ["n"]
+        assert refused["code"] == 403
+        assert "because it is being terminated" in refused["message"]
+        assert (await started.send("GET", "/api/v1/namespaces/n/configmaps/late")).code == 404
