@@ -26,6 +26,8 @@ RING_BYTES = 16 << 20
 LIMIT_BYTES = 2 * RING_BYTES
 """How much may wait for a watcher: more than the ring can put there at once. Frames are shared, so it is not a copy."""
 _CATCH_UP_BYTES = 256 << 10
+_BEHIND = 1 << 62
+"""``live_after`` while history is being read: the feed sends nothing then."""
 
 PAUSE_PER_MEMBER_S = 0.000_05
 """Least time between two sends of a feed, for each of its members: about five times what a send costs."""
@@ -181,10 +183,13 @@ class Feed:
 
     def send(self, delivery: Delivery) -> None:
         """Frame an event and hand it to every member that has caught up to it, now or with what follows soon."""
+        revision = delivery.event.revision
+        if not any(member.live_after < revision for member in self.members):
+            return  # who still reads history comes to it there; a frame that collects events must not see it twice
         data = self.frame(delivery)
         if data is None:
             return
-        self._held.append((delivery.event.revision, data))
+        self._held.append((revision, data))
         if self._timer is None:
             self.flush()
 
@@ -267,6 +272,7 @@ class Hub:
         subscription.feed = feed
         self._where[subscription] = (prefix, key)
         if after < self._ring_after:
+            subscription.live_after = _BEHIND
             subscription.behind = asyncio.create_task(
                 self._catch_up(subscription, after, frame), name=f"watch history {prefix}"
             )
@@ -364,8 +370,6 @@ class Hub:
         """
         prefix = subscription.prefix
         end = prefix_end(prefix) if prefix.endswith("/") else prefix + "\0"
-        # The feed sends nothing as long as history is being read.
-        subscription.live_after = 1 << 62
         batches = self._store.watch(prefix, end, after=after)
         try:
             async for batch in batches:

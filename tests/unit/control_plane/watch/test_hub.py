@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import cast
 
 import pytest
 
-from fairlead_control_plane.store.contract import Delete, Put
+from fairlead_control_plane.store.contract import Delete, Event, Put, Store
 from fairlead_control_plane.store.sqlite import SqliteStore
 from fairlead_control_plane.watch.hub import Delivery, Hub, SlowWatcher, Subscription
 
@@ -173,3 +174,54 @@ async def test_what_is_held_is_handed_out_at_the_end(store: SqliteStore) -> None
     for watcher in watchers:
         assert b"".join(await watcher.take()).count(b"/g/r") == 3
         await watcher.close()
+
+
+class SlowHistory:
+    """A store that reads history only once told to."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+        self.begin = asyncio.Event()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    async def watch(self, start: str, end: str, *, after: int) -> AsyncIterator[Sequence[Event]]:
+        await self.begin.wait()
+        async for events in self._store.watch(start, end, after=after):
+            yield events
+
+
+async def test_what_happens_during_the_history_is_not_told_ahead_of_it(store: SqliteStore) -> None:
+    """What comes while a watcher still reads history comes after it and once, also for who collects the events."""
+    start = store.revision
+    for number in range(3):
+        await store.commit([Put(f"/g/r/-/a/n/{number}", b"v")])
+    slow = SlowHistory(store)
+    hub = Hub(cast(Store, slow))
+    late, collected = watch(hub, "/g/", start), hub.events("/g/", after=start)
+    following = asyncio.ensure_future(anext(collected))
+    await store.commit([Put("/g/r/-/a/n/live", b"v")])
+    slow.begin.set()
+    wanted = [f"/g/r/-/a/n/{end}" for end in [0, 1, 2, "live"]]
+    assert await seen(late, "/g/r/-/a/n/live") == " ".join(wanted)
+    keys = [event.key for event in await following]
+    while "/g/r/-/a/n/live" not in keys:
+        keys += [event.key for event in await anext(collected)]
+    assert keys == wanted
+    await late.close()
+    hub.close()
+
+
+async def test_a_change_in_the_turn_of_the_start_does_not_overtake_history(store: SqliteStore) -> None:
+    """A watcher is behind from the moment it starts, not from when its history begins to be read."""
+    start = store.revision
+    await store.commit([Put("/g/r/-/a/n/old", b"v")])
+    hub = Hub(store)
+    written = asyncio.ensure_future(store.commit([Put("/g/r/-/a/n/new", b"v")]))
+    await asyncio.sleep(0)  # submitted: the next turn of the loop commits it, before a task made now begins
+    late = watch(hub, "/g/", start)
+    await written
+    assert await seen(late, "/g/r/-/a/n/new") == "/g/r/-/a/n/old /g/r/-/a/n/new"
+    await late.close()
+    hub.close()
