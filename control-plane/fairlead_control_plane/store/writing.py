@@ -32,7 +32,7 @@ from fairlead_control_plane.store.contract import (
 )
 from fairlead_control_plane.store.database import POSITION_BITS, newest_revision
 from fairlead_control_plane.store.reading import read_events, read_row
-from fairlead_control_plane.store.transaction import EVERYTHING, Transaction, transaction_of
+from fairlead_control_plane.store.transaction import EVERYTHING, Transaction, transaction_of, transactions_of
 
 log = structlog.get_logger(__name__)
 
@@ -273,7 +273,7 @@ class Writer:
         while self._revision < newest_revision(self.connection):
             events, upto = read_events(self.connection, *EVERYTHING, after=self._revision, window=1)
             self._revision = upto
-            self._publish([transaction_of(upto, events)])
+            self._publish(transactions_of(events))
         self._is_in_doubt = False
 
     def _rest(self) -> None:
