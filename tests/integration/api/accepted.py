@@ -34,6 +34,11 @@ OURS = (
     ),
     Rule(r'^[+-]? *"?kcp\.io/cluster"?: "?\w+"?,?\n', "", _MARK),
     Rule(r"^(Annotations: +)kcp\.io/cluster: \w+$", r"\1<none>", _MARK),
+    Rule(
+        r"^Extra: authentication\.kcp\.io/scopes +\[cluster:\w+\]\n",
+        "",
+        "Whom somebody acts as counts in that workspace alone, and kcp says so in the user's extra values.",
+    ),
 )
 THEIRS = (
     Rule(r"^[+-]? +clusterIP: ADDRESS\n[+-]? +clusterIPs:\n[+-]? +- ADDRESS\n", "", _ADDRESS),
