@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from fairlead_api.errors import Forbidden
@@ -19,6 +19,10 @@ from fairlead_control_plane.auth.policies import Policies
 CLUSTER_NAME = "authentication.kubernetes.io/cluster-name"
 """Extra key that says to which logical cluster a service account belongs."""
 
+SCOPES = "authentication.kcp.io/scopes"
+"""Extra key that says where an impersonated user counts: ``cluster:<name>``; set by us alone."""
+
+_NOBODY_ELSEWHERE = ("system:authenticated",)
 ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz"})
 _SYSTEM_STATUS = frozenset({("apis.kcp.io", "apibindings"), ("apis.kcp.io", "apiexports")})
 _OPEN_PHASES = frozenset({"Initializing", "Ready"})
@@ -71,6 +75,11 @@ class Authorizer:
         self._workspaces = workspaces
         self._guards = tuple(guards)
 
+    @property
+    def has_workspaces(self) -> bool:
+        """Tell whether there is more than one logical cluster."""
+        return self._workspaces is not None
+
     async def authorize(self, user: User, info: RequestInfo) -> Decision:
         """Decide about one request."""
         if "system:masters" in user.groups:
@@ -105,7 +114,7 @@ class Authorizer:
         if not cluster or cluster == "*" or cluster.startswith("system:"):
             return _DENIED
         home = user.extra.get(CLUSTER_NAME)
-        if home is not None and home != (cluster,):
+        if not counts_in(user, cluster):
             return _DENIED
         workspace = await self._workspace(cluster)
         if workspace is None or workspace.phase not in _OPEN_PHASES:
@@ -123,6 +132,26 @@ class Authorizer:
 
     async def _workspace(self, cluster: str) -> Workspace | None:
         return None if self._workspaces is None else await self._workspaces(cluster)
+
+
+def counts_in(user: User, cluster: str) -> bool:
+    """Tell whether a user is who they are in a logical cluster: accounts and impersonated users are so in one alone."""
+    if user.extra.get(CLUSTER_NAME, (cluster,)) != (cluster,):
+        return False
+    return user.extra.get(SCOPES, (f"cluster:{cluster}",)) == (f"cluster:{cluster}",)
+
+
+def seen_from(user: User, cluster: str) -> User:
+    """
+    Return a user as the RBAC of another logical cluster may know them.
+
+    Whoever counts in their own alone is no more elsewhere than anybody who is authenticated: an account of the same
+    name, or the person that somebody acted as, must lend them no rights.
+    """
+    if counts_in(user, cluster):
+        return user
+    groups = tuple(group for group in user.groups if group in _NOBODY_ELSEWHERE)
+    return replace(user, name="system:anonymous", groups=groups, uid="")
 
 
 def forbidden(user: User, info: RequestInfo, reason: str = "") -> Forbidden:

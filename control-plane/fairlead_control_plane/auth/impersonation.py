@@ -12,11 +12,13 @@ from urllib.parse import unquote
 from fairlead_api.errors import BadRequest, Forbidden
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.auth.authenticate import AUTHENTICATED
-from fairlead_control_plane.auth.authorize import CLUSTER_NAME, Authorizer
+from fairlead_control_plane.auth.authorize import CLUSTER_NAME, SCOPES, Authorizer
 
 _PREFIX = "impersonate-"
 _EXTRA = "impersonate-extra-"
 _ACCOUNT = "system:serviceaccount:"
+_SYSTEM = "system:fairlead"
+_REACHING = ("system:kcp:", f"{_SYSTEM}:")
 
 
 def is_requested(headers: Mapping[str, str]) -> bool:
@@ -49,7 +51,7 @@ async def impersonate(user: User, cluster: str, headers: Mapping[str, str], auth
     }
     if not name:
         raise BadRequest("requested impersonation without impersonating a user")
-    _check_privileged(user, groups, extra)
+    _check_privileged(user, name, groups, extra)
     is_account = name.startswith(_ACCOUNT) and name.count(":") == 3
     await _check(authorizer, user, cluster, name, groups=groups, uid=uid, extra=extra)
     if is_account and not groups:
@@ -57,6 +59,8 @@ async def impersonate(user: User, cluster: str, headers: Mapping[str, str], auth
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
     if is_account and CLUSTER_NAME not in extra:
         extra[CLUSTER_NAME] = (cluster,)
+    if authorizer.has_workspaces and not user.is_master:
+        extra[SCOPES] = (f"cluster:{cluster}",)
     if name != "system:anonymous" and AUTHENTICATED not in groups:
         groups = (*groups, AUTHENTICATED)
     if name == "system:anonymous" and not groups:
@@ -96,10 +100,11 @@ async def _check(  # noqa: PLR0913 - the parts of one impersonation
         await authorizer.require(user, info)
 
 
-def _check_privileged(user: User, groups: tuple[str, ...], extra: Mapping[str, tuple[str, ...]]) -> None:
-    """Refuse what would reach beyond the workspace: only masters may take groups that hold everywhere."""
+def _check_privileged(user: User, name: str, groups: tuple[str, ...], extra: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse what would reach beyond the workspace: only masters may be the system or take groups of all workspaces."""
     if user.is_master:
         return
-    reaching = {group for group in groups if group == "system:masters" or group.startswith("system:kcp:")}
-    if not reaching.issubset(user.groups) or CLUSTER_NAME in extra:
+    reaching = {group for group in groups if group == "system:masters" or group.startswith(_REACHING)}
+    is_system = name == _SYSTEM or name.startswith(f"{_SYSTEM}:")
+    if is_system or not reaching.issubset(user.groups) or CLUSTER_NAME in extra or SCOPES in extra:
         raise Forbidden("impersonation is not allowed for the requestor")

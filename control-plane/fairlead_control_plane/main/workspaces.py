@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fairlead_api.names import ROOT
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.admission.contract import Plugin
-from fairlead_control_plane.auth.authorize import Decision, Workspace
+from fairlead_control_plane.auth.authorize import Decision, Workspace, seen_from
 from fairlead_control_plane.auth.policies import Policies
 from fairlead_control_plane.controllers.bindings import BindingController
 from fairlead_control_plane.controllers.exports import ExportController
@@ -145,7 +145,10 @@ def workspace_rooms(store: Store, policies: Policies, *, external_url: str, root
     """
 
     async def allows(user: User, info: RequestInfo) -> bool:
-        return user.is_master or (await policies.index(info.cluster)).user(user).allows(info) is not None
+        if user.is_master:
+            return True
+        known = seen_from(user, info.cluster)
+        return (await policies.index(info.cluster)).user(known).allows(info) is not None
 
     builtin, own = builtin_resources("workspaces"), own_resources()
     records = by_name((*builtin, *own))
@@ -177,7 +180,7 @@ def workspace_rooms(store: Store, policies: Policies, *, external_url: str, root
             SchemaAdmission(),
             ExportAdmission(),
             BindingAdmission(tenancy.resolve, allows),
-            ReservedCrds(),
+            ReservedCrds({(kind.group, kind.plural) for kind in (*builtin, *own)}),
         ),
         policy=MaximalPermissionPolicy(exports, allows),
         root_ca=root_ca,

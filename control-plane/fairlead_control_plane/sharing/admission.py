@@ -7,7 +7,7 @@ Source: kcp-core 2.1 to 2.3, 4.6; kcp v0.11 pkg/admission/{apiresourceschema,api
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from fairlead_api import JsonObject, names
 from fairlead_api.request import RequestInfo, User
@@ -188,7 +188,16 @@ class BindingAdmission:
 
 
 class ReservedCrds:
-    """Keeps users' CRDs out of kcp's own groups and annotations."""
+    """
+    Keeps users' CRDs out of kcp's own groups and annotations, and off what the server itself serves.
+
+    Args:
+        served: (group, plural) of the kinds every workspace has; their objects lie where such a CRD's would, and would
+            be swept away with it.
+    """
+
+    def __init__(self, served: Collection[tuple[str, str]] = ()) -> None:
+        self._served = frozenset(served)
 
     async def admit(self, attributes: Attributes) -> None:
         """See :class:`fairlead_control_plane.admission.contract.Plugin`; changes nothing."""
@@ -201,6 +210,9 @@ class ReservedCrds:
         group = (obj.get("spec") or {}).get("group", "")
         if group == _GROUP or group.endswith("." + _GROUP):
             raise forbidden(attributes, f"{group} is a reserved group")
+        plural = ((obj.get("spec") or {}).get("names") or {}).get("plural", "")
+        if attributes.old is None and (group, plural) in self._served:
+            raise forbidden(attributes, f"{plural}.{group} is served by the server itself")
         for key in obj["metadata"].get("annotations") or {}:
             if key.startswith(f"{_GROUP}/"):
                 raise forbidden(attributes, f"{key} is a reserved annotation")

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from fairlead_api.request import RequestInfo, User
+from fairlead_control_plane.auth.authorize import CLUSTER_NAME, seen_from
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.sharing.exports import Exports
 
@@ -49,11 +50,14 @@ class MaximalPermissionPolicy:
         if offer is None or not offer.local_policy:
             # A removed export no longer limits anybody (kcp at HEAD); what it offered is still served.
             return ""
-        if await self._allows(as_consumer(user), replace(info, cluster=provider)):
+        # Accounts are the consumer's; whom somebody acts as in the consumer's workspace is not that person here.
+        known = user if CLUSTER_NAME in user.extra else seen_from(user, provider)
+        if await self._allows(as_consumer(known), replace(info, cluster=provider)):
             return ""
         return f"access denied by the maximal permission policy of APIExport {provider}:{name}"
 
 
 def as_consumer(user: User) -> User:
-    """Return the user as a provider's RBAC knows it: name and every group prefixed."""
-    return replace(user, name=PREFIX + user.name, groups=tuple(PREFIX + group for group in user.groups))
+    """Return the user as a provider's RBAC knows it: name and every group prefixed, so it is nobody of its own."""
+    groups = tuple(PREFIX + group for group in user.groups)
+    return replace(user, name=PREFIX + user.name, groups=groups, extra={})

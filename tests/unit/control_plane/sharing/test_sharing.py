@@ -423,5 +423,9 @@ async def test_users_cannot_define_the_systems_own(group: str, annotations: dict
     attributes = Attributes("CREATE", kind, "v1", "a", "", body["metadata"]["name"], "", ALICE, body, None)
     with pytest.raises(Forbidden, match=text):
         await ReservedCrds().validate(attributes)
+    if group == "x.dev":
+        body["metadata"]["annotations"] = {}
+        with pytest.raises(Forbidden, match=r"widgets\.x\.dev is served by the server itself"):
+            await ReservedCrds({("x.dev", "widgets")}).validate(attributes)
     fine = crd("myapis.kcp.iox", "Widget")
     await ReservedCrds().validate(Attributes("CREATE", kind, "v1", "a", "", "w", "", ALICE, fine, None))
