@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ import orjson
 from jwt.algorithms import ECAlgorithm
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import BadRequest, Forbidden, Unauthorized
+from fairlead_api.errors import BadRequest, Forbidden, TooManyRequests, Unauthorized
 from fairlead_api.request import User
 
 AUDIENCE = "fairlead-syncer"
@@ -37,7 +37,8 @@ TOKEN_LIFETIME_S = 3600
 BOOTSTRAP_LIFETIME_S = 900
 PROOF_LIFETIME_S = 60
 """How old a proof may be; also how long its id is remembered, so that none is used twice."""
-_REMEMBERED_PROOFS = 10_000
+_PROOFS_OF_ONE_KEY = 128
+"""More within two minutes is no agent's doing; counted for each key, so that nobody locks others out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ class AgentTokens:
         self._signing_key = signing_key
         self._verifying_key = verifying_key
         self._now_s = now_s
-        self._seen: OrderedDict[str, float] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, bytes], float] = OrderedDict()
+        self._count: Counter[str] = Counter()
 
     def issue(self, claims: AgentClaims) -> tuple[str, int]:
         """Return a token and when it expires (seconds since the epoch)."""
@@ -114,19 +116,26 @@ class AgentTokens:
         options: Any = {"require": ["iat", "jti"], "verify_iat": False}
         try:
             claims = jwt.decode(proof, key, algorithms=["ES256"], audience=audience, options=options)
-        except jwt.PyJWTError as error:
+            made, proof_id = float(claims["iat"]), str(claims["jti"])
+        except (jwt.PyJWTError, TypeError, ValueError, OverflowError) as error:
             raise Unauthorized("the proof is not valid for this key and address") from error
         now = self._now_s()
-        if abs(now - float(claims["iat"])) > PROOF_LIFETIME_S:
-            raise Unauthorized(f"the proof was made {now - float(claims['iat']):.0f} s ago: check the agent's clock")
-        self._use_once(f"{thumbprint(jwk)}/{claims['jti']}", now)
+        if not abs(now - made) <= PROOF_LIFETIME_S:  # also when it is no number
+            raise Unauthorized(f"the proof was made {now - made:.0f} s ago: check the agent's clock")
+        self._use_once(thumbprint(jwk), hashlib.sha256(proof_id.encode(errors="surrogatepass")).digest(), now)
 
-    def _use_once(self, proof_id: str, now: float) -> None:
+    def _use_once(self, holder: str, proof_id: bytes, now: float) -> None:
         while self._seen and next(iter(self._seen.values())) < now - 2 * PROOF_LIFETIME_S:
-            self._seen.popitem(last=False)
-        if proof_id in self._seen or len(self._seen) >= _REMEMBERED_PROOFS:
+            (other, _), _ = self._seen.popitem(last=False)
+            self._count[other] -= 1
+            if not self._count[other]:
+                del self._count[other]
+        if (holder, proof_id) in self._seen:
             raise Unauthorized("the proof has been used before")
-        self._seen[proof_id] = now
+        if self._count[holder] >= _PROOFS_OF_ONE_KEY:
+            raise TooManyRequests("too many proofs by this key; wait two minutes", retry_after_s=2 * PROOF_LIFETIME_S)
+        self._seen[holder, proof_id] = now
+        self._count[holder] += 1
 
 
 def public_key(jwk: JsonObject) -> Any:
@@ -140,7 +149,7 @@ def public_key(jwk: JsonObject) -> Any:
         raise BadRequest("publicKey must be a public JWK of type EC on curve P-256")
     try:
         return ECAlgorithm.from_jwk(orjson.dumps(jwk).decode())
-    except (jwt.PyJWTError, ValueError, KeyError) as error:
+    except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadRequest("publicKey is not a valid JWK") from error
 
 

@@ -48,9 +48,14 @@ class AgentDoor:
         key, proof = body.get("publicKey"), body.get("proof")
         if not isinstance(key, dict) or not isinstance(proof, str):
             raise BadRequest("the body must hold publicKey (a JWK) and proof (a JWT signed by it)")
-        self._tokens.check_proof(proof, key, request.path)
+        agents.public_key(key)
         record = agents.pinned_key(target)
-        if record is not None and agents.thumbprint(record) == agents.thumbprint(key):
+        is_known = record is not None and agents.thumbprint(record) == agents.thumbprint(key)
+        if not is_known:  # before the proof, so that only who has been asked in makes the server remember one
+            remembered = (target["metadata"].get("annotations") or {}).get(agents.BOOTSTRAP_ANNOTATION)
+            agents.check_bootstrap(remembered, bearer, self._now_s())
+        self._tokens.check_proof(proof, key, request.path)
+        if is_known:
             return json_response({"thumbprint": agents.thumbprint(key)})  # the answer to a first try was lost
 
         def pin(obj: JsonObject) -> JsonObject:

@@ -55,6 +55,8 @@ _BOOKMARK_S = 15.0
 MAX_REPORT_BYTES = 1536 * 1024
 """What the store takes as one value; a status of more is none that a cluster would keep."""
 _DIGITS = 18
+LONGEST_TOKEN_S = 24 * 3600
+"""What is minted for pods ends within a day, whatever is asked for: an agent may have been stolen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +310,12 @@ class SyncerWorkspace:
         row = await self.store.get(rows.namespace_row_key(target["metadata"]["uid"], info.cluster, info.namespace))
         if row is None or rows.decode(row).state != rows.SYNC:
             raise Forbidden(f"namespace {info.namespace} is not assigned to this target")
-        body = await json_body(request)
+        spec = (await json_body(request)).get("spec") or {}
+        seconds = spec.get("expirationSeconds") if isinstance(spec, dict) else None
+        if not isinstance(seconds, int):
+            raise BadRequest("spec.expirationSeconds must be a whole number")
+        # Nothing else is taken from an agent: no audiences and no bindings of its choice.
+        body: JsonObject = {"spec": {"expirationSeconds": min(seconds, LONGEST_TOKEN_S)}}
         minted = await self.mint(info.cluster, info.namespace, info.name, body)  # type: ignore[misc]  # awaitable
         return json_response(minted, 201)
 

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from fairlead_api.errors import BadRequest, Forbidden, Unauthorized
+from fairlead_api.errors import BadRequest, Forbidden, TooManyRequests, Unauthorized
 from fairlead_control_plane.auth import agents
 
 NOW = 1_700_000_000.0
@@ -66,7 +66,38 @@ def test_a_proof_is_used_once() -> None:
         mint.check_proof(proof(private), jwk(private), "here")
 
 
-@pytest.mark.parametrize("claims", [{"aud": "elsewhere"}, {"iat": NOW - 3600}, {"iat": NOW + 3600}])
+def test_one_key_does_not_use_up_what_is_remembered_for_all() -> None:
+    """Whoever floods the server with proofs locks out themselves alone, and for two minutes."""
+    clock = Clock()
+    mint, greedy, other = tokens(clock), key(), key()
+    for number in range(128):
+        mint.check_proof(proof(greedy, jti=str(number)), jwk(greedy), "here")
+    with pytest.raises(TooManyRequests):
+        mint.check_proof(proof(greedy, jti="more"), jwk(greedy), "here")
+    mint.check_proof(proof(other), jwk(other), "here")
+    clock.now += 121
+    mint.check_proof(proof(greedy, jti="0", iat=clock.now), jwk(greedy), "here")
+
+
+@pytest.mark.parametrize("point", [{"x": 1}, {"x": None}, {"y": "!"}, {"y": []}])
+def test_a_key_of_wrong_types_is_refused(point: dict[str, Any]) -> None:
+    """What anybody can send is never a defect of ours."""
+    with pytest.raises(BadRequest):
+        agents.public_key({**jwk(key()), **point})
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": "elsewhere"},
+        {"iat": NOW - 3600},
+        {"iat": NOW + 3600},
+        {"iat": float("nan")},
+        {"iat": "soon"},
+        {"iat": []},
+        {"iat": 10**400},
+    ],
+)
 def test_a_proof_is_for_here_and_now(claims: dict[str, Any]) -> None:
     """Another address or another time is refused."""
     mint, private = tokens(Clock()), key()
