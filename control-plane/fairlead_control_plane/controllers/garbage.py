@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import Conflict, NotFound
+from fairlead_api.errors import ApiError, Conflict, NotFound
 from fairlead_control_plane.controllers.runner import Key
 from fairlead_control_plane.kinds import keys
 from fairlead_control_plane.kinds.record import Resource
@@ -29,6 +29,7 @@ from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.store.contract import Event, Row, prefix_end
 
 _PAGE = 500
+_TRIES = 5
 _ORPHAN_FINALIZER, _FOREGROUND_FINALIZER = "orphan", "foregroundDeletion"
 _OWNER, _GOING, _WAITING = "owner", "going", "waiting"
 _NOT_OBJECTS = ("/owners/", "/views/", "/paths/", "/meta/")
@@ -112,11 +113,32 @@ class Garbage:
             start = page.rows[-1].key + "\0"
 
     async def _look_at_dependents(self, cluster: str, uid: str) -> None:
+        """Collect all that can be; raise what stood in the way of the first that could not."""
+        failure: ApiError | None = None
         async for owned, _ in self._dependents(cluster, uid):
-            await self._collect(owned)
+            try:
+                await self._collect(owned)
+            except ApiError as error:  # say, a webhook's; the others need not wait for it
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     async def _collect(self, owned: Owned) -> None:
-        """Delete an object none of whose owners is left, or drop the references to those that are gone."""
+        """
+        Delete an object none of whose owners is left, or drop the references to those that are gone.
+
+        Raises:
+            Conflict: It changed each time before it could be deleted.
+        """
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                await self._collect_once(owned)
+                break
+            except Conflict:
+                if not tries_left:
+                    raise
+
+    async def _collect_once(self, owned: Owned) -> None:
         resource = await self._resource(owned)
         if resource is None:
             return
@@ -151,13 +173,15 @@ class Garbage:
         return BACKGROUND
 
     async def _delete(self, resource: Resource, cluster: str, obj: JsonObject, policy: str) -> None:
+        """Delete the object as it was looked at: one that was let go of meanwhile must stay."""
         data = obj["metadata"]
+        place, name, version = data.get("namespace", ""), data["name"], data["resourceVersion"]
         try:
             await self._registry.delete(
-                resource, cluster, data.get("namespace", ""), data["name"], uid=data["uid"], propagation=policy
+                resource, cluster, place, name, uid=data["uid"], version=version, propagation=policy
             )
-        except (NotFound, Conflict):
-            return  # it is another object by now
+        except NotFound:
+            return
 
     async def _sort(self, obj: JsonObject, cluster: str) -> _Sorted:
         found = _Sorted()
@@ -281,7 +305,7 @@ def _index_keys(event: Event) -> list[Key]:
     owned = parse_owned(event.key)
     if event.row is not None and event.previous is None:
         return [(_OWNER, owned.cluster, owned.owner)]
-    if event.row is None and event.previous is not None:
+    if event.previous is not None:  # gone, or changed: it may block its owner no longer
         return [(_WAITING, owned.cluster, owned.namespace, event.previous.value.decode())]
     return []
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import ApiError, Conflict, NotFound
+from fairlead_api.errors import ApiError, NotFound
 from fairlead_control_plane.controllers.conditions import set_condition
 from fairlead_control_plane.controllers.runner import Key
 from fairlead_control_plane.kinds import keys
@@ -119,7 +119,7 @@ class Namespaces:
         parsed = keys.parse_key(row.key)
         try:
             rest = await self._registry.delete(resource, cluster, parsed.namespace, parsed.name)
-        except (NotFound, Conflict):
+        except NotFound:
             return
         except ApiError as error:
             left.errors.append(f"failed to delete {resource.name}, err: {error.message}")

@@ -216,6 +216,7 @@ class Registry:
         name: str,
         *,
         uid: str | None = None,
+        version: str | None = None,
         propagation: str | None = None,
         grace_s: int | None = None,
         user: User = SYSTEM,
@@ -224,10 +225,10 @@ class Registry:
         Delete an object; return it while something still holds it, None when it is gone.
 
         Raises:
-            NotFound, Conflict (another uid), ApiError.
+            NotFound, Conflict (another uid or resourceVersion), ApiError.
         """
         target = _target(resource, cluster, namespace, name, user=user)
-        options = DeleteOptions(uid=uid, propagation=propagation or BACKGROUND, grace_s=grace_s)
+        options = DeleteOptions(uid=uid, version=version, propagation=propagation or BACKGROUND, grace_s=grace_s)
         deleted = await deleting.delete(self.parts, target, options)
         return None if deleted.is_gone else _shown(target, deleted.value, deleted.revision)
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import NotFound
+from fairlead_api.errors import Conflict, Forbidden, NotFound
 from fairlead_control_plane.admission.namespace_objects import NamespaceObjects
 from fairlead_control_plane.controllers.conditions import is_true
 from fairlead_control_plane.controllers.crds import Definitions
@@ -17,6 +17,7 @@ from fairlead_control_plane.controllers.garbage import Garbage
 from fairlead_control_plane.controllers.namespaces import Namespaces
 from fairlead_control_plane.controllers.rootca import RootCa
 from fairlead_control_plane.controllers.runner import Runner
+from fairlead_control_plane.kinds.change import Change, Effect
 from fairlead_control_plane.kinds.custom import resource_from_crd
 from tests.unit.control_plane.in_process import (
     CONFIG_MAPS,
@@ -149,6 +150,55 @@ async def test_a_dependent_of_nobody_is_collected(api: Api) -> None:
     assert (await api.send("GET", f"{MAPS}/unknown")).code == 200
 
 
+async def test_a_dependent_that_was_let_go_of_meanwhile_stays() -> None:
+    """Between the look at an object and its deletion somebody may drop the reference: then it is nobody's dependent."""
+    async with in_process() as started:
+        lost = {"apiVersion": "v1", "kind": "ConfigMap", "name": "never", "uid": "never"}
+        await started.ask("POST", MAPS, config_map("child", ownerReferences=[lost]))
+
+        class Overtaken(Garbage):
+            async def _policy(self, obj: JsonObject, cluster: str, *, is_waited_for: bool) -> str:
+                await started.ask("PATCH", f"{MAPS}/child", {"metadata": {"ownerReferences": None}}, kind=MERGE)
+                return await super()._policy(obj, cluster, is_waited_for=is_waited_for)
+
+        await Overtaken(started.registry).reconcile(("owner", "root", "never"))
+        assert (await started.send("GET", f"{MAPS}/child")).code == 200
+
+
+async def test_one_refused_deletion_does_not_hold_up_the_others() -> None:
+    """What must not be deleted stays and is tried again; its siblings go."""
+
+    async def refuse(change: Change) -> Effect:
+        if change.new is None and change.name == "a":
+            raise Forbidden("not this one")
+        return Effect()
+
+    async with in_process(effects=[refuse]) as started:
+        lost = {"apiVersion": "v1", "kind": "ConfigMap", "name": "never", "uid": "never"}
+        for name in ("a", "b"):
+            await started.ask("POST", MAPS, config_map(name, ownerReferences=[lost]))
+        with pytest.raises(Forbidden):
+            await Garbage(started.registry).reconcile(("owner", "root", "never"))
+        assert (await started.send("GET", f"{MAPS}/a")).code == 200
+        assert (await started.send("GET", f"{MAPS}/b")).code == 404
+
+
+async def test_a_dependent_that_blocks_no_longer_lets_its_owner_go(api: Api) -> None:
+    """An owner deleted in the foreground waits for blocking dependents only, also when one changes its mind."""
+    owner = await api.ask("POST", MAPS, config_map("owner"))
+    held = config_map("held", ownerReferences=owned_by(owner, blocks=True), finalizers=["example.com/hold"])
+    await api.ask("POST", MAPS, held)
+    await api.ask("DELETE", f"{MAPS}/owner", {"propagationPolicy": "Foreground"})
+
+    async def is_going() -> bool:
+        return "deletionTimestamp" in (await api.ask("GET", f"{MAPS}/held"))["metadata"]
+
+    await until(is_going, api)
+    await api.ask("PATCH", f"{MAPS}/held", {"metadata": {"ownerReferences": owned_by(owner)}}, kind=MERGE)
+    await gone(api, f"{MAPS}/owner")
+    assert (await api.send("GET", f"{MAPS}/held")).code == 200
+
+
 async def test_owners_of_another_cluster_do_not_count(api: Api) -> None:
     """An object of the same name and uid in another logical cluster neither keeps nor deletes anything."""
     await api.add_namespace("default", "other")
@@ -196,6 +246,30 @@ async def test_a_namespace_is_emptied_and_goes(api: Api) -> None:
     await api.ask("PATCH", f"{maps}/held", {"metadata": {"finalizers": None}}, kind=MERGE)
     await gone(api, "/api/v1/namespaces/n")
     assert (await api.registry.list(CONFIG_MAPS, "root", "n"))[0] == []
+
+
+async def test_a_namespace_waits_for_what_cannot_be_deleted_now() -> None:
+    """A conflict is no reason to take an object for gone: the namespace stays and says why."""
+
+    async def refuse(change: Change) -> Effect:
+        if change.new is None and change.name == "stuck":
+            raise Conflict("somebody else holds it")
+        return Effect()
+
+    async with in_process(effects=[refuse]) as started, running(started):
+        await started.add_namespace("n")
+        await started.ask("POST", "/api/v1/namespaces/n/configmaps", config_map("stuck"))
+        await started.ask("DELETE", "/api/v1/namespaces/n")
+
+        async def is_explained() -> bool:
+            place = await started.send("GET", "/api/v1/namespaces/n")
+            return place.code == 404 or is_true(
+                await started.ask("GET", "/api/v1/namespaces/n"), "NamespaceDeletionContentFailure"
+            )
+
+        await until(is_explained, started)
+        assert (await started.send("GET", "/api/v1/namespaces/n")).code == 200
+        assert (await started.send("GET", "/api/v1/namespaces/n/configmaps/stuck")).code == 200
 
 
 async def test_every_namespace_has_its_first_objects(api: Api) -> None:
