@@ -18,14 +18,14 @@ class _Entry:
     """
     What is known of a key that is not done.
 
-    ``since`` is the revision that first asked for it; ``again`` is set when it is asked for while being worked on.
+    ``since`` is the revision that first asked for it; ``again`` the one that did while it was worked on, else 0.
     """
 
     since: int
     failures: int = 0
     is_running: bool = False
     is_waiting: bool = False
-    again: bool = False
+    again: int = 0
 
 
 class Queue(Generic[K]):
@@ -40,6 +40,11 @@ class Queue(Generic[K]):
         return len(self._entries)
 
     @property
+    def ready(self) -> int:
+        """Count the keys a worker could take now."""
+        return len(self._ready)
+
+    @property
     def oldest(self) -> int | None:
         """Return the revision before which nothing is left to do; None when nothing is left at all."""
         return min((entry.since for entry in self._entries.values()), default=None)
@@ -51,7 +56,7 @@ class Queue(Generic[K]):
             self._entries[key] = _Entry(since)
             self._put(key)
         elif entry.is_running:
-            entry.again = True
+            entry.again = entry.again or since
         elif entry.is_waiting:
             # Something happened: no need to wait longer.
             entry.is_waiting = False
@@ -71,7 +76,7 @@ class Queue(Generic[K]):
         entry = self._entries[key]
         entry.is_running, entry.failures = False, 0
         if entry.again:
-            entry.again = False
+            entry.since, entry.again = entry.again, 0  # what asked before is done
             self._put(key)
         elif again_s is not None:
             self._later(key, entry, again_s)
@@ -81,7 +86,7 @@ class Queue(Generic[K]):
     def failed(self, key: K) -> float:
         """Put a key back to be tried later; return after how many seconds."""
         entry = self._entries[key]
-        entry.is_running = entry.again = False
+        entry.is_running, entry.again = False, 0
         delay_s = min(_FIRST_S * 2.0**entry.failures, _LONGEST_S)
         entry.failures += 1
         self._later(key, entry, delay_s)

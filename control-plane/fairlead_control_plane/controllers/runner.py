@@ -21,6 +21,7 @@ from fairlead_control_plane.watch.hub import Hub
 _log = structlog.get_logger()
 _CURSOR = "/meta/controllers/"
 _META = "/meta/"
+_PAUSE_S = 1.0
 
 Key = tuple[str, ...]
 
@@ -73,6 +74,16 @@ class Runner:
         self._saved = 0
 
     @property
+    def queue_ready(self) -> int:
+        """Count the keys that wait for a worker."""
+        return self._queue.ready
+
+    @property
+    def queue_pending(self) -> int:
+        """Count all keys that are not done: waiting, being worked on, or to be looked at again later."""
+        return len(self._queue)
+
+    @property
     def is_idle(self) -> bool:
         """True when nothing is queued and the feed has been read up to the newest revision."""
         return not len(self._queue)
@@ -86,22 +97,31 @@ class Runner:
                 group.create_task(self._work(), name=f"controllers worker {number}")
 
     async def _follow(self) -> None:
-        row = await self._store.get(self._cursor_key)
-        # Another set of controllers than the cursor was kept for has to look at everything.
-        names = ",".join(sorted(self._controllers))
-        position, _, kept_for = row.value.decode().partition(" ") if row is not None else ("", "", "")
-        self._seen = self._saved = int(position) if position and kept_for == names else 0
+        await self._load_cursor()
         while True:
-            if not self._seen:
-                await self._enqueue_all()
             try:
+                if not self._seen:
+                    await self._enqueue_all()
                 async for events in self._hub.events("/", after=self._seen):
                     self._enqueue(events)
             except Compacted:
                 self._seen = 0
-            except StoreError as error:
+            except (ApiError, StoreError) as error:
                 _log.warning("the change feed was interrupted", error=str(error))
-                await asyncio.sleep(1)
+                await asyncio.sleep(_PAUSE_S)
+
+    async def _load_cursor(self) -> None:
+        while True:
+            try:
+                row = await self._store.get(self._cursor_key)
+                break
+            except StoreError as error:
+                _log.warning("the controllers' cursor could not be read", error=str(error))
+                await asyncio.sleep(_PAUSE_S)
+        # Another set of controllers than the cursor was kept for has to look at everything.
+        names = ",".join(sorted(self._controllers))
+        position, _, kept_for = row.value.decode().partition(" ") if row is not None else ("", "", "")
+        self._seen = self._saved = int(position) if position and kept_for == names else 0
 
     async def _enqueue_all(self) -> None:
         revision = await self._store.current_revision()
