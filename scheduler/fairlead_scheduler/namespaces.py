@@ -41,6 +41,7 @@ class Namespaces:
         self._picture = picture
         self._touched = touched
         self._listed: set[str] = set()
+        self._gaps = 0  # how many times the watch began: a list that was under way then may miss changes
         self._deleted: dict[str, dict[str, JsonObject]] = {}  # during a list: what was deleted meanwhile, by cluster
         self.following = asyncio.Event()
         """Set while the watch has begun: a list made from now on misses nothing."""
@@ -53,7 +54,8 @@ class Namespaces:
         """Make sure that a workspace's namespaces are known, or are no longer held when nobody needs them."""
         if not self._picture.is_workload(cluster):
             self._forget(cluster)
-        elif cluster not in self._listed:
+            return
+        while cluster not in self._listed:
             await self.following.wait()
             await self._list(cluster)
 
@@ -78,6 +80,7 @@ class Namespaces:
             version = str(page["metadata"]["resourceVersion"])
             break
         again, self._listed = self._listed, set()
+        self._gaps += 1
         self.following.set()
         self._touched(Touched(workloads=set(again)))
         return version
@@ -105,7 +108,8 @@ class Namespaces:
 
     async def _list(self, cluster: str) -> None:
         """Take in all namespaces of a workspace as of one moment; the watch may be ahead of that or behind it."""
-        deleted = self._deleted[cluster] = {}
+        gaps, deleted = self._gaps, dict[str, JsonObject]()
+        self._deleted[cluster] = deleted
         try:
             items, version = await self._plane.at(cluster).list(NAMESPACES)
         finally:
@@ -117,7 +121,8 @@ class Namespaces:
         for name, item in there.items():
             if name not in deleted or is_older(deleted[name], item):
                 self._picture.put(KIND, (cluster, name), item)
-        self._listed.add(cluster)
+        if gaps == self._gaps:
+            self._listed.add(cluster)
 
     def _forget(self, cluster: str) -> None:
         self._listed.discard(cluster)
