@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, overload
 
 MAX_OPERATIONS = 100
 """Most operations (puts plus deletes) in one transaction: etcd's default of 128, less room for our own."""
@@ -45,6 +45,23 @@ class Event:
     key: str
     row: Row | None
     previous: Row | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached(Sequence[Event]):
+    """An empty batch of a watch that says: nothing up to ``revision`` is still to come."""
+
+    revision: int
+
+    def __len__(self) -> int:
+        return 0
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Event]: ...
+    def __getitem__(self, index: int | slice) -> Event | Sequence[Event]:
+        return ()[index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +191,8 @@ class Store(Protocol):
         """
         Yield every change in ``[start, end)`` with a revision above ``after``, in order, in batches.
 
-        A batch never splits a transaction. An empty batch may come at any time and says nothing.
+        A batch never splits a transaction. An empty batch may come at any time and says nothing,
+        unless it is :class:`Reached`, with which a store may say that it has no more history.
         Ends without an error when this store object is closed.
 
         Raises:

@@ -75,6 +75,11 @@ class Subscription:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    @property
+    def is_empty(self) -> bool:
+        """True when :meth:`take` would have to wait, or ends."""
+        return not self._pending
+
     async def take(self) -> list[Event] | None:
         """
         Wait for events and return all of them; None at the end.

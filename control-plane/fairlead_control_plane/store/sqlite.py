@@ -23,6 +23,7 @@ from fairlead_control_plane.store.contract import (
     FutureRevision,
     Operation,
     Range,
+    Reached,
     Row,
     Unavailable,
 )
@@ -218,7 +219,11 @@ class SqliteStore:
         if after < self._compactor.compacted:
             raise Compacted(self._compactor.compacted)
         subscription = self._feed.subscribe(start, end, after=after)
+        reached = self._feed.revision
         try:
+            if not subscription.is_empty and (missed := await subscription.take()) is not None:
+                yield missed
+            yield Reached(reached)
             while (batch := await subscription.take()) is not None:
                 yield batch
         finally:

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from fairlead_control_plane.store.contract import Event, Store, StoreError, prefix_end
+from fairlead_control_plane.store.contract import Event, Reached, Store, StoreError, prefix_end
 
 RING_EVENTS = 20_000
 RING_BYTES = 16 << 20
@@ -365,7 +365,7 @@ class Hub:
         """
         Send history from the store until the ring reaches back far enough, then what the ring holds, then live.
 
-        The store does not say when history ends; a watcher of what never changes stays here, which costs one store
+        Not every store says when history ends; there a watcher of what never changes stays here, which costs one store
         watch. The change over happens in one step, so nothing is sent twice or left out.
         """
         prefix = subscription.prefix
@@ -377,8 +377,8 @@ class Hub:
                     data = frame(Delivery(event))
                     if data is not None:
                         subscription.push(data)
-                if batch and batch[-1].revision >= self._ring_after:
-                    seen = batch[-1].revision
+                seen = _seen(batch)
+                if seen >= self._ring_after:
                     subscription.live_after = max(self._revision, seen)
                     self._replay(subscription, seen, frame)
                     break
@@ -395,6 +395,13 @@ class Hub:
 def _settle(future: asyncio.Future[None] | None) -> None:
     if future is not None and not future.done():
         future.set_result(None)
+
+
+def _seen(batch: Sequence[Event]) -> int:
+    """Return the revision up to which a batch completes what came before it; 0 when it says nothing."""
+    if isinstance(batch, Reached):
+        return batch.revision
+    return batch[-1].revision if batch else 0
 
 
 def _bytes_of(events: Sequence[Event]) -> int:

@@ -225,3 +225,20 @@ async def test_a_change_in_the_turn_of_the_start_does_not_overtake_history(store
     assert await seen(late, "/g/r/-/a/n/new") == "/g/r/-/a/n/old /g/r/-/a/n/new"
     await late.close()
     hub.close()
+
+
+async def test_a_watcher_of_what_never_changes_becomes_current(store: SqliteStore) -> None:
+    """After a restart a client comes back from before the ring; with nothing to tell it is still given bookmarks."""
+    await store.commit([Put("/g/r/-/a/n/x", b"v")])
+    after = store.revision
+    await store.commit([Put("/other/y", b"v")])
+    hub = Hub(store)
+    quiet = watch(hub, "/g/", after)
+    assert not quiet.is_current
+    assert quiet.behind is not None
+    await asyncio.wait_for(quiet.behind, 5)
+    assert quiet.is_current
+    await store.commit([Put("/g/r/-/a/n/x", b"w")])
+    assert await seen(quiet, "/g/r/-/a/n/x") == "/g/r/-/a/n/x"
+    await quiet.close()
+    hub.close()
