@@ -30,6 +30,8 @@ class Policies:
     def __init__(self, store: Store, shared: Policy, *, size: int = 2048) -> None:
         self._reader = ObjectReader(store)
         self._shared = shared
+        self.shared = Index(Policy(), shared)
+        """What holds where a logical cluster has no objects of its own."""
         self._size = size
         self._cache: OrderedDict[str, Index] = OrderedDict()
         self._changes: dict[str, int] = {}

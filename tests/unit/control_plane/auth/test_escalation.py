@@ -109,3 +109,19 @@ async def test_cleanup_is_never_refused(rule: Escalation) -> None:
     old = named("ClusterRole", "r", rules=[{**READ, "verbs": ["*"]}])
     new = {**old, "metadata": {**old["metadata"], "finalizers": []}}
     await rule.validate(write(CLUSTER_ROLES, new, old={**old, "metadata": {**old["metadata"], "finalizers": ["x"]}}))
+
+
+async def test_a_role_that_hides_a_shared_one_lends_no_binding_to_it(rule: Escalation) -> None:
+    """Deleted after the binding was made, it would leave all rights of the shared one behind."""
+    store = rule._policies._reader._store
+    await store.commit([put(CLUSTER_ROLES, "root", named("ClusterRole", "cluster-admin", rules=[READ]))])
+    with pytest.raises(Forbidden, match="not currently held"):
+        await rule.validate(write(CLUSTER_ROLE_BINDINGS, binding("cluster-admin")))
+
+
+async def test_rules_too_many_to_compare_are_refused_at_once(rule: Escalation) -> None:
+    """A few hundred kilobytes of names would keep the server comparing for minutes."""
+    many = [f"g{number}" for number in range(3000)]
+    role = named("ClusterRole", "r", rules=[{"verbs": ["get"], "apiGroups": many, "resources": many}])
+    with pytest.raises(Forbidden, match="too many to compare"):
+        await rule.validate(write(CLUSTER_ROLES, role))
