@@ -11,15 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from fairlead_api import JsonObject
-from fairlead_api.errors import BadRequest
+from fairlead_api.errors import ApiError, BadRequest
 from fairlead_api.names import sync_target_key
 from fairlead_control_plane.controllers.heartbeats import Heartbeats, conditions
 from fairlead_control_plane.kinds.change import Change, Effect
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.registry.registry import Registry
+from fairlead_control_plane.store.contract import StoreError
 from fairlead_control_plane.views.targets import TargetIndex
 
+_log = structlog.get_logger()
 KEY_LABEL = "internal.workload.kcp.io/key"
 INTERVAL_S = 20
 """How often agents are asked to send a heartbeat; kcp's."""
@@ -119,7 +123,13 @@ class SyncTargetReports:
             await asyncio.sleep(_CHECK_S)
             for target in self._targets.all():
                 if self._is_stale(target):
-                    await self._write_health(target)
+                    try:
+                        await self._write_health(target)
+                    except (
+                        ApiError,
+                        StoreError,
+                    ) as error:  # it was deleted, or the disk is full: it is looked at again
+                        _log.warning("health not written", target=target["metadata"]["name"], error=str(error))
 
     def _is_stale(self, target: JsonObject) -> bool:
         was = _was_healthy(target)
