@@ -24,6 +24,7 @@ from fairlead_syncer.target import Key
 from fairlead_syncer.tokens import CannotMint, Tokens
 from fairlead_syncer.upstream import Upstream
 from fairlead_transforms import podtemplate
+from fairlead_transforms.denied import PolicyDenied
 from fairlead_transforms.downstream import DownstreamContext, to_downstream
 from fairlead_transforms.names import ReservedName, downstream_name
 
@@ -95,6 +96,8 @@ class Down:
                 await self._confirm(key, gvr, view["metadata"]["uid"])
             else:
                 await self._refuse(key, gvr, view, plan.Refuse("NameReserved", str(error)))
+        except PolicyDenied as error:
+            await self._refuse(key, gvr, view, plan.Refuse("PolicyDenied", str(error)))
         except NamespaceTaken as error:
             await self._refuse(key, gvr, view, plan.Refuse(error.reason, error.message))
             return _BLOCKED_S

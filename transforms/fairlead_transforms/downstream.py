@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fairlead_api import JsonObject
-from fairlead_transforms import names, podtemplate, strip
+from fairlead_transforms import denied, names, podtemplate, strip
 
 UPSTREAM_UID = "internal.workload.kcp.io/upstream-uid"
 LOCATOR = "kcp.io/namespace-locator"
@@ -43,7 +43,9 @@ def to_downstream(group: str, resource: str, view: JsonObject, context: Downstre
 
     Raises:
         names.ReservedName: The name cannot be used downstream.
+        denied.PolicyDenied: It asks for what would reach beyond its workspace.
     """
+    denied.check(group, resource, view)
     metadata = strip.travelling_metadata(view["metadata"])
     metadata["name"] = names.downstream_name(group, resource, metadata["name"])
     metadata.pop("namespace", None)

@@ -64,14 +64,22 @@ def rewrite(group: str, resource: str, obj: JsonObject, context: PodContext) -> 
     return _replace(obj, path, lambda template: _template(template, context))
 
 
-def service_account(group: str, resource: str, obj: JsonObject) -> str | None:
-    """Return the name of the service account an object's pods run as; None for kinds without pods."""
+def pod_spec(group: str, resource: str, obj: JsonObject) -> JsonObject:
+    """Return the spec of an object's pods, as it stands; empty for kinds without pods."""
     path = template_path(group, resource)
     if path is None:
-        return None
+        return {}
     for key in path:
         obj = obj.get(key) or {}
-    spec = obj.get("spec") or {}
+    spec: JsonObject = obj.get("spec") or {}
+    return spec
+
+
+def service_account(group: str, resource: str, obj: JsonObject) -> str | None:
+    """Return the name of the service account an object's pods run as; None for kinds without pods."""
+    if template_path(group, resource) is None:
+        return None
+    spec = pod_spec(group, resource, obj)
     return spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
 
 
