@@ -125,10 +125,8 @@ class SyncTargetReports:
                 if self._is_stale(target):
                     try:
                         await self._write_health(target)
-                    except (
-                        ApiError,
-                        StoreError,
-                    ) as error:  # it was deleted, or the disk is full: it is looked at again
+                    except (ApiError, StoreError) as error:
+                        # It was deleted, or the disk is full; who is still there is looked at again.
                         _log.warning("health not written", target=target["metadata"]["name"], error=str(error))
 
     def _is_stale(self, target: JsonObject) -> bool:
