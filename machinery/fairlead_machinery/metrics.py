@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from typing import TypeVar
 
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -48,12 +49,15 @@ class Metric:
 
 
 class Counter(Metric):
-    """A number that only grows; its name ends in ``_total``."""
+    """A number that only grows; its name ends in ``_total``. ``read`` gives it when it is asked for."""
 
     kind = "counter"
 
-    def __init__(self, name: str, text: str, labels: Sequence[str] = ()) -> None:
+    def __init__(
+        self, name: str, text: str, labels: Sequence[str] = (), *, read: Callable[[], float] | None = None
+    ) -> None:
         super().__init__(name, text, labels)
+        self._read = read
         self._values: dict[Labels, float] = {}
 
     def inc(self, *labels: str, by: float = 1) -> None:
@@ -70,33 +74,23 @@ class Counter(Metric):
 
     def lines(self) -> Iterator[str]:
         """Write the samples; one without labels is written from the start."""
+        if self._read is not None:
+            self._values[()] = self._read()
         values = self._values or ({(): 0.0} if not self.labels else {})
-        for labels, value in values.items():
+        for labels, value in tuple(values.items()):
             yield f"{self.series(labels)} {value:.17g}"
 
 
 class Gauge(Counter):
-    """A number that goes up and down, or is asked for when it is read."""
+    """A number that goes up and down."""
 
     kind = "gauge"
-
-    def __init__(
-        self, name: str, text: str, labels: Sequence[str] = (), *, read: Callable[[], float] | None = None
-    ) -> None:
-        super().__init__(name, text, labels)
-        self._read = read
 
     def set(self, value: float, *labels: str) -> None:
         """Set one series."""
         if labels not in self._values:
             _bounded(self.name, len(self._values))
         self._values[labels] = value
-
-    def lines(self) -> Iterator[str]:
-        """Write the samples."""
-        if self._read is not None:
-            self._values[()] = self._read()
-        return super().lines()
 
 
 class Histogram(Metric):
@@ -124,9 +118,9 @@ class Histogram(Metric):
 
     def lines(self) -> Iterator[str]:
         """Write the samples."""
-        for labels, counts in self._counts.items():
+        for labels, counts in tuple(self._counts.items()):
             total = 0
-            for bound, count in zip((*map(str, self._buckets), "+Inf"), counts, strict=True):
+            for bound, count in zip((*map(str, self._buckets), "+Inf"), tuple(counts), strict=True):
                 total += count
                 edge = f'le="{bound}"'
                 yield f"{self.series(labels, suffix='_bucket', extra=edge)} {total}"
@@ -140,9 +134,14 @@ class Registry:
     def __init__(self) -> None:
         self._metrics: dict[str, Metric] = {}
 
-    def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
-        """Add a counter."""
-        return self._add(Counter(name, text, labels))
+    def __iter__(self) -> Iterator[Metric]:
+        return iter(tuple(self._metrics.values()))
+
+    def counter(
+        self, name: str, text: str, labels: Sequence[str] = (), *, read: Callable[[], float] | None = None
+    ) -> Counter:
+        """Add a counter; ``read`` gives the number of one without labels."""
+        return self._add(Counter(name, text, labels, read=read))
 
     def gauge(
         self, name: str, text: str, labels: Sequence[str] = (), *, read: Callable[[], float] | None = None
@@ -164,11 +163,19 @@ class Registry:
 
     def render(self) -> str:
         """Write everything as Prometheus text."""
-        lines: list[str] = []
-        for metric in self._metrics.values():
-            lines += (f"# HELP {metric.name} {metric.text}", f"# TYPE {metric.name} {metric.kind}")
-            lines += metric.lines()
-        return "\n".join([*lines, ""])
+        return "".join(self.pieces())
+
+    def pieces(self, size: int = 200) -> Iterator[str]:
+        """Write everything in pieces of so many lines; numbers and series may change between them."""
+        lines = chain.from_iterable(map(_described, self))
+        while piece := list(islice(lines, size)):
+            yield "\n".join([*piece, ""])
+
+
+def _described(metric: Metric) -> Iterator[str]:
+    yield f"# HELP {metric.name} {metric.text}"
+    yield f"# TYPE {metric.name} {metric.kind}"
+    yield from metric.lines()
 
 
 def _bounded(name: str, size: int) -> None:

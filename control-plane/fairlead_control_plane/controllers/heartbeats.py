@@ -36,9 +36,12 @@ class Heartbeats:
         self.threshold_s = threshold_s
         self._started_s = now_s()
         self._beats: dict[str, _Beat] = {}
+        self.received = 0
+        """How many heartbeats there have been."""
 
     def beat(self, uid: str) -> bool:
         """Note a heartbeat; return whether its time should be written now."""
+        self.received += 1
         now = self._now_s()
         beat = self._beats.get(uid)
         if beat is None:

@@ -95,7 +95,7 @@ async def root_paths(info: RequestInfo, request: Request, user: User) -> Respons
     del request, user
     if info.path != "/":
         raise NotFound("the server could not find the requested resource")
-    paths = ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+    paths = ["/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
     return Response(200, orjson.dumps({"paths": paths}))
 
 

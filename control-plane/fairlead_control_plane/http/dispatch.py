@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from time import perf_counter
 
 from fairlead_api.errors import (
     ApiError,
@@ -47,6 +48,9 @@ Serve = Callable[[RequestInfo, Request, User], Awaitable[Response]]
 Audit = Callable[[Request, User, RequestInfo | None, Response], None]
 """Hears of every answered request; must not block."""
 
+Observe = Callable[[str, RequestInfo | None, Response, float], None]
+"""Hears the method, what was asked, the answer and the seconds it took; must neither block nor raise."""
+
 
 @dataclass(slots=True)
 class Context:
@@ -67,12 +71,14 @@ class Routes:
         bare_only: First segments that concern the whole server and are refused under a workspace.
         resolve: None in the ``cluster`` profile, where all paths are those of ``home``.
         home: The logical cluster of bare paths; ``""`` where there are workspaces.
+        root: The logical cluster whose RBAC guards what concerns the whole server.
     """
 
     resources: Serve
     documents: dict[str, Serve]
     resolve: Resolve | None
     home: str = ""
+    root: str = "root"
     bare_only: frozenset[str] = frozenset({"metrics", "debug", "configz", "logs"})
     virtual: VirtualWorkspaces = field(default_factory=VirtualWorkspaces)
 
@@ -87,16 +93,19 @@ class Dispatcher:
         health: Health,
         routes: Routes,
         audit: Audit | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self._authenticator = authenticator
         self._authorizer = authorizer
         self._health = health
         self._routes = routes
         self._audit = audit
+        self._observe = observe
 
     async def handle(self, request: Request) -> Response:
         """Answer a request; errors become ``Status``, defects a 500 that says nothing of the inside."""
         context = Context()
+        began_s = perf_counter()
         try:
             response = await self._answer(request, context)
         except ApiError as error:
@@ -108,6 +117,8 @@ class Dispatcher:
             response = error_response(InternalError("an internal error occurred"))
         if self._audit is not None:
             self._audit(request, context.user, context.info, response)
+        if self._observe is not None:
+            self._observe(request.method, context.info, response, perf_counter() - began_s)
         return response
 
     async def _answer(self, request: Request, context: Context) -> Response:
@@ -136,6 +147,8 @@ class Dispatcher:
             return _parse(request, routes.home, request.path)
         wanted, path = split_cluster(request.path)
         if wanted is None:
+            if not path.startswith("/api") and _first(path) in routes.bare_only:
+                return _parse(request, routes.root, path)  # an account's own workspace has no say in it
             # Only a verified token can say where a bare path leads.
             claimed = user.extra.get(CLUSTER_NAME, (routes.home,))
             return _parse(request, claimed[0], path)
@@ -159,7 +172,7 @@ class Dispatcher:
         routes = self._routes
         if info.is_resource:
             return await routes.resources(info, request, user)
-        first = info.path[1:].partition("/")[0]
+        first = _first(info.path)
         if first in routes.bare_only and request.path != info.path:
             raise _NotImplementedHere(f"{info.path} is not available in a workspace")
         healthy = await self._health.serve(info.path, request)
@@ -171,6 +184,10 @@ class Dispatcher:
         if request.method not in ("GET", "HEAD"):
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         return await document(info, request, user)
+
+
+def _first(path: str) -> str:
+    return path[1:].partition("/")[0]
 
 
 class _NotImplementedHere(ApiError):

@@ -155,6 +155,16 @@ class Connection(BaseProtocol):
         self._certificate: bytes | None = None
         self._remote = ""
 
+    @property
+    def is_streaming(self) -> bool:
+        """True while an answer goes on until somebody ends it: a watch."""
+        return self._streaming
+
+    @property
+    def is_answering(self) -> bool:
+        """True while a request is being answered in one piece."""
+        return self._waiter is None and not self._streaming
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start answering; refuse when there are too many connections."""
         super().connection_made(transport)

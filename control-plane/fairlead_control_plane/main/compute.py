@@ -34,6 +34,7 @@ from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.change import Effects
 from fairlead_control_plane.kinds.reader import ObjectReader
 from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.main.readings import Agents
 from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.sharing.objects import EXPORTS, SCHEMAS, Records
 from fairlead_control_plane.store.contract import Store
@@ -103,6 +104,7 @@ class ComputeParts:
         virtual: Virtual workspaces by name.
         controller: For the runner of the controllers.
         background: Endless work to run beside it.
+        agents: For the metrics.
     """
 
     tokens: AgentTokens
@@ -110,6 +112,7 @@ class ComputeParts:
     virtual: dict[str, VirtualWorkspace]
     controller: ViewController
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]]
+    agents: Agents
 
     async def authenticate(self, token: str) -> User | None:
         """Return the agent a token stands for, while its SyncTarget lives and still has that key pinned."""
@@ -129,7 +132,8 @@ def build(compute: Compute, around: Surroundings, key: ec.EllipticCurvePrivateKe
     synctargets = compute.records[SYNCTARGETS]
     tokens = AgentTokens(key, key.public_key(), time.time)
     exported = _Exported(ObjectReader(store), compute.records, around.resolve)
-    reports = SyncTargetReports(around.registry, targets, synctargets, Heartbeats(time.monotonic), exported, _now)
+    beats = Heartbeats(time.monotonic)
+    reports = SyncTargetReports(around.registry, targets, synctargets, beats, exported, _now)
     announce = _Announcer(around.registry, compute.records[_EVENTS])
     statuses = StatusWriter(store, around.registry, around.catalog, compute.assignments, announce)
 
@@ -154,7 +158,7 @@ def build(compute: Compute, around: Surroundings, key: ec.EllipticCurvePrivateKe
         clock_s=time.monotonic,
     )
     virtual: dict[str, VirtualWorkspace] = {"syncer": syncer, "upsyncer": UpsyncerWorkspace(syncer, _now)}
-    return ComputeParts(tokens, targets, virtual, controller, [reports.run])
+    return ComputeParts(tokens, targets, virtual, controller, [reports.run], Agents(beats, targets))
 
 
 @dataclass(frozen=True, slots=True)

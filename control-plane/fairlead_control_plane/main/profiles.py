@@ -42,6 +42,7 @@ from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.main import compute
 from fairlead_control_plane.main.children import supervise
 from fairlead_control_plane.main.cluster_catalog import ClusterCatalog
+from fairlead_control_plane.main.readings import Agents
 from fairlead_control_plane.main.settings import Settings
 from fairlead_control_plane.main.workspaces import workspace_rooms
 from fairlead_control_plane.registry.call import Target, at, new_uid
@@ -84,12 +85,14 @@ class Parts:
         background: Endless work of its own.
         virtual: Virtual workspaces by name.
         verifiers: Of bearer tokens, after the common ones.
+        agents: For the metrics; None where no agent can join.
     """
 
     controllers: Sequence[Controller]
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     virtual: Mapping[str, VirtualWorkspace] = field(default_factory=dict)
     verifiers: Sequence[TokenVerifier] = ()
+    agents: Agents | None = None
 
 
 def _unchanged(serve: Serve) -> Serve:
@@ -204,6 +207,7 @@ async def _workspaces(settings: Settings, ground: Ground) -> Profile:
             background=background,
             virtual=parts.virtual,
             verifiers=(parts.authenticate,),
+            agents=parts.agents,
         )
 
     return Profile(

@@ -37,12 +37,16 @@ from fairlead_control_plane.http.documents import Documents
 from fairlead_control_plane.http.health import Check, Health, version_document
 from fairlead_control_plane.http.identity import Identity
 from fairlead_control_plane.http.listener import Listener
+from fairlead_control_plane.http.metrics import ServerMetrics
 from fairlead_control_plane.http.openapi import OpenApiDocuments
+from fairlead_control_plane.kinds.builtin import builtin_resources
 from fairlead_control_plane.kinds.catalog import Catalog
+from fairlead_control_plane.kinds.own import own_resources
 from fairlead_control_plane.main import pki
 from fairlead_control_plane.main.files import make_directory
 from fairlead_control_plane.main.kubeconfigs import Tokens, ensure_tokens, write_kubeconfigs
 from fairlead_control_plane.main.profiles import Built, Ground, of_profile
+from fairlead_control_plane.main.readings import readings
 from fairlead_control_plane.main.settings import Settings
 from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.store.contract import Locked, Store, StoreError
@@ -163,18 +167,21 @@ async def _compose(settings: Settings, store: Store, credentials: _Credentials, 
     await kinds.begin(registry)
     parts = kinds.build(Built(registry, hub, authorizer, mint, credentials.accounts_key))
     identity = Identity(tokens, url)
-    documents = _documents(kinds.catalog, identity, url)
+    metrics = ServerMetrics([*builtin_resources("cluster"), *own_resources()])
+    documents = {**_documents(kinds.catalog, identity, url), "metrics": metrics.serve}
     routes = Routes(kinds.serving(registry.serve), documents, kinds.resolve, kinds.home)
     for name, serve_virtual in parts.virtual.items():
         routes.virtual.register(name, serve_virtual)
     verifiers: list[TokenVerifier] = [credentials.static, accounts.authenticate, *parts.verifiers]
     authenticator = Authenticator(verifiers, clock=time.time)
     health = Health({}, {"store": _store_check(store)}, version_document(is_simulated=settings.is_simulated))
-    listener = Listener(Dispatcher(authenticator, authorizer, health, routes).handle)
+    listener = Listener(Dispatcher(authenticator, authorizer, health, routes, observe=metrics.observe).handle)
+    runner = Runner(store, hub, parts.controllers)
+    metrics.read(readings(store, listener, runner, parts.agents))
     stack.push_async_callback(listener.stop, settings.grace_s)
     port = await listener.start(bound, credentials.context)
     kubeconfig = _write_kubeconfigs(settings, url, credentials)
-    work = [Runner(store, hub, parts.controllers).run, *parts.background]
+    work = [runner.run, *parts.background]
     tasks = [await stack.enter_async_context(_background(each())) for each in work]
     return Running(url, port, kubeconfig, tuple(tasks))
 

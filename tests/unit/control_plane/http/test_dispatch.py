@@ -11,7 +11,7 @@ from fairlead_api.errors import NotFound
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.auth.authenticate import Authenticator, TokenTable, authenticated
 from fairlead_control_plane.auth.authorize import CLUSTER_NAME, Authorizer, Workspace
-from fairlead_control_plane.auth.policies import CLUSTER_ROLE_BINDINGS, Policies
+from fairlead_control_plane.auth.policies import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, Policies
 from fairlead_control_plane.auth.rbac import ClusterRole, Policy, parse_rules
 from fairlead_control_plane.http.dispatch import Dispatcher, Routes
 from fairlead_control_plane.http.health import Health
@@ -158,6 +158,28 @@ async def test_the_wildcard_is_for_masters_and_for_reading(door: Door) -> None:
 async def test_what_concerns_the_whole_server_is_not_in_a_workspace(door: Door, path: str) -> None:
     """S24: 501 even for masters."""
     assert (await door.ask(f"/clusters/root/{path}", "master"))[0] == 501
+
+
+async def test_what_concerns_the_whole_server_is_for_those_with_rights_in_root(door: Door) -> None:
+    """The rights an account has at home, where its bare paths lead, do not count."""
+    rule = {"verbs": ["get"], "nonResourceURLs": ["/metrics"]}
+    enter = {"verbs": ["access"], "nonResourceURLs": ["/"]}
+    role = {
+        "kind": "ClusterRole", "apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "r"},
+        "rules": [rule, enter],
+    }  # fmt: skip
+    binding = {
+        "kind": "ClusterRoleBinding", "apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "r"},
+        "roleRef": {"kind": "ClusterRole", "name": "r"},
+        "subjects": [{"kind": "User", "name": "alice"}, {"kind": "ServiceAccount", "namespace": "d", "name": "s"}],
+    }  # fmt: skip
+    await door.store.commit([put(CLUSTER_ROLES, "c-team", role), put(CLUSTER_ROLE_BINDINGS, "c-team", binding)])
+    assert (await door.ask("/metrics", "master"))[0] == 404  # allowed, and this dispatcher has no such document
+    for token in ("alice", "account", ""):
+        assert (await door.ask("/metrics", token))[0] == 403
+    await door.store.commit([put(CLUSTER_ROLES, "root", role), put(CLUSTER_ROLE_BINDINGS, "root", binding)])
+    assert (await door.ask("/metrics", "alice"))[0] == 404
+    assert (await door.ask("/metrics", "account"))[0] == 403
 
 
 async def test_virtual_workspaces_get_the_authenticated_user(door: Door) -> None:

@@ -1,0 +1,69 @@
+"""Where the server's metrics read what they show: see :mod:`fairlead_control_plane.http.metrics`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairlead_control_plane.controllers.heartbeats import Heartbeats
+from fairlead_control_plane.controllers.runner import Runner
+from fairlead_control_plane.http.listener import Listener
+from fairlead_control_plane.http.metrics import Readings
+from fairlead_control_plane.store.contract import Store
+from fairlead_control_plane.views.targets import TargetIndex
+
+_STATM = Path("/proc/self/statm")
+_HAS_STATM = _STATM.exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Agents:
+    """What there is to say of the clusters that have joined."""
+
+    beats: Heartbeats
+    targets: TargetIndex
+
+    @property
+    def known(self) -> int:
+        """Count the SyncTargets."""
+        return len(self.targets.all())
+
+    @property
+    def ready(self) -> int:
+        """Count the SyncTargets whose condition Ready is true."""
+        return sum(
+            any(
+                condition.get("type") == "Ready" and condition.get("status") == "True"
+                for condition in (target.get("status") or {}).get("conditions") or ()
+            )
+            for target in self.targets.all()
+        )
+
+
+def readings(store: Store, listener: Listener, runner: Runner, agents: Agents | None) -> Readings:
+    """Return what the metrics read of a server that is about to start; ``agents`` is None where none can join."""
+    started_s = time.time()
+    return Readings(
+        requests_in_flight=lambda: sum(connection.is_answering for connection in listener.connections),
+        watches=lambda: sum(connection.is_streaming for connection in listener.connections),
+        connections=lambda: len(listener.connections),
+        revision=lambda: store.revision,
+        queue_ready=lambda: runner.queue_ready,
+        queue_pending=lambda: runner.queue_pending,
+        start_time_s=lambda: started_s,
+        resident_bytes=_resident_bytes(),
+        heartbeats=None if agents is None else lambda: agents.beats.received,
+        synctargets=None if agents is None else lambda: agents.known,
+        synctargets_ready=None if agents is None else lambda: agents.ready,
+    )
+
+
+def _resident_bytes() -> Callable[[], float] | None:
+    """Return what reads the memory of this process; None on systems that do not say (no ``/proc``)."""
+    if not _HAS_STATM:
+        return None
+    page = os.sysconf("SC_PAGE_SIZE")
+    return lambda: int(_STATM.read_bytes().split()[1]) * page
