@@ -57,3 +57,15 @@ def test_an_open_watch_shows(room: Room) -> None:
         text = room.wire.ask("GET", "/metrics").body.decode()
     assert "fairlead_watches 1\n" in text
     assert "fairlead_requests_in_flight 1\n" in text
+
+
+def test_an_account_of_root_may_be_given_them(room: Room) -> None:
+    """As the reference says: Kubernetes' role ``system:monitoring``, bound in root."""
+    token = room.token("/clusters/root")
+    assert room.wire.ask("GET", "/metrics", token=token).code == 403
+    subject = {"kind": "ServiceAccount", "name": "default", "namespace": "default"}
+    room.grant("/clusters/root", "monitoring", subject, role="system:monitoring")
+    assert room.wire.ask("GET", "/metrics", token=token).code == 200
+    in_group = {"Impersonate-User": "prometheus", "Impersonate-Group": "system:monitoring"}
+    assert room.wire.ask("GET", "/metrics", **in_group).code == 200
+    assert room.wire.ask("GET", "/metrics", Impersonate_User="prometheus").code == 403
