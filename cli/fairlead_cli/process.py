@@ -23,6 +23,8 @@ from fairlead_machinery.kubeconfig import Credentials
 PID, LOG, RECORD = "agent.pid", "agent.log", "cluster.json"
 UPSTREAM, CLUSTER, TOKEN, AUTHORITY = "upstream.kubeconfig", "cluster.kubeconfig", "cluster.token", "cluster-ca.crt"
 BOOTSTRAP, STATE = "bootstrap-token", "state"
+_ENDED = frozenset("ZXx")
+"""States of a process that has ended, as in proc(5)."""
 
 
 def default_folder(name: str) -> Path:
@@ -91,12 +93,18 @@ class AgentFolder:
         try:
             pid = int((self.path / PID).read_text())
             os.kill(pid, 0)
-            # A process id may be another's by now, or that of an agent that has ended and nobody has waited for:
-            # such a one still takes signals, but has no command line any more.
-            words = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else uid.encode()
+            if not Path("/proc/self").exists():
+                return pid
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+            # One that has ended and that nobody has waited for still takes signals; its command line is empty, but so
+            # is, for a moment, that of one that is just being started.
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except (OSError, ValueError):
             return 0
-        return pid if uid.encode() in words else 0
+        if state in _ENDED:
+            return 0
+        # A process id may be another's by now.
+        return pid if not words or uid.encode() in words else 0
 
     def start(self, uid: str, arguments: list[str], bootstrap_token: str) -> int:
         """Start the agent apart from this terminal; return its process id."""
