@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import Forbidden
 from fairlead_api.request import User
 from fairlead_control_plane.admission.contract import Attributes
+from fairlead_control_plane.admission.refusing import forbidden
 
 _DOMAINS = frozenset(
     {"state.workload.kcp.io", "finalizers.workload.kcp.io", "authorization.kcp.io", "internal.fairlead.io"}
@@ -65,11 +65,11 @@ class ReservedMetadata:
             for key in _changed(new.get(field) or {}, old.get(field) or {}):
                 if _is_ours(key, new.get(field) or {}, attributes):
                     continue
-                raise _refusal(attributes, f'modification of reserved {field[:-1]}: "{key}"')
+                raise forbidden(attributes, f'modification of reserved {field[:-1]}: "{key}"')
         before, after = set(old.get("finalizers") or ()), set(new.get("finalizers") or ())
         for finalizer in sorted(before ^ after):
             if is_reserved_finalizer(finalizer):
-                raise _refusal(attributes, f'modification of reserved finalizer: "{finalizer}"')
+                raise forbidden(attributes, f'modification of reserved finalizer: "{finalizer}"')
 
 
 def _changed(new: Mapping[str, str], old: Mapping[str, str]) -> Iterable[str]:
@@ -79,13 +79,3 @@ def _changed(new: Mapping[str, str], old: Mapping[str, str]) -> Iterable[str]:
 def _is_ours(key: str, values: Mapping[str, str], attributes: Attributes) -> bool:
     """The server itself notes the logical cluster on every object, before admission sees it."""
     return key == "kcp.io/cluster" and values.get(key) == attributes.cluster
-
-
-def _refusal(attributes: Attributes, why: str) -> Forbidden:
-    resource = attributes.resource
-    return Forbidden(
-        f'{resource.name} "{attributes.name}" is forbidden: {why}',
-        group=resource.group,
-        kind=resource.plural,
-        name=attributes.name,
-    )

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import Forbidden, NotFound
+from fairlead_api.errors import NotFound
 from fairlead_api.request import RequestInfo
 from fairlead_control_plane.admission.contract import Attributes
+from fairlead_control_plane.admission.refusing import forbidden
 from fairlead_control_plane.auth.authorize import Authorizer
 from fairlead_control_plane.auth.policies import Policies
 from fairlead_control_plane.auth.rbac import GROUP, Rule, compact, parse_rules
@@ -64,7 +65,7 @@ class Escalation:
         if _aggregates(role) or _aggregates(attributes.old or {}):
             held = await self._held(attributes)
             if _missing(held, _EVERYTHING):
-                raise _refusal(attributes, "must have cluster-admin privileges to use the aggregationRule")
+                raise forbidden(attributes, "must have cluster-admin privileges to use the aggregationRule")
 
     async def _binding(self, attributes: Attributes, binding: JsonObject) -> None:
         ref = binding["roleRef"]
@@ -89,13 +90,13 @@ class Escalation:
 
     async def _confirm(self, attributes: Attributes, rules: Sequence[Rule]) -> None:
         if sum(_size(rule) for rule in rules) > _MOST_PARTS:
-            raise _refusal(attributes, f"its rules speak of more than {_MOST_PARTS} combinations: too many to compare")
+            raise forbidden(attributes, f"its rules speak of more than {_MOST_PARTS} combinations: too many to compare")
         missing = _missing(await self._held(attributes), rules)
         if missing:
             user = attributes.user
             groups = " ".join(json.dumps(group) for group in user.groups)
             what = "\n".join(sorted(compact(rule) for rule in _merged(missing)))
-            raise _refusal(
+            raise forbidden(
                 attributes,
                 f"user {json.dumps(user.name)} (groups=[{groups}]) is attempting to grant RBAC permissions"
                 f" not currently held:\n{what}",
@@ -165,13 +166,3 @@ def _only_cleanup(new: JsonObject, old: JsonObject | None) -> bool:
         return {**obj, "metadata": kept}
 
     return rest(new) == rest(old)
-
-
-def _refusal(attributes: Attributes, why: str) -> Forbidden:
-    resource = attributes.resource
-    return Forbidden(
-        f'{resource.name} "{attributes.name}" is forbidden: {why}',
-        group=resource.group,
-        kind=resource.plural,
-        name=attributes.name,
-    )

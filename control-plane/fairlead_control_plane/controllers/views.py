@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Protocol
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import NotFound
@@ -18,6 +17,7 @@ from fairlead_control_plane.controllers.runner import Key
 from fairlead_control_plane.kinds import encoding, keys
 from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.store.contract import Compare, Event, Operation, Put, Row, Store, prefix_end
 from fairlead_control_plane.views import progress, rows
 from fairlead_control_plane.views.assignment import Assignment, Assignments, parse
@@ -30,22 +30,6 @@ _PAUSE_S = 0.1
 _PAUSE_FACTOR = 10.0
 """How many times as long as a look took it is not looked again."""
 _NAMESPACE, _TARGET = "namespace", "target"
-
-
-class Modifier(Protocol):
-    """The part of the registry used here."""
-
-    async def modify(
-        self,
-        resource: Resource,
-        cluster: str,
-        namespace: str,
-        name: str,
-        change: Callable[[JsonObject], JsonObject | None],
-        *,
-        subresource: str = "",
-    ) -> JsonObject:
-        """Read, change and write with retries."""
 
 
 class ViewController:
@@ -63,7 +47,7 @@ class ViewController:
     def __init__(  # noqa: PLR0913 - its surroundings
         self,
         store: Store,
-        registry: Modifier,
+        registry: Registry,
         catalog: Catalog,
         targets: TargetIndex,
         assignments: Assignments,

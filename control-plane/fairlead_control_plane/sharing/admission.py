@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from fairlead_api import JsonObject, names
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.admission.contract import Attributes
+from fairlead_control_plane.admission.refusing import forbidden
 from fairlead_control_plane.sharing.bindings import FINALIZER
 from fairlead_control_plane.sharing.exports import Resolve
 from fairlead_control_plane.sharing.objects import BINDINGS, CRDS, EXPORTS, SCHEMAS
-from fairlead_control_plane.sharing.refusing import forbidden
 
 Allows = Callable[[User, RequestInfo], Awaitable[bool]]
 """RBAC in the logical cluster that the request info names, without the workspace's ``access`` check (deep review)."""

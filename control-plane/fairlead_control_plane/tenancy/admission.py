@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from fairlead_api import JsonObject, names
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.admission.contract import Attributes
+from fairlead_control_plane.admission.refusing import forbidden
 from fairlead_control_plane.sharing.objects import EXPORTS, LOGICAL_CLUSTERS, WORKSPACE_TYPES, WORKSPACES
-from fairlead_control_plane.sharing.refusing import forbidden
 from fairlead_control_plane.tenancy.creation import DELETION_FINALIZER, OWNER_ANNOTATION, owner_annotation
 from fairlead_control_plane.tenancy.paths import REQUIRED_GROUPS_ANNOTATION, LogicalCluster, Tenancy
 from fairlead_control_plane.tenancy.types import (

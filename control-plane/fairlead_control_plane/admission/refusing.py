@@ -1,4 +1,4 @@
-"""How these rooms refuse a write: Kubernetes' and kcp's words for a Forbidden from admission."""
+"""How admission refuses a write, in Kubernetes' words for a Forbidden."""
 
 from __future__ import annotations
 
