@@ -191,9 +191,9 @@ class Store(Protocol):
         """
         Yield every change in ``[start, end)`` with a revision above ``after``, in order, in batches.
 
-        A batch never splits a transaction. An empty batch may come at any time and says nothing,
-        unless it is :class:`Reached`, with which a store may say that it has no more history.
-        Ends without an error when this store object is closed.
+        A batch never splits a transaction. Once all that had happened when the watch began has been told, and not
+        before, comes a :class:`Reached`, also where there was nothing to tell; others may follow. Any other empty
+        batch says nothing. Ends without an error when this store object is closed.
 
         Raises:
             Compacted: On the first step, when ``after`` lies before the last compaction and what followed it is not
@@ -219,6 +219,13 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish writes under way, end watches, release the lock. Idempotent."""
+
+
+def seen_of(batch: Sequence[Event]) -> int:
+    """Return the revision up to which a batch of a watch completes what came before it; 0 when it says nothing."""
+    if isinstance(batch, Reached):
+        return batch.revision
+    return batch[-1].revision if batch else 0
 
 
 def prefix_end(prefix: str) -> str:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +32,7 @@ from fairlead_control_plane.store.contract import (
     FutureRevision,
     Operation,
     Range,
+    Reached,
     Row,
     StoreError,
     Unavailable,
@@ -45,6 +48,9 @@ PAGE_ROWS = 5_000
 
 RETRY_S = (0.05, 2.0)
 """First and longest pause between attempts to resume the feed."""
+
+PROGRESS_S = 0.1
+"""Pause between requests for progress of a watch of the past: that of etcd's rounds that bring such watches along."""
 
 _CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
@@ -118,7 +124,7 @@ class EtcdStore:
         revision = int(answer.header.revision)
         if revision > self.revision and self._feed_call is not None:
             # Others' writes outside the prefix make no event; ask how far the feed has come.
-            await self._ask_progress()
+            await _ask_progress(self._feed_call)
         return revision
 
     async def get(self, key: str, *, revision: int = 0) -> Row | None:
@@ -177,25 +183,28 @@ class EtcdStore:
     async def watch(self, start: str, end: str, *, after: int) -> AsyncIterator[Sequence[Event]]:
         """See the contract. Ends without an error when this store object is closed."""
         self._check()
-        feed = self._follower.feed
-        if after < feed.floor:
-            async for events in self._watch_etcd(start, end, after):
-                yield events
-            return
-        subscription = feed.subscribe(start, end, after=after)
-        try:
-            while (batch := await subscription.take()) is not None:
+        history = partial(self._watch_etcd, start, end)
+        async with aclosing(self._follower.watch(start, end, after=after, history=history)) as batches:
+            async for batch in batches:
                 yield batch
-        finally:
-            feed.unsubscribe(subscription)
 
-    async def _watch_etcd(self, start: str, end: str, after: int) -> AsyncIterator[Sequence[Event]]:
+    async def _watch_etcd(self, start: str, end: str, after: int) -> AsyncGenerator[Sequence[Event], None]:
+        """
+        Watch a range in etcd itself.
+
+        etcd answers a request for progress only once it has told the past (3.4.25, 3.5.8 and later), and drops it
+        before that; so it is asked until it answers.
+        """
         call = rpc.WatchStub(self._channel).Watch()
+        asking: asyncio.Task[None] | None = None
         try:
             await call.write(wire.watch_request(self._key(start), self._key(end), after=after))
-            async for events, _ in self._events(call, after):
+            asking = asyncio.create_task(_ask_on(call), name="store-etcd-progress")
+            async for events, upto in self._events(call, after):
                 if events:
                     yield events
+                elif upto:
+                    yield Reached(upto)
         except (grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
             if self._task is None:
                 return
@@ -207,6 +216,9 @@ class EtcdStore:
                 raise
         finally:
             call.cancel()
+            if asking is not None:
+                asking.cancel()
+                await asyncio.wait([asking])
 
     async def _events(self, call: Any, after: int) -> AsyncGenerator[tuple[list[Event], int], None]:
         """
@@ -292,11 +304,9 @@ class EtcdStore:
             try:
                 await self._follow_once()
             except Compacted as error:
-                # Listeners keep what they know; with a hole in it they would answer wrongly for ever.
                 self._unusable = "changes were missed while etcd could not be reached: restart this process"
                 log.critical("etcd feed is cut off", revision=self.revision, compacted=error.compacted)
-                self._follower.cut(Unavailable(self._unusable))
-                self._follower.feed.stop(Unavailable(self._unusable))
+                self._follower.cut_off(self._unusable)
                 return
             except (grpc.aio.AioRpcError, grpc.aio.UsageError, Unavailable) as error:
                 log.warning("etcd feed broke, resuming", revision=self.revision, reason=_details(error))
@@ -316,11 +326,22 @@ class EtcdStore:
             self._feed_call = None
             call.cancel()
 
-    async def _ask_progress(self) -> None:
-        try:
-            await self._feed_call.write(wire.progress_request())
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError) as error:
-            log.debug("etcd feed cannot be asked for progress", reason=_details(error))
+
+async def _ask_on(call: Any) -> None:
+    while True:
+        if not await _ask_progress(call):
+            return
+        await asyncio.sleep(PROGRESS_S)
+
+
+async def _ask_progress(call: Any) -> bool:
+    """Ask a watch stream how far it has come; return whether it could be asked."""
+    try:
+        await call.write(wire.progress_request())
+    except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError) as error:
+        log.debug("etcd cannot be asked for progress", reason=_details(error))
+        return False
+    return True
 
 
 def _credentials(settings: EtcdSettings) -> grpc.ChannelCredentials:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from fairlead_control_plane.store.contract import Event, StoreError, Unavailable
+from fairlead_control_plane.store.contract import Event, Reached, StoreError, Unavailable
 from fairlead_control_plane.store.transaction import Transaction
 
 Listener = Callable[[Sequence[Event], int], None]
@@ -185,6 +185,19 @@ class Feed:
         else:
             self._others.add(subscription)
         return subscription
+
+    async def watch(self, start: str, end: str, *, after: int) -> AsyncGenerator[Sequence[Event], None]:
+        """Yield what the ring holds above ``after``, that this was all (:class:`Reached`), then what happens."""
+        subscription = self.subscribe(start, end, after=after)
+        reached = max(self.revision, after)
+        try:
+            if not subscription.is_empty and (missed := await subscription.take()) is not None:
+                yield missed
+            yield Reached(reached)
+            while (batch := await subscription.take()) is not None:
+                yield batch
+        finally:
+            self.unsubscribe(subscription)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Forget a watch; one that is gone already is ignored."""

@@ -1,14 +1,21 @@
-"""A store's change feed seen from another process: kept complete and in order, and waited for by writers."""
+"""A store's change feed seen from another process: kept complete and in order, watched, and waited for by writers."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import aclosing
 
-from fairlead_control_plane.store.contract import StoreError
+from fairlead_control_plane.store.contract import Event, StoreError, Unavailable, seen_of
 from fairlead_control_plane.store.feed import Feed, FeedLimits
 from fairlead_control_plane.store.transaction import Transaction
+
+History = Callable[[int], AsyncGenerator[Sequence[Event], None]]
+"""
+Watches the store itself after a revision, from where the feed no longer reaches back; says :class:`Reached` at its end
+and goes on. Ends when the store object is closed.
+"""
 
 
 class Follower:
@@ -45,6 +52,39 @@ class Follower:
         self._order += 1
         heapq.heappush(self._waiting, (revision, self._order, future))
         await future
+
+    async def watch(
+        self, start: str, end: str, *, after: int, history: History
+    ) -> AsyncGenerator[Sequence[Event], None]:
+        """
+        Watch as the contract says: what the feed has forgotten from history, all else from the feed.
+
+        A watch stays with history only until that has come to what the feed remembers, so it costs the store no
+        stream of its own for longer.
+        """
+        feed = self.feed
+        while after < feed.floor:
+            async with aclosing(history(after)) as batches:
+                async for batch in batches:
+                    yield batch
+                    after = seen_of(batch) or after
+                    if after >= feed.floor:
+                        break
+                else:
+                    return
+        async with aclosing(feed.watch(start, end, after=after)) as live:
+            async for batch in live:
+                yield batch
+
+    def cut_off(self, reason: str) -> None:
+        """
+        End all watches for good: changes were missed.
+
+        Listeners keep what they know; with a hole in it they would answer wrongly for ever.
+        """
+        failure = Unavailable(reason)
+        self.cut(failure)
+        self.feed.stop(failure)
 
     def cut(self, failure: StoreError) -> None:
         """Tell those who wait that the feed was cut off."""

@@ -24,6 +24,7 @@ from fairlead_control_plane.store.contract import (
     Operation,
     Put,
     Range,
+    Reached,
     Row,
     StoreError,
     Unavailable,
@@ -136,6 +137,29 @@ def encode_range(call: int, found: Range) -> Iterator[bytes]:
         part.header["part"] = [part.row(row) for row in found.rows[begin : begin + PART_ROWS]]
         yield part.encode()
     yield Outgoing({"id": call, "revision": found.revision, "more": found.more, "remaining": found.remaining}).encode()
+
+
+def encode_batch(call: int, batch: Sequence[Event]) -> bytes:
+    """Return the frame that passes a batch of a watch on."""
+    if isinstance(batch, Reached):
+        return Outgoing({"id": call, "reached": batch.revision}).encode()
+    frame = Outgoing({"id": call})
+    frame.header["events"] = frame.events(batch)
+    return frame.encode()
+
+
+def decode_batch(frame: Incoming) -> Sequence[Event]:
+    """
+    Return the batch of a watch that a frame passes on.
+
+    Raises:
+        StoreError, ValueError: What the watch ended with.
+    """
+    if "error" in frame.header:
+        raise decode_error(frame)
+    if "reached" in frame.header:
+        return Reached(frame.header["reached"])
+    return frame.events(frame.header["events"])
 
 
 def encode_error(call: int, error: StoreError | ValueError) -> bytes:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -24,6 +26,7 @@ from fairlead_control_plane.store.contract import (
     Row,
     StoreError,
     Unavailable,
+    seen_of,
 )
 from fairlead_control_plane.store.feed import FeedLimits
 from fairlead_control_plane.store.following import Follower
@@ -31,6 +34,7 @@ from fairlead_control_plane.store.frames import (
     Header,
     Incoming,
     Outgoing,
+    decode_batch,
     decode_error,
     encode_commit,
     read_frame,
@@ -120,19 +124,12 @@ class RemoteStore:
     async def watch(self, start: str, end: str, *, after: int) -> AsyncIterator[Sequence[Event]]:
         """See the contract. Ends without an error when this client is closed."""
         self._check()
-        feed = self._follower.feed
-        if after < feed.floor:
-            async for events in self._watch_there(start, end, after):
-                yield events
-            return
-        subscription = feed.subscribe(start, end, after=after)
-        try:
-            while (batch := await subscription.take()) is not None:
+        history = partial(self._watch_there, start, end)
+        async with aclosing(self._follower.watch(start, end, after=after, history=history)) as batches:
+            async for batch in batches:
                 yield batch
-        finally:
-            feed.unsubscribe(subscription)
 
-    async def _watch_there(self, start: str, end: str, after: int) -> AsyncIterator[Sequence[Event]]:
+    async def _watch_there(self, start: str, end: str, after: int) -> AsyncGenerator[Sequence[Event], None]:
         """Watch from a revision that this process has not seen or no longer remembers."""
         call = next(self._ids)
         frames: asyncio.Queue[Incoming | None] = asyncio.Queue()
@@ -140,10 +137,8 @@ class RemoteStore:
         try:
             self._send(Outgoing({"id": call, "call": "watch", "in": [start, end], "after": after}).encode())
             while (frame := await frames.get()) is not None:
-                if "error" in frame.header:
-                    raise decode_error(frame)
-                yield frame.events(frame.header["events"])
-            if not self._unusable:
+                yield decode_batch(frame)
+            if self._task is not None:
                 raise Unavailable(_LOST)
         finally:
             if self._streams.pop(call, None) is not None and self._writer is not None:
@@ -216,7 +211,7 @@ class RemoteStore:
             except (OSError, asyncio.IncompleteReadError):
                 self._disconnect()
             if self._unusable:
-                self._follower.feed.stop(Unavailable(self._unusable))
+                self._follower.cut_off(self._unusable)
                 return
             reader = await self._connect_again()
 
@@ -263,11 +258,10 @@ class RemoteStore:
             frames.put_nowait(frame)
 
     def _follow(self, frame: Incoming) -> None:
-        if "error" not in frame.header:
-            self._follower.advance(transactions_of(frame.events(frame.header["events"])))
-            return
-        error: StoreError | ValueError = decode_error(frame)
-        if isinstance(error, Compacted):
-            # Listeners keep what they know; with a hole in it they would answer wrongly for ever.
-            self._give_up("changes were missed while the store could not be reached")
-        raise OSError(str(error))  # begin again with a new connection
+        try:
+            batch = decode_batch(frame)
+        except (StoreError, ValueError) as error:
+            if isinstance(error, Compacted):
+                self._give_up("changes were missed while the store could not be reached")
+            raise OSError(str(error)) from error  # begin again with a new connection
+        self._follower.advance(transactions_of(batch), seen_of(batch))

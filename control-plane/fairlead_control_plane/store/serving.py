@@ -12,11 +12,12 @@ from pathlib import Path
 import structlog
 
 from fairlead_control_plane.store import failpoints
-from fairlead_control_plane.store.contract import Compare, Event, Store, StoreError, Unavailable
+from fairlead_control_plane.store.contract import Compare, Event, Store, StoreError, Unavailable, seen_of
 from fairlead_control_plane.store.frames import (
     Header,
     Incoming,
     Outgoing,
+    encode_batch,
     encode_error,
     encode_range,
     read_frame,
@@ -159,10 +160,8 @@ class _Connection:
     async def _watch(self, call: int, header: Header) -> None:
         async with contextlib.aclosing(_generator(self._store, header)) as batches:
             async for batch in batches:
-                if batch:
-                    frame = Outgoing({"id": call})
-                    frame.header["events"] = frame.events(batch)
-                    self._send(frame.encode())
+                if seen_of(batch):
+                    self._send(encode_batch(call, batch))
                     await self._writer.drain()
         raise Unavailable("the store is closed")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +24,6 @@ from fairlead_control_plane.store.contract import (
     FutureRevision,
     Operation,
     Range,
-    Reached,
     Row,
     Unavailable,
 )
@@ -218,16 +218,9 @@ class SqliteStore:
             self._check_open()
         if after < self._compactor.compacted:
             raise Compacted(self._compactor.compacted)
-        subscription = self._feed.subscribe(start, end, after=after)
-        reached = self._feed.revision
-        try:
-            if not subscription.is_empty and (missed := await subscription.take()) is not None:
-                yield missed
-            yield Reached(reached)
-            while (batch := await subscription.take()) is not None:
+        async with aclosing(self._feed.watch(start, end, after=after)) as live:
+            async for batch in live:
                 yield batch
-        finally:
-            self._feed.unsubscribe(subscription)
 
     def listen(self, listener: Callable[[Sequence[Event], int], None]) -> Callable[[], None]:
         """See the contract."""

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from fairlead_control_plane.store.contract import Event, Reached, Store, StoreError, prefix_end
+from fairlead_control_plane.store.contract import Event, Store, StoreError, prefix_end, seen_of
 
 RING_EVENTS = 20_000
 RING_BYTES = 16 << 20
@@ -377,7 +377,7 @@ class Hub:
                     data = frame(Delivery(event))
                     if data is not None:
                         subscription.push(data)
-                seen = _seen(batch)
+                seen = seen_of(batch)
                 if seen >= self._ring_after:
                     subscription.live_after = max(self._revision, seen)
                     self._replay(subscription, seen, frame)
@@ -395,13 +395,6 @@ class Hub:
 def _settle(future: asyncio.Future[None] | None) -> None:
     if future is not None and not future.done():
         future.set_result(None)
-
-
-def _seen(batch: Sequence[Event]) -> int:
-    """Return the revision up to which a batch completes what came before it; 0 when it says nothing."""
-    if isinstance(batch, Reached):
-        return batch.revision
-    return batch[-1].revision if batch else 0
 
 
 def _bytes_of(events: Sequence[Event]) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fairlead_control_plane.store import failpoints
 from fairlead_control_plane.store.contract import Unavailable
+from fairlead_control_plane.store.feed import FeedLimits
 from fairlead_control_plane.store.remote import RemoteStore
 from fairlead_control_plane.store.serving import serve_store
 from fairlead_control_plane.store.sqlite import SqliteStore
@@ -76,11 +77,11 @@ class StoreProcess:
         self._process = None
         return code
 
-    async def connect(self) -> RemoteStore:
+    async def connect(self, limits: FeedLimits | None = None) -> RemoteStore:
         """Open a client, waiting for the process to serve."""
         async with asyncio.timeout(10):
             while True:
                 try:
-                    return await RemoteStore.open(self.socket)
+                    return await RemoteStore.open(self.socket, limits)
                 except Unavailable:
                     await asyncio.sleep(0.01)

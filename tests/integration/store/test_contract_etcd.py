@@ -13,6 +13,7 @@ import pytest
 
 from fairlead_control_plane.store.contract import Compacted, Put, Store, Unavailable
 from fairlead_control_plane.store.etcd import EtcdSettings, EtcdStore
+from fairlead_control_plane.store.feed import FeedLimits
 from tests.support.binaries import binary
 from tests.unit.control_plane.store.contract_suite import ALL, StoreContract, events_of
 
@@ -69,12 +70,12 @@ def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
     server.stop()
 
 
-async def open_when_ready(settings: EtcdSettings) -> EtcdStore:
+async def open_when_ready(settings: EtcdSettings, limits: FeedLimits | None = None) -> EtcdStore:
     """Open the store, waiting for etcd to come up."""
     async with asyncio.timeout(15):
         while True:
             try:
-                return await EtcdStore.open(settings)
+                return await EtcdStore.open(settings, limits)
             except Unavailable:
                 await asyncio.sleep(0.1)
 
@@ -115,6 +116,12 @@ async def store(settings: EtcdSettings) -> AsyncIterator[Store]:
 
 class TestEtcd(StoreContract):
     """etcd."""
+
+    @pytest.fixture
+    async def store(self, settings: EtcdSettings, limits: FeedLimits) -> AsyncIterator[Store]:
+        store = await open_when_ready(settings, limits)
+        yield store
+        await store.close()
 
 
 async def test_two_servers_share_one_store(store: EtcdStore, settings: EtcdSettings) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fairlead_control_plane.store.contract import Store
+from fairlead_control_plane.store.feed import FeedLimits
 from tests.integration.store.store_process import StoreProcess
 from tests.unit.control_plane.store.contract_suite import StoreContract
 
@@ -18,10 +19,10 @@ class TestProcess(StoreContract):
     """SQLite in a process of its own."""
 
     @pytest.fixture
-    async def store(self, tmp_path: Path) -> AsyncIterator[Store]:
+    async def store(self, tmp_path: Path, limits: FeedLimits) -> AsyncIterator[Store]:
         process = StoreProcess(tmp_path)
         process.start()
-        store = await process.connect()
+        store = await process.connect(limits)
         yield store
         await store.close()
         assert process.stop() == 0

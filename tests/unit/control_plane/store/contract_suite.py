@@ -17,10 +17,12 @@ from fairlead_control_plane.store.contract import (
     Event,
     FutureRevision,
     Put,
+    Reached,
     Store,
     Unavailable,
     prefix_end,
 )
+from fairlead_control_plane.store.feed import FeedLimits
 
 ALL = ("/", "0")
 
@@ -38,6 +40,11 @@ async def events_of(store: Store, count: int, after: int, start: str = "/", end:
 
 class StoreContract:
     """Tests of the contract."""
+
+    @pytest.fixture
+    def limits(self) -> FeedLimits:
+        """What the process under test may remember of the past; each ``store`` fixture opens with it."""
+        return FeedLimits()
 
     async def test_empty_store_has_a_revision(self, store: Store) -> None:
         """Revision 0 means "now" to callers, so no store may be at 0."""
@@ -267,6 +274,29 @@ class StoreContract:
                 if seen == 20 * MAX_OPERATIONS:
                     break
         assert last == store.revision
+
+    @pytest.mark.parametrize("limits", [FeedLimits(), FeedLimits(ring_events=1)])
+    @pytest.mark.usefixtures("limits")
+    async def test_watch_says_when_all_history_is_told(self, store: Store) -> None:
+        """Also when there was nothing to tell, and when more has happened since than the process remembers."""
+        start = await store.commit([Put("/quiet/a", b"1")])
+        second = await store.commit([Put("/busy/a", b"1")])
+        third = await store.commit([Put("/busy/a", b"2")])
+        for prefix, told in (("/quiet/", []), ("/busy/", [second, third])):
+            revisions: list[int] = []
+            async with asyncio.timeout(10), aclosing(_generator(store, start, prefix, prefix_end(prefix))) as batches:
+                async for batch in batches:
+                    revisions += [event.revision for event in batch]
+                    if isinstance(batch, Reached):
+                        assert batch.revision >= third
+                        assert revisions == told
+                        break
+                await store.commit([Put("/other", b"")])
+                last = await store.commit([Put(prefix + "a", b"3")])
+                async for batch in batches:
+                    if batch:
+                        assert [event.revision for event in batch] == [last]
+                        break
 
     async def test_watch_from_the_future_waits(self, store: Store) -> None:
         """A watch after a revision that has not happened tells nothing up to it."""
