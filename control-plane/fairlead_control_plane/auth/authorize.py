@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from fairlead_api.errors import Forbidden
+from fairlead_api.kinds.registry import OWN_KINDS
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.auth.bootstrap import ADMIN_GROUP, BOOTSTRAPPER_GROUP, LOGICAL_CLUSTER_ADMIN_GROUP
 from fairlead_control_plane.auth.policies import Policies
@@ -24,7 +25,9 @@ SCOPES = "authentication.kcp.io/scopes"
 
 _NOBODY_ELSEWHERE = ("system:authenticated",)
 ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz"})
-_SYSTEM_STATUS = frozenset({("apis.kcp.io", "apibindings"), ("apis.kcp.io", "apiexports")})
+_WITH_STATUS = frozenset((kind.group, kind.plural) for kind in OWN_KINDS if "status" in kind.subresources)
+"""Our kinds whose status says what the control plane found and decided; it must never be told so by others."""
+_READING = frozenset({"get", "list", "watch"})
 _OPEN_PHASES = frozenset({"Initializing", "Ready"})
 
 
@@ -55,6 +58,7 @@ Guard = Callable[[User, RequestInfo], Awaitable[Decision | None]]
 
 _MASTER = Decision(True)
 _DENIED = Decision(False, "access denied")
+_NOT_THEIRS = Decision(False, "status is written by the control plane alone")
 _NO_OPINION = Decision(False)
 
 
@@ -122,8 +126,9 @@ class Authorizer:
         passes = home is not None or LOGICAL_CLUSTER_ADMIN_GROUP in user.groups
         if not passes and not await self._has_access(user, cluster, workspace.required_groups):
             return _DENIED
-        is_system_status = info.subresource == "status" and (info.group, info.resource) in _SYSTEM_STATUS
-        return _DENIED if is_system_status else None
+        if info.subresource == "status" and (info.group, info.resource) in _WITH_STATUS and info.verb not in _READING:
+            return _NOT_THEIRS
+        return None
 
     async def _has_access(self, user: User, cluster: str, required_groups: str) -> bool:
         if not _in_required_groups(user, required_groups):

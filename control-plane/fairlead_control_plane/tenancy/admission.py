@@ -239,13 +239,16 @@ def _initialization_problem(new: JsonObject, old: JsonObject) -> str:
 
 def _marks_problem(new: JsonObject, old: JsonObject) -> str:
     """Return what nobody but the system may change on a logical cluster: what it is, whose it is, how it is deleted."""
-    for field in ("directlyDeletable", "owner"):
-        if (new.get("spec") or {}).get(field) != (old.get("spec") or {}).get(field):
+    after, before = (each.get("spec") or {} for each in (new, old))
+    for field in sorted({*after, *before}):
+        if (after.get(field) or None) != (before.get(field) or None):  # a default may have been filled in
             return f"spec.{field} is immutable"
-    after, before = (each["metadata"].get("annotations") or {} for each in (new, old))
-    for key in sorted({*after, *before}):
-        if key.split("/")[0].endswith("kcp.io") and after.get(key) != before.get(key):
-            return f"annotation {key} can only be changed by system privileged users"
+    for marks in ("labels", "annotations"):
+        after, before = (each["metadata"].get(marks) or {} for each in (new, old))
+        for key in sorted({*after, *before}):
+            domain = key.partition("/")[0]
+            if (domain == "kcp.io" or domain.endswith(".kcp.io")) and after.get(key) != before.get(key):
+                return f"{marks[:-1]} {key} can only be changed by system privileged users"
     if DELETION_FINALIZER in old["metadata"].get("finalizers", ()) and DELETION_FINALIZER not in new["metadata"].get(
         "finalizers", ()
     ):

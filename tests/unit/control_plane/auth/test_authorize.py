@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import Forbidden
+from fairlead_api.kinds.registry import OWN_KINDS, OwnKind
 from fairlead_api.request import RequestInfo, User
-from fairlead_control_plane.auth.authorize import CLUSTER_NAME, Authorizer, Workspace, forbidden
+from fairlead_control_plane.auth.authorize import CLUSTER_NAME, Authorizer, Decision, Workspace, forbidden
 from fairlead_control_plane.auth.bootstrap import shared_policy
 from fairlead_control_plane.auth.policies import CLUSTER_ROLE_BINDINGS, Policies
 from fairlead_control_plane.kinds.reader import delete, put
@@ -140,9 +142,25 @@ async def test_a_service_account_is_nobody_in_another_workspace() -> None:
             await chain.require(foreign, GET)
 
 
-async def test_status_of_bindings_and_exports_is_the_systems_alone() -> None:
-    """Even an administrator of the workspace may neither write nor read it there."""
+@pytest.mark.parametrize(
+    "kind", [kind for kind in OWN_KINDS if "status" in kind.subresources], ids=lambda kind: str(kind.plural)
+)
+async def test_status_of_our_kinds_is_the_control_planes_alone(kind: OwnKind) -> None:
+    """An administrator of the workspace changes every object, reads every status, and writes none."""
     async with authorizer() as (chain, store):
         await store.commit([put(CLUSTER_ROLE_BINDINGS, "team", binding("cluster-admin"))])
-        info = RequestInfo("team", "", "patch", True, "apis.kcp.io", "v1", "", "apibindings", "", "status", "b")
-        assert not (await chain.authorize(ALICE, info)).allowed
+        of_object = RequestInfo("team", "", "patch", True, kind.group, kind.version, "", kind.plural, name="x")
+        assert (await chain.authorize(ALICE, of_object)).allowed
+        for verb in ("update", "patch", "create", "delete"):
+            decision = await chain.authorize(ALICE, replace(of_object, verb=verb, subresource="status"))
+            assert decision == Decision(False, "status is written by the control plane alone")
+        assert (await chain.authorize(ALICE, replace(of_object, verb="get", subresource="status"))).allowed
+        masters = User("scheduler", ("system:masters",))
+        assert (await chain.authorize(masters, replace(of_object, subresource="status"))).allowed
+
+
+async def test_a_stranger_learns_nothing_from_status() -> None:
+    """Who may not enter gets the answer of every closed workspace."""
+    async with authorizer() as (chain, _):
+        info = RequestInfo("team", "", "patch", True, "core.kcp.io", "v1alpha1", "", "logicalclusters", "", "status")
+        assert await chain.authorize(ALICE, info) == Decision(False, "access denied")

@@ -213,6 +213,12 @@ async def test_logical_cluster_is_protected_from_users(rooms: World) -> None:
     changes: list[tuple[Any, str]] = [
         (lambda obj: obj["spec"].update({"initializers": []}), "spec.initializers is immutable"),
         (lambda obj: obj["spec"].update({"directlyDeletable": True}), "spec.directlyDeletable is immutable"),
+        (lambda obj: obj["spec"].update({"terminators": ["root:x"]}), "spec.terminators is immutable"),
+        (lambda obj: obj["spec"].update({"owner": {"name": "x"}}), "spec.owner is immutable"),
+        (
+            lambda obj: obj["metadata"]["labels"].update({"tenancy.kcp.io/phase": "Deleting"}),
+            "label tenancy.kcp.io/phase",
+        ),
         (lambda obj: obj["status"].update({"phase": "Initializing"}), "status.initializers do not equal"),
         (lambda obj: obj["metadata"]["annotations"].update({"kcp.io/path": "root:x"}), "annotation kcp.io/path"),
         (lambda obj: obj["metadata"].update({"finalizers": []}), "finalizer"),
