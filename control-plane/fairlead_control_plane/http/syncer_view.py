@@ -45,7 +45,8 @@ from fairlead_control_plane.store.contract import (
 )
 from fairlead_control_plane.views import build, rows
 from fairlead_control_plane.views.targets import TargetIndex
-from fairlead_control_plane.watch.hub import Delivery, Hub
+from fairlead_control_plane.watch.hub import Hub
+from fairlead_control_plane.watch.subscription import Delivery
 from fairlead_machinery.web import Request, Response, json_response
 
 _log = structlog.get_logger()

@@ -13,14 +13,14 @@ from collections.abc import AsyncIterator
 import orjson
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import ApiError, ServiceUnavailable, TooManyRequests
+from fairlead_api.errors import ApiError, InternalError, ServiceUnavailable, TooManyRequests
 from fairlead_control_plane.registry import messages, reading
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.options import ListOptions
 from fairlead_control_plane.registry.rendering import Renderer
 from fairlead_control_plane.store.contract import Compacted, StoreError
-from fairlead_control_plane.watch.hub import SlowWatcher, Subscription
 from fairlead_control_plane.watch.selection import Selection, framer, line
+from fairlead_control_plane.watch.subscription import Broken, SlowWatcher, Subscription
 
 _INITIAL_BYTES = 256 << 10
 """How much of the initial state is sent at a time."""
@@ -56,6 +56,8 @@ class Watch:
             yield _error_line(messages.too_old_version(self._revision, error.compacted))
         except SlowWatcher as error:
             yield _error_line(TooManyRequests(f"the watch was too slow and has been closed: {error}"))
+        except Broken as error:
+            yield _error_line(InternalError(f"the watch has ended: {error}"))
         except StoreError as error:
             yield _error_line(ServiceUnavailable(f"the watch has ended: {error}"))
         finally:

@@ -31,9 +31,11 @@ from fairlead_api.selectors import (
 from fairlead_control_plane.kinds import encoding
 from fairlead_control_plane.kinds.record import Version
 from fairlead_control_plane.store.contract import Event, Row
-from fairlead_control_plane.watch.hub import Delivery, Frame
+from fairlead_control_plane.watch.subscription import Delivery, Frame
 
 _META_FIELDS = ("metadata.name", "metadata.namespace")
+_SOURCE = "source"
+"""Of events: the component, whichever of two fields names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +139,12 @@ def _hints(labels: Selector, fields: tuple[FieldRequirement, ...]) -> tuple[byte
 
 
 def _field(obj: JsonObject, path: str) -> str:
+    if path == _SOURCE:
+        return _field(obj, "source.component") or _field(obj, "reportingComponent")
     value: Any = obj
     for step in path.split("."):
         value = value.get(step) if isinstance(value, dict) else None
-    if value is None:
+    if value is None or isinstance(value, (dict, list)):
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"

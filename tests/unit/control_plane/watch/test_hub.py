@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from fairlead_control_plane.store.contract import Delete, Event, Put, Store
 from fairlead_control_plane.store.sqlite import SqliteStore
-from fairlead_control_plane.watch.hub import Delivery, Hub, SlowWatcher, Subscription
+from fairlead_control_plane.watch.hub import Hub
+from fairlead_control_plane.watch.subscription import Broken, Delivery, SlowWatcher, Subscription
 
 
 @pytest.fixture
@@ -87,6 +89,7 @@ async def test_a_slow_watcher_is_cut_and_the_others_go_on(store: SqliteStore) ->
     slow, quick = watch(hub, "/g/", hub.revision, limit_bytes=40), watch(hub, "/g/", hub.revision)
     for number in range(5):
         await store.commit([Put(f"/g/r/-/a/n/{number}", b"v")])
+    assert not slow.is_closed, "or its owner would not ask why"
     with pytest.raises(SlowWatcher):
         await slow.take()
     assert (await seen(quick, "/g/r/-/a/n/4")).count("/g/r") == 5
@@ -242,3 +245,60 @@ async def test_a_watcher_of_what_never_changes_becomes_current(store: SqliteStor
     assert await seen(quiet, "/g/r/-/a/n/x") == "/g/r/-/a/n/x"
     await quiet.close()
     hub.close()
+
+
+def refuses_x(delivery: Delivery) -> bytes:
+    if delivery.event.key.endswith("/x"):
+        raise KeyError("spec")
+    return name(delivery)
+
+
+@pytest.mark.parametrize("ring_events", [1000, 0])
+async def test_what_cannot_be_shown_ends_the_watch_of_the_past(store: SqliteStore, ring_events: int) -> None:
+    """From the ring or from history: the watcher is told instead of waiting for ever; its neighbour goes on."""
+    hub = Hub(store, ring_events=ring_events)
+    start = store.revision
+    await store.commit([Put("/g/r/-/a/n/x", b"v")])
+    quick = watch(hub, "/g/", start)
+    with capture_logs() as logs:
+        broken = hub.watch("/g/", after=start, frame=refuses_x, key="broken")
+        with pytest.raises(Broken):
+            await broken.take(5)
+    assert [log["log_level"] for log in logs] == ["error"]
+    assert not broken.is_closed, "or its owner would not ask why"
+    await store.commit([Put("/g/r/-/a/n/y", b"v")])
+    assert await seen(quick, "/g/r/-/a/n/y") == "/g/r/-/a/n/x /g/r/-/a/n/y"
+    await broken.close()
+    await quick.close()
+    assert not hub._feeds
+    hub.close()
+
+
+async def test_what_cannot_be_shown_harms_neither_the_writer_nor_others(store: SqliteStore) -> None:
+    """Live, all who share the feed are told; other feeds get the event, and the store goes on."""
+    hub = Hub(store)
+    broken = [hub.watch("/g/", after=hub.revision, frame=refuses_x, key="broken") for _ in range(2)]
+    quick = watch(hub, "/g/", hub.revision)
+    with capture_logs() as logs:
+        for key in ("w", "x", "y"):
+            await asyncio.wait_for(store.commit([Put(f"/g/r/-/a/n/{key}", b"v")]), 5)
+    assert [log["log_level"] for log in logs] == ["error"]
+    for one in broken:
+        with pytest.raises(Broken):
+            await one.take(5)
+        await one.close()
+    assert await seen(quick, "/g/r/-/a/n/y") == "/g/r/-/a/n/w /g/r/-/a/n/x /g/r/-/a/n/y"
+    await quick.close()
+    hub.close()
+
+
+async def test_what_waits_is_sent_before_the_end(store: SqliteStore) -> None:
+    """A watch whose owner is busy sending when the server stops is not closed before it has taken the rest."""
+    hub = Hub(store)
+    busy = watch(hub, "/g/", hub.revision)
+    await store.commit([Put("/g/r/-/a/n/x", b"v")])
+    hub.close()
+    assert not busy.is_closed
+    assert len(await busy.take()) == 1
+    assert busy.is_closed
+    await busy.close()
