@@ -1,0 +1,112 @@
+"""
+Makes a history of a run against real clusters: from their audit logs, watches of the workspace, dumps and view rows.
+
+The order is the caller's: all clusters' events are merged by time before they are given to the recorder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from fairlead_api import JsonObject
+from tests.support.checking.recorder import Recorder
+
+_WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+_Place = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class AuditLog:
+    """
+    One cluster's audit log (bodies of writes included) as writes.
+
+    Args:
+        where: uid of the SyncTarget.
+        actors: Actor by user name; whoever is not in it and is no ``system:`` user is ``user``.
+    """
+
+    recorder: Recorder
+    where: str
+    actors: Mapping[str, str]
+    _last: dict[_Place, JsonObject] = field(default_factory=dict)
+
+    def begin(self, resource: str, objects: Iterable[JsonObject], *, phase: str = "first") -> None:
+        """Take in what there was before the log begins; namespaces first."""
+        for obj in objects:
+            self.recorder.found(phase, self.where, resource, obj)
+            self._last[_place(resource, obj)] = obj
+
+    def take(self, event: JsonObject) -> None:
+        """Record one audit event; what failed, was a dry run, a read or of no object is passed over."""
+        reference = event.get("objectRef") or {}
+        verb, code = event.get("verb"), int((event.get("responseStatus") or {}).get("code") or 0)
+        dry = "dryRun=" in event.get("requestURI", "")
+        if event.get("stage") != "ResponseComplete" or verb not in _WRITES or not 200 <= code < 300 or dry:
+            return
+        resource = ".".join(part for part in (reference.get("resource", ""), reference.get("apiGroup", "")) if part)
+        at_s = _seconds(event.get("stageTimestamp") or event["requestReceivedTimestamp"])
+        actor = self._actor(event)
+        if verb == "deletecollection":
+            self._emptied(at_s, actor, resource, reference.get("namespace", ""))
+            return
+        answer = event.get("responseObject") or {}
+        name = reference.get("name") or (answer.get("metadata") or {}).get("name", "")
+        place = (resource, reference.get("namespace", ""), name)
+        if verb == "delete":
+            self._deleted(at_s, actor, place, answer)
+        elif answer.get("metadata", {}).get("uid") and reference.get("subresource", "status") in {"", "status"}:
+            self._wrote(at_s, actor, place, answer)
+
+    def _wrote(self, at_s: float, actor: str, place: _Place, obj: JsonObject) -> None:
+        old = self._last.get(place)
+        metadata = obj["metadata"]
+        is_gone = metadata.get("deletionTimestamp") and not metadata.get("finalizers") and place[0] != "namespaces"
+        self.recorder.wrote(at_s, self.where, actor, place[0], old, None if is_gone else obj)
+        if is_gone:
+            self._last.pop(place, None)
+        else:
+            self._last[place] = obj
+
+    def _deleted(self, at_s: float, actor: str, place: _Place, answer: JsonObject) -> None:
+        """Record a deletion by who asked for it; that finalizers or a namespace's content delay it is no matter."""
+        old = self._last.pop(place, None)
+        if old is None and (answer.get("metadata") or {}).get("uid"):
+            old = answer
+        if old is not None:
+            self.recorder.wrote(at_s, self.where, actor, place[0], old, None)
+
+    def _emptied(self, at_s: float, actor: str, resource: str, namespace: str) -> None:
+        for place in [place for place in self._last if place[:2] == (resource, namespace)]:
+            self.recorder.wrote(at_s, self.where, actor, resource, self._last.pop(place), None)
+
+    def _actor(self, event: JsonObject) -> str:
+        user = (event.get("impersonatedUser") or event.get("user") or {}).get("username", "")
+        return self.actors.get(user) or ("system" if user.startswith("system:") else "user")
+
+
+@dataclass(slots=True)
+class Workspace:
+    """Watches of the workspace as writes: resource, type and object of each event, in order of arrival."""
+
+    recorder: Recorder
+    _last: dict[tuple[str, _Place], JsonObject] = field(default_factory=dict)
+
+    def take(self, at_s: float, resource: str, kind: str, obj: JsonObject, *, actor: str = "user") -> None:
+        """Record a watch event (ADDED, MODIFIED or DELETED); a change of status alone is the agent's to explain."""
+        place = (str((obj["metadata"].get("annotations") or {}).get("kcp.io/cluster", "")), _place(resource, obj))
+        old = self._last.pop(place, None)
+        if kind != "DELETED":
+            self._last[place] = obj
+        self.recorder.wrote(
+            at_s, "", actor, resource, old if kind != "DELETED" else obj, None if kind == "DELETED" else obj
+        )
+
+
+def _place(resource: str, obj: JsonObject) -> _Place:
+    return resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

@@ -1,0 +1,151 @@
+"""Nothing happens in a cluster without a cause above: I9, I14, I16, I17."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from tests.support.checking.history import Found, Owner, Written
+from tests.support.checking.wanted import Limits, World
+
+_MAY_CHANGE = ("status", "metadata.annotations", "metadata.finalizers")
+_SHOWN = frozenset({"pods", "events"})
+"""What an agent makes upstream."""
+
+
+def no_delete_without_cause(world: World, limits: Limits) -> Iterator[str]:
+    """I9: an agent deletes what was unwanted when it asked, never what was wanted all the time."""
+    for record in _of_agents(world):
+        if record.verb != "delete" or record.owner is None:
+            continue
+        asked_s = record.at_s - limits.delete_lag_s
+        if world.wanted_throughout(record.where, record.owner, asked_s, record.at_s):
+            yield f"{_name(record)} was deleted at {record.at_s:.1f} though upstream wanted it since {asked_s:.1f}"
+
+
+def nothing_stays_unwanted(world: World, limits: Limits) -> Iterator[str]:
+    """I9: what nobody wants any more goes within ``gc_s`` of a working target; at the end nothing of it is left."""
+    for where, found in _marked_lives(world):
+        if found.resource == "secrets":
+            continue  # I17 speaks of them
+        yield from _overstays(world, limits, where, found)
+    yield from _orphans(world, secrets=False)
+
+
+def no_secret_where_it_is_not_assigned(world: World, limits: Limits) -> Iterator[str]:
+    """I17: a Secret gets only where its namespace is assigned, and goes with the assignment."""
+    for record in _of_agents(world):
+        if record.resource != "secrets" or record.owner is None or record.verb == "delete":
+            continue
+        since_s = world.since_working(record.where, record.at_s, limits.lag_s)
+        place = Owner(record.owner.cluster, record.owner.namespace, record.owner.name)
+        if not world.wanted_within(record.where, place, since_s, record.at_s):
+            yield f"{_name(record)} was written at {record.at_s:.1f} where its namespace was not assigned"
+    for where, found in _marked_lives(world):
+        if found.resource == "secrets":
+            yield from _overstays(world, limits, where, found)
+    yield from _orphans(world, secrets=True)
+
+
+def agents_write_only_what_is_assigned(world: World, limits: Limits) -> Iterator[str]:
+    """I14: an agent writes on its own target only what is wanted there, and upstream only status of such objects."""
+    for record in _of_agents(world, upstream=True):
+        target = record.actor.removeprefix("agent:")
+        since_s = world.since_working(target, record.at_s, limits.lag_s)
+        if record.where == "":
+            yield from _upstream_write(world, record, target, since_s)
+        elif record.where != target:
+            yield f"{_name(record)} was written by the agent of another target, {target}"
+        elif record.owner is None or record.verb == "delete":
+            continue  # I16 and I9 speak of these
+        elif not world.wanted_within(target, record.owner, since_s, record.at_s):
+            yield f"{_name(record)} was written at {record.at_s:.1f} though not wanted since {since_s:.1f}"
+
+
+def foreign_objects_stay_as_they_are(world: World, _: Limits) -> Iterator[str]:
+    """I16: what carries no marks of ours is the same before and after, but for what others did to it."""
+    expected = {(one.where, one.uid): one for one in _dump(world, "first") if one.owner is None}
+    due: dict[tuple[str, str], str] = {key: one.whole for key, one in expected.items()}
+    for record in world.of(Written):
+        if record.where == "" or record.owner is not None:
+            continue
+        if record.actor.startswith("agent:"):
+            yield f"{_name(record)} carries no mark and was touched by an agent ({record.verb} at {record.at_s:.1f})"
+        elif (record.where, record.uid) in due:
+            due[record.where, record.uid] = "" if record.verb == "delete" else record.whole
+    left = {(one.where, one.uid): one for one in _dump(world, "last")}
+    for key, whole in due.items():
+        one = expected[key]
+        named = f"{one.resource} {one.namespace}/{one.name} on {one.where}"
+        if whole and key not in left:
+            yield f"{named} is not of ours and has vanished"
+        elif whole and left[key].whole != whole:
+            yield f"{named} is not of ours and is not what it was"
+
+
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """One object of ours in a cluster, from its making to its end."""
+
+    resource: str
+    name: str
+    owner: Owner
+    born_s: float
+    died_s: float
+
+
+def _marked_lives(world: World) -> list[tuple[str, _Life]]:
+    """Return every life of every marked object, with its target; what is left lives until the history ends."""
+    open_: dict[tuple[str, str], _Life] = {}
+    found: list[tuple[str, _Life]] = []
+    for record in world.of(Written):
+        key = (record.where, record.uid)
+        if not record.where:
+            continue
+        life = open_.get(key)
+        if life is None and record.owner is not None and record.verb != "delete":
+            name = f"{record.resource} {record.namespace}/{record.name}"
+            open_[key] = _Life(record.resource, name, record.owner, record.at_s, world.end_s)
+        elif life is not None and record.verb == "delete":
+            found.append((record.where, replace(open_.pop(key), died_s=record.at_s)))
+    return [*found, *((where, life) for (where, _), life in open_.items())]
+
+
+def _upstream_write(world: World, record: Written, target: str, since_s: float) -> Iterator[str]:
+    if record.resource == "synctargets.workload.kcp.io":
+        return  # its own heartbeat
+    place = Owner(record.cluster, record.namespace, record.name)
+    if not world.wanted_within(target, place, since_s, record.at_s):
+        yield f"{_name(record)} was written upstream by the agent of {target}, to which it is not assigned"
+    if record.resource in _SHOWN:
+        return
+    beyond = [part for part in record.changed if part not in _MAY_CHANGE]
+    if record.verb != "update" or beyond:
+        yield f"the agent of {target} may not {record.verb} {', '.join(beyond) or 'whole'} of {_name(record)}"
+
+
+def _overstays(world: World, limits: Limits, where: str, found: _Life) -> Iterator[str]:
+    for start, end in world.unwanted(where, found.owner, found.born_s, found.died_s):
+        stayed_s = world.working_s(where, start, end)
+        if stayed_s > limits.gc_s:
+            yield f"{found.name} on {where} stayed for {stayed_s:.0f} s of working time after {start:.1f}, unwanted"
+
+
+def _orphans(world: World, *, secrets: bool) -> Iterator[str]:
+    for one in _dump(world, "last"):
+        if one.owner is None or (one.resource == "secrets") != secrets or world.is_wanted(one.where, one.owner):
+            continue
+        yield f"{one.resource} {one.namespace}/{one.name} is left on {one.where}; upstream wants no {one.owner}"
+
+
+def _dump(world: World, phase: str) -> list[Found]:
+    """Return the downstream part of a dump."""
+    return [one for one in world.of(Found) if one.phase == phase and one.where]
+
+
+def _of_agents(world: World, *, upstream: bool = False) -> list[Written]:
+    return [one for one in world.of(Written) if one.actor.startswith("agent:") and (upstream or one.where)]
+
+
+def _name(record: Written) -> str:
+    return f"{record.resource} {record.namespace}/{record.name} on {record.where or 'the control plane'}"

@@ -1,0 +1,113 @@
+"""Audit logs and watches become the history that the checker reads."""
+
+from __future__ import annotations
+
+from fairlead_api import JsonObject
+from fairlead_api.names import Locator, downstream_namespace
+from tests.support.checking.audit import AuditLog, Workspace
+from tests.support.checking.history import Assigned, Owner, Reported, Written
+from tests.support.checking.recorder import LOCATOR, UPSTREAM_UID, Recorder
+
+LOCATED = Locator("infra", "east", "uid-east", "team", "shop")
+HOME = downstream_namespace(LOCATED)
+NAMESPACE: JsonObject = {
+    "metadata": {"name": HOME, "uid": "d-shop", "annotations": {LOCATOR: LOCATED.to_json()}},
+}
+
+
+def event(verb: str, user: str, resource: str, obj: JsonObject, *, code: int = 200, **more: object) -> JsonObject:
+    """Return an audit event whose answer is an object."""
+    metadata = obj["metadata"]
+    return {
+        "stage": "ResponseComplete",
+        "verb": verb,
+        "user": {"username": user},
+        "stageTimestamp": "2026-11-21T10:00:00.500000Z",
+        "requestURI": "/api",
+        "responseStatus": {"code": code},
+        "objectRef": {"resource": resource, "namespace": metadata.get("namespace", ""), "name": metadata["name"]},
+        "responseObject": obj,
+        **more,
+    }
+
+
+def config_map(**more: object) -> JsonObject:
+    """Return a ConfigMap of ours in the downstream namespace."""
+    marks = {UPSTREAM_UID: "u-web"}
+    return {"metadata": {"name": "web", "namespace": HOME, "uid": "d-web", "annotations": marks}, "data": {}, **more}
+
+
+def written(events: list[JsonObject]) -> list[Written]:
+    """Return the writes of an audit log that begins with the namespace."""
+    recorder = Recorder()
+    log = AuditLog(recorder, "uid-east", {"agent": "agent:uid-east"})
+    log.begin("namespaces", [NAMESPACE])
+    for one in events:
+        log.take(one)
+    return [record for record in recorder.records if isinstance(record, Written)]
+
+
+def test_writes_are_told_with_owner_and_actor() -> None:
+    """What an agent makes carries whom it stands for; a patch of what is there is an update."""
+    made, updated = written(
+        [
+            event("create", "agent", "configmaps", config_map(), code=201),
+            event("patch", "agent", "configmaps", config_map(data={"a": "b"})),
+        ]
+    )
+    assert (made.verb, made.actor, made.owner) == ("create", "agent:uid-east", Owner("team", "shop", "web", "u-web"))
+    assert (updated.verb, updated.changed) == ("update", ("data",))
+    assert made.content != updated.content
+
+
+def test_a_deletion_is_of_what_was_there() -> None:
+    """The answer to a DELETE is a mere Status; what was deleted is known from before."""
+    status = {"metadata": {"name": "web", "namespace": HOME}, "status": "Success"}
+    *_, gone = written(
+        [event("create", "agent", "configmaps", config_map()), event("delete", "system:gc", "configmaps", status)]
+    )
+    assert (gone.verb, gone.actor, gone.uid) == ("delete", "system", "d-web")
+
+
+def test_a_deleted_collection_is_all_that_was_there() -> None:
+    """The namespace controller deletes by kind."""
+    nothing: JsonObject = {"metadata": {"name": "", "namespace": HOME}}
+    *_, gone = written(
+        [
+            event("create", "agent", "configmaps", config_map()),
+            event("deletecollection", "system:serviceaccount:kube-system:namespace-controller", "configmaps", nothing),
+        ]
+    )
+    assert (gone.verb, gone.name) == ("delete", "web")
+
+
+def test_what_failed_is_no_write() -> None:
+    """Refusals, dry runs and reads change nothing."""
+    assert not written(
+        [
+            event("create", "agent", "configmaps", config_map(), code=409),
+            event("create", "agent", "configmaps", config_map(), requestURI="/api?dryRun=All"),
+            event("get", "agent", "configmaps", config_map()),
+        ]
+    )
+
+
+def test_the_workspace_is_told_by_watches_and_rows() -> None:
+    """Assignments are records of their own; rows tell what a target has seen."""
+    recorder = Recorder()
+    workspace = Workspace(recorder)
+    mark = {"annotations": {"kcp.io/cluster": "team"}}
+    made: JsonObject = {"metadata": {"name": "web", "namespace": "shop", "uid": "u-web", **mark}}
+    spec = {"namespaceUID": "u-shop", "targets": [{"uid": "uid-east", "state": "Sync"}]}
+    assignment: JsonObject = {"metadata": {"name": "shop", "uid": "a", **mark}, "spec": spec}
+    workspace.take(1, "configmaps", "ADDED", made)
+    workspace.take(2, "assignments.scheduling.fairlead.io", "ADDED", assignment)
+    workspace.take(3, "configmaps", "DELETED", made)
+    recorder.row(4, "/views/uid-east/apps/deployments/-/team/shop/web", {"state": "Sync", "uid": "u", "observed": 3})
+    first, second, third, fourth = recorder.records
+    assert isinstance(first, Written)
+    assert (first.verb, first.cluster) == ("create", "team")
+    assert second == Assigned(2, 0, "team", "shop", "u-shop", {"uid-east": "Sync"})
+    assert isinstance(third, Written)
+    assert third.verb == "delete"
+    assert fourth == Reported(4, "uid-east", "deployments.apps", "team", "shop", "web", "u", 3)
