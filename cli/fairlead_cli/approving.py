@@ -10,8 +10,8 @@ import click
 
 from fairlead_api import JsonObject
 from fairlead_cli import draining, registering
-from fairlead_cli.commands import Server
 from fairlead_cli.failure import Failure
+from fairlead_cli.options import Server
 from fairlead_cli.session import connected
 
 

@@ -1,7 +1,8 @@
 """
-What runs on a SyncTarget, as the Assignments of all workspaces say.
+What runs on a SyncTarget: its view names the namespaces, the Assignments in their workspaces say how it stands.
 
-Whoever may not list across workspaces sees those below root that they may enter; the others' are not told.
+The view is what the agent reads. So nothing is overlooked, whatever workspaces the user may enter, and only workspaces
+that have something there are asked.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from fairlead_api import JsonObject, names
 from fairlead_api.errors import Forbidden, NotFound
-from fairlead_cli import places
+from fairlead_cli.failure import FORBIDDEN, Failure
+from fairlead_cli.registering import Registration
 from fairlead_cli.session import Session
 
 if TYPE_CHECKING:
@@ -69,40 +71,90 @@ class Assigned:
         return bool(reports) and all(one and one["objects"] == one["applied"] == one["ready"] for one in reports)
 
 
-async def on_target(session: Session, uid: str) -> list[Assigned]:
-    """Return the namespaces that are on a SyncTarget in any state, in all workspaces the user can see."""
-    from fairlead_cli.kinds import ASSIGNMENTS  # noqa: PLC0415 - only to talk
+async def on_target(
+    session: Session, registration: Registration, paths: dict[str, str] | None = None
+) -> list[Assigned]:
+    """
+    Return the namespaces that are on a SyncTarget in any state, in all workspaces.
 
-    try:
-        found, _ = await session.top.at(names.WILDCARD).list(ASSIGNMENTS)
-        return _of_target(uid, "", found)
-    except (Forbidden, NotFound):
-        start = places.top(session.place.path)
-        paths = await _below(session.top, start, start, asyncio.Semaphore(_AT_ONCE))
-        return await in_workspaces(session, uid, paths)
+    Args:
+        session: Where the SyncTarget is.
+        registration: The SyncTarget.
+        paths: Of logical clusters; what is learned is added, for whoever asks again.
 
-
-async def in_workspaces(session: Session, uid: str, paths: list[str]) -> list[Assigned]:
-    """Return the namespaces of these workspaces that are on a SyncTarget."""
+    Raises:
+        Failure: The user may not ask (exit code 4).
+    """
+    paths = {} if paths is None else paths
+    viewed = await _viewed(session, registration)
     limit = asyncio.Semaphore(_AT_ONCE)
-    parts = await asyncio.gather(*(_in_workspace(session.top, uid, path, limit) for path in paths))
-    return [one for part in parts for one in part]
+    await asyncio.gather(*(_learn(session.top, one, paths, limit) for one in viewed.keys() - paths.keys()))
+    found = await _in_workspaces(session, registration.uid, {cluster: paths[cluster] for cluster in viewed}, limit)
+    known = {(one.workspace, one.namespace) for one in found}
+    for cluster, namespaces in viewed.items():
+        unread = [one for one in namespaces if (paths[cluster], one["metadata"]["name"]) not in known]
+        found += [_as_viewed(registration, paths[cluster], one) for one in unread]
+    return found
 
 
-async def _in_workspace(top: Client, uid: str, path: str, limit: asyncio.Semaphore) -> list[Assigned]:
-    from fairlead_cli.kinds import ASSIGNMENTS  # noqa: PLC0415 - only to talk
+async def _viewed(session: Session, registration: Registration) -> dict[str, list[JsonObject]]:
+    """Return the namespaces in a SyncTarget's view, by logical cluster."""
+    from fairlead_cli.kinds import NAMESPACES  # noqa: PLC0415 - only to talk
+
+    name = registration.name
+    base = f"/services/syncer/{registration.cluster}/{name}/{registration.uid}/clusters/*"
+    try:
+        namespaces, _ = await session.top.below(base).list(NAMESPACES)
+    except Forbidden as error:
+        fix = f'have somebody grant you verb "sync" on synctargets/{name} in {session.place.path}'
+        raise Failure(f"what runs on {name} cannot be seen", error.message, fix, code=FORBIDDEN) from error
+    found: dict[str, list[JsonObject]] = {}
+    for one in namespaces:
+        found.setdefault(cluster_of(one), []).append(one)
+    return found
+
+
+def _as_viewed(registration: Registration, path: str, namespace: JsonObject) -> Assigned:
+    """Return what the view alone says: of a workspace that is gone, or that the user may not enter."""
+    is_gone = "deletionTimestamp" in namespace["metadata"]
+    entry = {"name": registration.name, "uid": registration.uid, "cluster": registration.cluster}
+    entry |= {"state": "Leaving" if is_gone else "Sync", "reason": "" if is_gone else "you may not see its Assignment"}
+    body = {"metadata": namespace["metadata"], "spec": {"targets": [entry]}}
+    return Assigned(path, namespace["metadata"]["name"], registration.uid, body)
+
+
+async def _learn(top: Client, cluster: str, paths: dict[str, str], limit: asyncio.Semaphore) -> None:
+    """Note the path of a logical cluster; its name where the path cannot be read."""
+    from fairlead_cli.kinds import LOGICAL_CLUSTERS  # noqa: PLC0415 - only to talk
 
     async with limit:
         try:
-            found, _ = await top.at(path).list(ASSIGNMENTS)
+            found = await top.at(cluster).get(LOGICAL_CLUSTERS, "cluster")
         except (Forbidden, NotFound):
-            return []
-    return _of_target(uid, path, found)
+            paths[cluster] = cluster
+            return
+    paths[cluster] = str((found["metadata"].get("annotations") or {}).get(names.PATH_ANNOTATION) or cluster)
+
+
+async def _in_workspaces(session: Session, uid: str, paths: dict[str, str], limit: asyncio.Semaphore) -> list[Assigned]:
+    """Return the namespaces of these workspaces, given as path by logical cluster, that are on a SyncTarget."""
+    from fairlead_cli.kinds import ASSIGNMENTS  # noqa: PLC0415 - only to talk
+
+    async def of(cluster: str, path: str) -> list[Assigned]:
+        async with limit:
+            try:
+                found, _ = await session.top.at(cluster).list(ASSIGNMENTS)
+            except (Forbidden, NotFound):
+                return []
+        return _of_target(uid, path, found)
+
+    parts = await asyncio.gather(*(of(cluster, path) for cluster, path in paths.items()))
+    return [one for part in parts for one in part]
 
 
 def _of_target(uid: str, path: str, found: list[JsonObject]) -> list[Assigned]:
     return [
-        Assigned(path or cluster_of(one), one["metadata"]["name"], uid, one)
+        Assigned(path, one["metadata"]["name"], uid, one)
         for one in found
         if any(target["uid"] == uid for target in (one.get("spec") or {}).get("targets") or ())
     ]
@@ -111,22 +163,3 @@ def _of_target(uid: str, path: str, found: list[JsonObject]) -> list[Assigned]:
 def cluster_of(obj: JsonObject) -> str:
     """Return the logical cluster an object is in; "" when it does not say."""
     return str((obj["metadata"].get("annotations") or {}).get(names.CLUSTER_ANNOTATION, ""))
-
-
-async def _below(top: Client, where: str, path: str, limit: asyncio.Semaphore) -> list[str]:
-    """Return the path of a workspace and of all below it."""
-    from fairlead_cli.kinds import WORKSPACES  # noqa: PLC0415 - only to talk
-
-    async with limit:
-        try:
-            found, _ = await top.at(where).list(WORKSPACES)
-        except (Forbidden, NotFound):
-            return [path]
-    parts = await asyncio.gather(
-        *(
-            _below(top, str(one["spec"].get("cluster") or names.join(path, name)), names.join(path, name), limit)
-            for one in found
-            if (name := one["metadata"]["name"])
-        )
-    )
-    return [path, *(one for part in parts for one in part)]

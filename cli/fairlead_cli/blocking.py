@@ -19,6 +19,8 @@ _MOST = 5
 async def reasons(session: Session, assigned: Assigned) -> list[str]:
     """Return at least one reason for a namespace that is still on the SyncTarget being left."""
     others = assigned.others()
+    if assigned.entry().get("state") == "Leaving" and not others:
+        return [f"{assigned}: its objects are still being removed there; its agent has to confirm each"]
     if not others:
         message = assigned.decision.get("message") or assigned.entry().get("reason", "")
         return [f"{assigned}: nowhere to go: {message}"]

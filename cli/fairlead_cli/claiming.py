@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import click
 
 from fairlead_api import JsonObject
-from fairlead_cli.commands import Server
 from fairlead_cli.failure import TIMED_OUT, USAGE, Failure
+from fairlead_cli.options import Server
 from fairlead_cli.session import Session, connected, until
 
 

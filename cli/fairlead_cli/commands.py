@@ -6,66 +6,17 @@ A table maps names to ``module:attribute``, so that one command's libraries are 
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 import click
 
 from fairlead_cli.failure import Failure, explain
+from fairlead_cli.options import HELP, wants_tracebacks
 
-HELP = {"help_option_names": ["-h", "--help"]}
 _LEADING = frozenset({"--kubeconfig", "--context", "-w", "--workspace"})
 _LEADING_FLAGS = frozenset({"--debug"})
-_DEBUG = "fairlead_cli.debug"
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """
-    Which server a command talks to.
-
-    Attributes:
-        kubeconfig: A file named by the user; "" for KUBECONFIG or ``~/.kube/config``.
-        context: "" for the current one.
-        workspace: Path, relative to the current workspace unless it begins with ``:`` or ``root``; "" to stay there.
-    """
-
-    kubeconfig: str = ""
-    context: str = ""
-    workspace: str = ""
-
-
-def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--kubeconfig``, ``--context``, ``--workspace`` and ``--debug``; the function gets them as ``server``."""
-
-    @functools.wraps(function)
-    def called(**options: Any) -> Any:
-        names = ("kubeconfig", "context", "workspace")
-        server = Server(**{name: options.pop(name) for name in names})
-        return function(server=server, **options)
-
-    for option in (
-        click.option("--debug", is_flag=True, expose_value=False, callback=_note_debug, help="Show tracebacks."),
-        click.option("-w", "--workspace", default="", help="Workspace to act in; the current one by default."),
-        click.option("--context", default="", help="Context of the kubeconfig; the current one by default."),
-        click.option("--kubeconfig", default="", help="Kubeconfig file; by default as kubectl finds it."),
-    ):
-        called = option(called)
-    return called
-
-
-def _note_debug(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    del parameter
-    if value:
-        context.meta[_DEBUG] = True
-
-
-def note_debug() -> None:
-    """Show errors in full from now on."""
-    click.get_current_context().meta[_DEBUG] = True
 
 
 def leading_last(arguments: Sequence[str]) -> list[str]:
@@ -156,7 +107,7 @@ class Command(click.Command):
 
 def _told(ctx: click.Context, error: Exception) -> Exception:
     """Return what to raise instead; the error itself when the user wants to see all of it."""
-    if ctx.meta.get(_DEBUG):
+    if wants_tracebacks(ctx):
         return error
     failure = explain(error)
     if failure is None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fairlead_api import JsonObject
+from fairlead_cli.options import Server
 
 if TYPE_CHECKING:
     from fairlead_machinery.client import Client
@@ -72,3 +73,23 @@ async def drain(workspace: Client, name: str, at: str = "") -> bool:
         return False
     await _patch(workspace, name, {"unschedulable": True, "evictAfter": after})
     return True
+
+
+_SAID = {"cordon": (cordon, "cordoned"), "uncordon": (uncordon, "uncordoned"), "drain": (drain, "draining")}
+
+
+async def said(server: Server, name: str, verb: str) -> str:
+    """
+    Carry out a verb and return what kcp says of it: ``east cordoned``, ``east already cordoned``.
+
+    Raises:
+        Failure: There is no such SyncTarget; the message names where one is.
+    """
+    from fairlead_cli import registering  # noqa: PLC0415 - only to talk
+    from fairlead_cli.session import connected  # noqa: PLC0415
+
+    carry_out, past = _SAID[verb]
+    async with connected(server) as session:
+        await registering.get(session, name)
+        news = await carry_out(session.here, name)
+    return f"{name} {past if news else 'already ' + past}"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairlead_cli.commands import HELP, Command
+from fairlead_cli.commands import Command
 from fairlead_cli.failure import Failure
+from fairlead_cli.options import HELP
 
 if TYPE_CHECKING:
     from fairlead_cli.demo_stage import Stage

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import NotFound
-from fairlead_cli.commands import Server
 from fairlead_cli.failure import Failure
+from fairlead_cli.options import Server
 from fairlead_cli.session import Local, local, until
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ import click
 from fairlead_api import JsonObject
 from fairlead_cli import assignments, blocking, cordoning, registering
 from fairlead_cli.assignments import Assigned
-from fairlead_cli.commands import Server
 from fairlead_cli.failure import TIMED_OUT, USAGE, Failure
+from fairlead_cli.options import Server
 from fairlead_cli.output import Steps, document
 from fairlead_cli.registering import Registration
 from fairlead_cli.session import Session, connected, duration_s, until
@@ -93,7 +93,7 @@ async def drain(server: Server, wanted: Wanted) -> None:
     """
     async with connected(server) as session:
         registration = await registering.get(session, wanted.name)
-        found = await assignments.on_target(session, registration.uid)
+        found = await assignments.on_target(session, registration)
         steps = await plan(session, registration, found)
         _print_plan(registration, steps, wanted.output)
         if wanted.dry_run:
@@ -105,7 +105,7 @@ async def drain(server: Server, wanted: Wanted) -> None:
         if wanted.wait is False or (later and wanted.wait is None):
             _refuse_stuck(steps)
             return
-        await follow(session, registration, await assignments.on_target(session, registration.uid), wanted.timeout_s)
+        await follow(session, registration, await assignments.on_target(session, registration), wanted.timeout_s)
         click.echo(f"{wanted.name} drained")
     click.echo(f"Next: kubectl fairlead cluster remove {wanted.name}, or cluster uncordon {wanted.name}")
 
@@ -228,12 +228,11 @@ async def follow(session: Session, registration: Registration, found: Sequence[A
         steps.note("Ctrl-C leaves it draining; the same command comes back to it")
     seen = {(one.workspace, one.namespace) for one in found}
     left = list(found)
+    paths: dict[str, str] = {}
 
     async def emptied() -> bool | None:
         nonlocal left
-        left = await assignments.in_workspaces(session, registration.uid, sorted({path for path, _ in seen}))
-        if not left:  # what was placed while it was being marked is in no workspace looked at so far
-            left = await assignments.on_target(session, registration.uid)
+        left = await assignments.on_target(session, registration, paths)
         seen.update((one.workspace, one.namespace) for one in left)
         gone = len(seen) - len(left)
         ready = gone + sum(one.is_ready_elsewhere() for one in left)

@@ -14,8 +14,8 @@ import click
 from fairlead_api import JsonObject, names
 from fairlead_api.errors import Forbidden, NotFound
 from fairlead_cli import contexts, places
-from fairlead_cli.commands import Server
 from fairlead_cli.failure import FORBIDDEN, Failure
+from fairlead_cli.options import Server
 from fairlead_cli.places import Place
 from fairlead_cli.session import Session, connected, local, talk
 

@@ -16,8 +16,8 @@ from fairlead_api.errors import Forbidden, NotFound
 from fairlead_api.names import Locator, downstream_namespace
 from fairlead_cli import resolving
 from fairlead_cli.assignments import Assigned, cluster_of
-from fairlead_cli.commands import Server
 from fairlead_cli.failure import USAGE, Failure
+from fairlead_cli.options import Server
 from fairlead_cli.output import document, table
 from fairlead_cli.resolving import Kind
 from fairlead_cli.session import Session, connected

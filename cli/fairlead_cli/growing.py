@@ -11,7 +11,7 @@ import click
 from fairlead_api import names
 from fairlead_api.errors import Forbidden, NotFound
 from fairlead_cli import places
-from fairlead_cli.commands import Server
+from fairlead_cli.options import Server
 from fairlead_cli.session import connected, timed_out, until
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ back when a later step fails. The heartbeat is waited for, not the pod.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,12 +18,12 @@ import click
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError
-from fairlead_cli import downstream, manifests, registering
-from fairlead_cli.commands import Server
+from fairlead_cli import chart_values, downstream, manifests, registering
 from fairlead_cli.failure import TIMED_OUT, Failure, explain
 from fairlead_cli.manifests import Agent
+from fairlead_cli.options import Server
 from fairlead_cli.output import Steps, document, list_object
-from fairlead_cli.process import UPSTREAM, AgentFolder, default_folder
+from fairlead_cli.process import IN_CLUSTER, UPSTREAM, AgentFolder
 from fairlead_cli.registering import Registration
 from fairlead_cli.session import Session, connected, duration_s, until
 
@@ -45,7 +46,7 @@ class Wanted:
     output: str
     image: str
     timeout_s: float
-    folder: AgentFolder
+    state_directory: str
 
     @classmethod
     def of(cls, name: str, options: Mapping[str, Any]) -> Wanted:
@@ -55,7 +56,6 @@ class Wanted:
         Raises:
             Failure: A value is wrong.
         """
-        folder = Path(options["state_directory"]) if options["state_directory"] else default_folder(name)
         return cls(
             name,
             registering.parse_labels(options["labels"]),
@@ -65,7 +65,7 @@ class Wanted:
             options["output"],
             options["image"] or registering.default_image(),
             duration_s(options["timeout"]),
-            AgentFolder(folder.absolute()),
+            options["state_directory"],
         )
 
 
@@ -87,20 +87,54 @@ async def join(wanted: Wanted, *, upstream: Server, physical: Server) -> None:
 async def _join(session: Session, cluster: Client, context: str, wanted: Wanted, physical: Server) -> None:
     steps = Steps()
     uid = await _look_at(cluster, context)
+    folder = await _folder(session, wanted)
     registration = await _register(session, wanted, uid, steps)
     try:
         agent = await _prepare(session, wanted, registration)
         if wanted.print_only:
-            _print(manifests.manifest(agent), wanted.output)
+            _print(agent, manifests.manifest(agent), wanted.output)
             return
-        agent = await _set_up(cluster, wanted, agent, steps)
-    except (ApiError, Failure, OSError, _unreachable()) as error:
-        await _take_back(session, cluster, registration, steps)
+        agent = await _set_up(cluster, wanted, agent, folder, steps)
+        _note(wanted, session, agent, folder, physical, context)
+        await registering.note_agent(session.here, registration, folder.url if wanted.as_process else IN_CLUSTER)
+    except (ApiError, Failure, OSError, _unreachable(), asyncio.CancelledError) as error:
+        await _take_back(session, cluster, registration, folder, steps)
+        if isinstance(error, asyncio.CancelledError):
+            raise
         raise (explain(error) or error) from error
-    _note(wanted, session, agent, physical, context)
-    await _wait(session, cluster, wanted, agent, steps)
+    await _wait(session, cluster, wanted, agent, folder, steps)
     click.echo(f"Cluster {wanted.name} is joined and takes work.")
     click.echo(f"Next: kubectl ws create NAME --compute --enter   (a workspace whose workloads run in {wanted.name})")
+
+
+async def _folder(session: Session, wanted: Wanted) -> AgentFolder:
+    """
+    Return where this machine keeps what it knows of the agent, made and writable; nothing else is touched.
+
+    Raises:
+        Failure: The agent of another SyncTarget runs from there, or it cannot be written.
+    """
+    target = await registering.find(session.here, wanted.name)
+    metadata = target["metadata"] if target else {}
+    uid, where = str(metadata.get("uid", "")), (metadata.get("annotations") or {}).get(registering.AGENT, "")
+    folder = AgentFolder.of(wanted.name, uid, where, wanted.state_directory)
+    other = str(folder.record().get("uid", ""))
+    if other and other != uid:
+        if pid := folder.pid(other):
+            raise Failure(
+                f"{folder.path} is in use",
+                f"the agent of another SyncTarget {folder.record().get('name', '')} runs from there (pid {pid})",
+                "choose another --state-directory",
+            )
+        folder.forget()  # of a SyncTarget that is gone: its key would be refused
+    if not wanted.print_only:
+        try:
+            folder.make()
+            folder.write(".probe", "").unlink()
+        except OSError as error:
+            what = f"the state directory {folder.path} cannot be written"
+            raise Failure(what, error.strerror or str(error), "name another with --state-directory") from error
+    return folder
 
 
 def _unreachable() -> type[Exception]:
@@ -143,7 +177,7 @@ async def _prepare(session: Session, wanted: Wanted, registration: Registration)
     return replace(agent, image=wanted.image, key="" if wanted.as_process else registering.new_key())
 
 
-async def _set_up(cluster: Client, wanted: Wanted, agent: Agent, steps: Steps) -> Agent:
+async def _set_up(cluster: Client, wanted: Wanted, agent: Agent, folder: AgentFolder, steps: Steps) -> Agent:
     """Make what the agent needs in the cluster, and start it."""
     if not wanted.as_process:
         # A cluster joined before keeps its key: the pods that run are the same agent.
@@ -155,8 +189,6 @@ async def _set_up(cluster: Client, wanted: Wanted, agent: Agent, steps: Steps) -
     await downstream.apply(cluster, manifests.rights(agent))
     steps.done(f"rights for the agent applied in namespace {agent.home}")
     token, expires = await downstream.token(cluster, agent.home, agent.id)
-    folder = wanted.folder
-    folder.make()
     folder.write(UPSTREAM, document(manifests.upstream_kubeconfig(agent), "json"))
     folder.write_cluster_kubeconfig(cluster.credentials, token)
     folder.note(tokenExpires=expires)
@@ -169,13 +201,17 @@ async def _set_up(cluster: Client, wanted: Wanted, agent: Agent, steps: Steps) -
     return agent
 
 
-async def _take_back(session: Session, cluster: Client, registration: Registration, steps: Steps) -> None:
+async def _take_back(
+    session: Session, cluster: Client, registration: Registration, folder: AgentFolder, steps: Steps
+) -> None:
     """Undo what this command made before it failed; a cluster that was joined before stays as it is."""
     from fairlead_api.names import syncer_id  # noqa: PLC0415 - only here
 
     if not registration.created:
         return
     agent_id = syncer_id(registration.name, registration.uid)
+    folder.kill(registration.uid)
+    folder.forget()
     try:
         await downstream.take_out(cluster, agent_id, agent_id)
     except (ApiError, Failure, _unreachable()) as error:
@@ -184,24 +220,26 @@ async def _take_back(session: Session, cluster: Client, registration: Registrati
     steps.note("what was made has been taken back")
 
 
-def _note(wanted: Wanted, session: Session, agent: Agent, server: Server, context: str) -> None:
+def _note(wanted: Wanted, session: Session, agent: Agent, folder: AgentFolder, server: Server, context: str) -> None:
     """Remember for list and remove which cluster this was and how it was reached."""
     files = server.kubeconfig or os.environ.get("KUBECONFIG", "")
     paths = os.pathsep.join(str(Path(one).absolute()) for one in files.split(os.pathsep) if one)
-    wanted.folder.note(
+    folder.note(
         name=agent.name, uid=agent.uid, workspace=session.place.path, kubeconfig=paths, context=context,
         process=wanted.as_process,
     )  # fmt: skip
 
 
-async def _wait(session: Session, cluster: Client, wanted: Wanted, agent: Agent, steps: Steps) -> None:
+async def _wait(
+    session: Session, cluster: Client, wanted: Wanted, agent: Agent, folder: AgentFolder, steps: Steps
+) -> None:
     """Wait for the heartbeat; say what is wrong with the agent meanwhile."""
     said = ""
     problem = ""
 
     async def heard() -> bool | None:
         nonlocal said, problem
-        problem = await _trouble(cluster, wanted, agent)
+        problem = await _trouble(cluster, wanted, agent, folder)
         if problem and wanted.as_process:
             return False  # nobody will start it again
         target = await registering.find(session.here, wanted.name)
@@ -213,28 +251,32 @@ async def _wait(session: Session, cluster: Client, wanted: Wanted, agent: Agent,
         return None
 
     steps.live("waiting for the agent's first heartbeat")
-    heard_of = await until(heard, wanted.timeout_s, every_s=_LOOK_S)
+    try:
+        heard_of = await until(heard, wanted.timeout_s, every_s=_LOOK_S)
+    except asyncio.CancelledError:
+        steps.note(f"{wanted.name} is joined, its agent is starting. See: kubectl fairlead cluster list")
+        raise
     if heard_of:
         steps.done("the agent is heard of")
         return
     if heard_of is None:
         saw = problem or f"no heartbeat within {wanted.timeout_s:g} s"
-        raise Failure("the agent is not heard of", saw, _where_to_look(wanted, agent), code=TIMED_OUT)
-    raise Failure("the agent did not start", problem, _where_to_look(wanted, agent))
+        raise Failure("the agent is not heard of", saw, _where_to_look(wanted, agent, folder), code=TIMED_OUT)
+    raise Failure("the agent did not start", problem, _where_to_look(wanted, agent, folder))
 
 
-async def _trouble(cluster: Client, wanted: Wanted, agent: Agent) -> str:
+async def _trouble(cluster: Client, wanted: Wanted, agent: Agent, folder: AgentFolder) -> str:
     if wanted.as_process:
-        return "" if wanted.folder.pid(agent.uid) else f"the process ended: {wanted.folder.last_words()}"
+        return "" if folder.pid(agent.uid) else f"the process ended: {folder.last_words()}"
     try:
         return await downstream.pod_trouble(cluster, agent.home, agent.id)
     except (ApiError, _unreachable()) as error:
         return f"its pods cannot be looked at: {error}"
 
 
-def _where_to_look(wanted: Wanted, agent: Agent) -> str:
+def _where_to_look(wanted: Wanted, agent: Agent, folder: AgentFolder) -> str:
     if wanted.as_process:
-        return f"read {wanted.folder.path}/agent.log, then run join again"
+        return f"read {folder.path}/agent.log, then run join again"
     return f"kubectl -n {agent.home} describe pods; when it is mended the agent comes by itself"
 
 
@@ -248,11 +290,14 @@ async def _print_dry(session: Session, wanted: Wanted) -> None:
     server = registration.external_url or session.place.front
     agent = await registering.agent_of(session, registration, server, "")
     agent = replace(agent, image=wanted.image)
-    _print(manifests.rights(agent) if wanted.as_process else manifests.manifest(agent), wanted.output)
+    objects = manifests.rights(agent) if wanted.as_process else manifests.manifest(agent)
+    _print(agent, objects, wanted.output)
 
 
-def _print(objects: list[JsonObject], output: str) -> None:
-    if output == "json":
+def _print(agent: Agent, objects: list[JsonObject], output: str) -> None:
+    if output == "helm":
+        click.echo(chart_values.as_text(agent), nl=False)
+    elif output == "json":
         click.echo(document(list_object(objects), "json"))
     else:
         click.echo(manifests.as_text(objects), nl=False)

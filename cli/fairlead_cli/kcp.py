@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from fairlead_cli.commands import HELP, LazyGroup, Server, server_options
+from fairlead_cli.commands import LazyGroup
+from fairlead_cli.options import HELP, Server, server_options
 
 _HERE = "fairlead_cli.kcp"
 COMMANDS = {
@@ -111,16 +112,11 @@ def sync(server: Server, name: str, **options: Any) -> None:
     talk(syncing.sync(server, syncing.Wanted.of(name, options)))
 
 
-def _verb(server: Server, name: str, verb: str, past: str) -> None:
+def _say(server: Server, name: str, verb: str) -> None:
     from fairlead_cli import cordoning  # noqa: PLC0415 - help is fast
-    from fairlead_cli.session import connected, talk  # noqa: PLC0415
+    from fairlead_cli.session import talk  # noqa: PLC0415
 
-    async def run() -> None:
-        async with connected(server) as session:
-            news = await getattr(cordoning, verb)(session.here, name)
-        click.echo(f"{name} {past}" if news else f"{name} already {past}")
-
-    talk(run())
+    click.echo(talk(cordoning.said(server, name, verb)))
 
 
 @click.command(context_settings=HELP)
@@ -128,7 +124,7 @@ def _verb(server: Server, name: str, verb: str, past: str) -> None:
 @server_options
 def cordon(server: Server, name: str) -> None:
     """Keep what runs on a SyncTarget, take nothing new."""
-    _verb(server, name, "cordon", "cordoned")
+    _say(server, name, "cordon")
 
 
 @click.command(context_settings=HELP)
@@ -136,7 +132,7 @@ def cordon(server: Server, name: str) -> None:
 @server_options
 def uncordon(server: Server, name: str) -> None:
     """Let a SyncTarget take work again."""
-    _verb(server, name, "uncordon", "uncordoned")
+    _say(server, name, "uncordon")
 
 
 @click.command(context_settings=HELP)
@@ -144,4 +140,4 @@ def uncordon(server: Server, name: str) -> None:
 @server_options
 def drain(server: Server, name: str) -> None:
     """Begin to move everything away from a SyncTarget; kubectl fairlead cluster drain waits for it."""
-    _verb(server, name, "drain", "draining")
+    _say(server, name, "drain")

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from fairlead_cli.commands import HELP, LazyGroup
+from fairlead_cli.commands import LazyGroup
 from fairlead_cli.failure import USAGE, Failure
+from fairlead_cli.options import HELP
 
 _HERE = "fairlead_cli.lab"
 COMMANDS = {

@@ -7,10 +7,11 @@ from collections import Counter
 import click
 
 from fairlead_api import JsonObject
-from fairlead_cli import approving, assignments, cordoning, registering
-from fairlead_cli.commands import Server
+from fairlead_cli import approving, assignments, cordoning, places, registering
+from fairlead_cli.options import Server
 from fairlead_cli.output import age, document, list_object, table
-from fairlead_cli.process import AgentFolder, default_folder
+from fairlead_cli.process import IN_CLUSTER, AgentFolder, host_of
+from fairlead_cli.registering import Registration
 from fairlead_cli.session import Session, connected
 
 _HEADER = ("NAME", "READY", "SCHEDULING", "VERSION", "HEARTBEAT", "AGENT", "AGE")
@@ -31,11 +32,20 @@ async def list_clusters(server: Server, output: str) -> None:
                 click.echo(_name(one))
             return
         if not found:
-            click.echo(f"No clusters in {session.place.path}.", err=True)
-            click.echo("Next: kubectl fairlead cluster join NAME --context CONTEXT", err=True)
+            await _say_none(session)
             return
         header = _WIDE if output == "wide" else _HEADER
         click.echo(table(header, [_row(one, wide=output == "wide") for one in found]))
+
+
+async def _say_none(session: Session) -> None:
+    """Say that there are none here, and where there are; clusters are seldom joined where people work."""
+    click.echo(f"No clusters in {session.place.path}.", err=True)
+    for path in places.ancestors(session.place.path)[1:]:
+        if found := await registering.targets_of(session, path):
+            click.echo(f"There are {len(found)} in {path}: kubectl fairlead cluster list -w {path}", err=True)
+            return
+    click.echo("Next: kubectl fairlead cluster join NAME --context CONTEXT", err=True)
 
 
 def _name(target: JsonObject) -> str:
@@ -52,7 +62,7 @@ def _row(target: JsonObject, *, wide: bool) -> tuple[str, ...]:
         scheduling(target) + (",DeletionsHeld" if approving.held_by(target) else ""),
         version,
         age(beat) if beat else "<never>",
-        _agent(name, target),
+        _agent(target),
     )
     born = age(str(target["metadata"].get("creationTimestamp", "")))
     return (*first, _labels(target), born) if wide else (*first, born)
@@ -71,15 +81,15 @@ def _labels(target: JsonObject) -> str:
     return ",".join(shown) or "<none>"
 
 
-def _agent(name: str, target: JsonObject) -> str:
-    """Return what is known here of the agent: only who joined it has its folder."""
-    folder = AgentFolder(default_folder(name))
+def _agent(target: JsonObject) -> str:
+    """Return where the agent is, and of one on this machine whether it runs and until when its token is good."""
+    metadata = target["metadata"]
+    where = str((metadata.get("annotations") or {}).get(registering.AGENT, ""))
+    folder = AgentFolder.of(metadata["name"], metadata["uid"], where)
     record = folder.record()
-    if record.get("uid") != target["metadata"]["uid"]:
-        return "<unknown>"
-    if not record.get("process"):
-        return "in-cluster"
-    pid = folder.pid(target["metadata"]["uid"])
+    if record.get("uid") != metadata["uid"] or not record.get("process"):
+        return "in-cluster" if where == IN_CLUSTER else host_of(where) or "<unknown>"
+    pid = folder.pid(metadata["uid"])
     # Its token for the cluster is renewed by running join again (it says until when it is good).
     return (f"pid:{pid}" if pid else "ended") + f",until:{str(record.get('tokenExpires', '?')).partition('T')[0]}"
 
@@ -103,7 +113,7 @@ async def describe(server: Server, name: str, output: str) -> None:
 
 async def _describe(session: Session, target: JsonObject) -> None:
     metadata, status = target["metadata"], target.get("status") or {}
-    found = await assignments.on_target(session, metadata["uid"])
+    found = await assignments.on_target(session, Registration(target, created=False))
     lines = [
         ("Name", metadata["name"]),
         ("Workspace", session.place.path),
@@ -111,7 +121,7 @@ async def _describe(session: Session, target: JsonObject) -> None:
         ("Labels", _labels(target)),
         ("Scheduling", scheduling(target) + (f" (from {at} on)" if (at := cordoning.evict_after(target)) else "")),
         ("Kubernetes", (status.get("properties") or {}).get("kubernetesVersion", "<unknown>")),
-        ("Agent", f"{status.get('syncerVersion') or '<unknown>'} {_agent(metadata['name'], target)}"),
+        ("Agent", f"{status.get('syncerVersion') or '<unknown>'} {_agent(target)}"),
         ("Heartbeat", status.get("lastSyncerHeartbeatTime") or "<never>"),
     ]
     width = max(len(label) for label, _ in lines) + 2

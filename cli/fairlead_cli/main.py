@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from fairlead_cli.commands import HELP, LazyGroup
+from fairlead_cli.commands import LazyGroup
+from fairlead_cli.options import HELP
 
 COMMANDS: dict[str, str] = {
     "demo": "fairlead_cli.demo:demo",

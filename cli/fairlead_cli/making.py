@@ -13,8 +13,8 @@ import click
 from fairlead_api import JsonObject, names
 from fairlead_api.errors import AlreadyExists, Forbidden, NotFound
 from fairlead_cli import computing, contexts, entering, places
-from fairlead_cli.commands import Server
 from fairlead_cli.failure import Failure
+from fairlead_cli.options import Server
 from fairlead_cli.session import Session, connected, local, timed_out, until
 
 _APPEAR_S, _READY_S = 5.0, 60.0

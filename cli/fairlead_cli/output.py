@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import click
 
 from fairlead_api import JsonObject
 
-FORMATS = ("json", "yaml", "wide", "name")
 Row = Sequence[str]
-
-
-def output_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``-o``; the function gets it as ``output``, "" for a table."""
-    text = "Output format: " + "|".join(FORMATS) + "."
-    option = click.option("-o", "--output", type=click.Choice(FORMATS), default=None, help=text)
-
-    @functools.wraps(function)
-    def called(*, output: str | None, **options: Any) -> Any:
-        return function(output=output or "", **options)
-
-    return option(called)
 
 
 def document(body: object, output: str) -> str:

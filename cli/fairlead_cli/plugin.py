@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from fairlead_cli.commands import HELP, LazyGroup, Server, server_options
-from fairlead_cli.output import output_option
+from fairlead_cli.commands import LazyGroup
+from fairlead_cli.options import HELP, Server, output_option, server_options, sides_options
 
 _HERE = "fairlead_cli.plugin"
 COMMANDS = {
@@ -39,52 +39,28 @@ def cluster() -> None:
     """Manage the clusters that run workloads."""
 
 
-_DOWNSTREAM = (
-    click.option("--context", "context", default="", help="The cluster's context; the current one by default."),
-    click.option("--kubeconfig", "kubeconfig", default="", help="Kubeconfig with that context; by default as kubectl."),
-    click.option("--state-directory", default="", help="Where the agent's state is kept; ~/.fairlead/clusters/NAME."),
-    click.option("--from-context", default="", help="Fairlead's context; the current one by default."),
-    click.option("--from-kubeconfig", default="", help="Kubeconfig with Fairlead's context; by default as kubectl."),
-    click.option("-w", "--workspace", "--location-workspace", "workspace", default="", help="Where SyncTargets are."),
-    click.option("--debug", is_flag=True, help="Show tracebacks."),
-)
-
-
-def _downstream_options(function: Any) -> Any:
-    """Add the flags of commands that talk to both sides; ``--context`` is the physical cluster's."""
-    for option in reversed(_DOWNSTREAM):
-        function = option(function)
-    return function
-
-
-def _both(options: dict[str, Any]) -> dict[str, Any]:
-    """Take the flags of :func:`_downstream_options`; return ``upstream`` and ``physical``."""
-    from fairlead_cli.commands import note_debug  # noqa: PLC0415 - next to nothing
-
-    if options.pop("debug"):
-        note_debug()
-    upstream = Server(options.pop("from_kubeconfig"), options.pop("from_context"), options.pop("workspace"))
-    physical = Server(options.pop("kubeconfig"), options.pop("context"))
-    return {"upstream": upstream, "physical": physical}
-
-
 @click.command(context_settings=HELP)
 @click.argument("name")
-@_downstream_options
+@sides_options
 @click.option("--label", "labels", multiple=True, help="Repeatable, k=v: labels of the SyncTarget.")
 @click.option("--as-process", is_flag=True, help="Run the agent as a process on this machine.")
 @click.option("--print", "print_only", is_flag=True, help="Register, and print the manifest instead of applying it.")
 @click.option("--dry-run", type=click.Choice(["none", "client"]), default="none", help="client: change nothing, print.")
-@click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", help="Form of what is printed.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["yaml", "json", "helm"]),
+    default="yaml",
+    help="Form of what is printed; helm: values for the chart fairlead-syncer.",
+)
 @click.option("--image", default="", help="Image of the agent; the one of this version by default.")
 @click.option("--timeout", default="2m", help="How long to wait for the agent.")
-def join(name: str, **options: Any) -> None:
+def join(name: str, upstream: Server, physical: Server, **options: Any) -> None:
     """Join a physical cluster: let its agent in, start it, wait until it is heard of."""
     from fairlead_cli import joining  # noqa: PLC0415 - help is fast
     from fairlead_cli.session import talk  # noqa: PLC0415
 
-    sides = _both(options)
-    talk(joining.join(joining.Wanted.of(name, options), **sides))
+    talk(joining.join(joining.Wanted.of(name, options), upstream=upstream, physical=physical))
 
 
 @click.command(name="list", context_settings=HELP)
@@ -110,12 +86,19 @@ def describe(server: Server, name: str, output: str) -> None:
     talk(listing.describe(server, name, output))
 
 
+def _say(server: Server, name: str, verb: str) -> None:
+    from fairlead_cli import cordoning  # noqa: PLC0415 - help is fast
+    from fairlead_cli.session import talk  # noqa: PLC0415
+
+    click.echo(f"synctarget.workload.kcp.io/{talk(cordoning.said(server, name, verb))}")
+
+
 @click.command(context_settings=HELP)
 @click.argument("name")
 @server_options
 def cordon(server: Server, name: str) -> None:
     """Keep what runs, take nothing new."""
-    _mark(server, name, "cordon", "cordoned")
+    _say(server, name, "cordon")
 
 
 @click.command(context_settings=HELP)
@@ -123,7 +106,7 @@ def cordon(server: Server, name: str) -> None:
 @server_options
 def uncordon(server: Server, name: str) -> None:
     """Take work again; ends a drain. What has moved stays where it is."""
-    _mark(server, name, "uncordon", "uncordoned")
+    _say(server, name, "uncordon")
 
 
 @click.command(context_settings=HELP)
@@ -137,18 +120,6 @@ def approve(server: Server, name: str, digest: str, yes: bool) -> None:
     from fairlead_cli.session import talk  # noqa: PLC0415
 
     talk(approving.approve(server, name, digest, yes=yes))
-
-
-def _mark(server: Server, name: str, verb: str, past: str) -> None:
-    from fairlead_cli import cordoning  # noqa: PLC0415 - help is fast
-    from fairlead_cli.session import connected, talk  # noqa: PLC0415
-
-    async def run() -> None:
-        async with connected(server) as session:
-            news = await getattr(cordoning, verb)(session.here, name)
-        click.echo(f"synctarget.workload.kcp.io/{name} {past if news else 'already ' + past}")
-
-    talk(run())
 
 
 @click.command(context_settings=HELP)
@@ -170,17 +141,16 @@ def drain(server: Server, name: str, output: str, **options: Any) -> None:
 
 @click.command(context_settings=HELP)
 @click.argument("name")
-@_downstream_options
+@sides_options
 @click.option("--force", is_flag=True, help="Do not drain, and go on without the cluster.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--timeout", default="10m", help="How long to wait.")
-def remove(name: str, **options: Any) -> None:
+def remove(name: str, upstream: Server, physical: Server, **options: Any) -> None:
     """Empty a cluster, take the agent out of it, and forget it."""
     from fairlead_cli import removing  # noqa: PLC0415 - help is fast
     from fairlead_cli.session import talk  # noqa: PLC0415
 
-    sides = _both(options)
-    talk(removing.remove(removing.Wanted.of(name, options), **sides))
+    talk(removing.remove(removing.Wanted.of(name, options), upstream=upstream, physical=physical))
 
 
 @click.command(context_settings=HELP)

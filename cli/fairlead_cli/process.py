@@ -4,6 +4,10 @@ An agent as a process on this machine: its folder, its start, its end.
 The folder (``~/.fairlead/clusters/NAME`` unless said otherwise, 0700) holds ``cluster.json`` (what was joined),
 ``upstream.kubeconfig`` without credentials, ``cluster.kubeconfig`` with the token file, ``agent.pid``, ``agent.log``
 and ``state/`` (the agent's own: key and token).
+
+Where an agent is stands on its SyncTarget, too: ``cluster`` for one that runs as a Deployment, else the folder as a
+``file:`` URL with the machine's name (RFC 8089). So a folder elsewhere is found again, and other machines know whose
+it is.
 """
 
 from __future__ import annotations
@@ -12,10 +16,12 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
 
 from fairlead_api import JsonObject
 from fairlead_machinery.kubeconfig import Credentials
@@ -27,9 +33,17 @@ _ENDED = frozenset("ZXx")
 """States of a process that has ended, as in proc(5)."""
 
 
+IN_CLUSTER = "cluster"
+
+
 def default_folder(name: str) -> Path:
     """Return where an agent's folder is unless the user says otherwise."""
     return Path.home() / ".fairlead" / "clusters" / name
+
+
+def host_of(where: str) -> str:
+    """Return the machine that an agent runs on as a process; "" when it does not, or nothing is known."""
+    return urlsplit(where).netloc if where.startswith("file:") else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,30 @@ class AgentFolder:
     """The folder of one agent."""
 
     path: Path
+
+    @classmethod
+    def of(cls, name: str, uid: str, where: str, said: str = "") -> AgentFolder:
+        """
+        Return the folder of a SyncTarget's agent, whether it is there or not.
+
+        Args:
+            name: Of the SyncTarget.
+            uid: Of the SyncTarget: another of the same name has another agent.
+            where: Where its agent is, as it stands there.
+            said: The folder the user named; "" for none.
+        """
+        if said:
+            return cls(Path(said).absolute())
+        if host_of(where) == socket.gethostname():
+            found = cls(Path(unquote(urlsplit(where).path)))
+            if found.record().get("uid") == uid:
+                return found
+        return cls(default_folder(name))
+
+    @property
+    def url(self) -> str:
+        """Say where the agent is, for its SyncTarget."""
+        return f"file://{socket.gethostname()}{quote(str(self.path))}"
 
     def make(self) -> None:
         """Make it, for its owner alone."""

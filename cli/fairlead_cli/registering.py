@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError, Forbidden, NotFound
+from fairlead_cli import places
 from fairlead_cli.failure import USAGE, Failure
 from fairlead_cli.manifests import Agent
 from fairlead_cli.session import Session
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 CLUSTER_UID = "workload.fairlead.io/cluster-uid"
 """Annotation of a SyncTarget: uid of the physical cluster's namespace kube-system, which names the cluster for life."""
+AGENT = "workload.fairlead.io/agent"
+"""Annotation of a SyncTarget: where its agent is; see :mod:`fairlead_cli.process`."""
 DEFAULT_EXPORT = {"path": "root:compute", "export": "kubernetes"}
 _LOOPBACK = frozenset({"localhost", "::1", "0.0.0.0", "::"})
 _ALWAYS_THERE = (("", "services"), ("apps", "deployments"))
@@ -110,9 +113,23 @@ async def get(session: Session, name: str) -> Registration:
         Failure: There is none; the message names what to do.
     """
     found = await find(session.here, name)
-    if found is None:
-        raise Failure(f'there is no cluster "{name}" in {session.place.path}', fix="kubectl fairlead cluster list")
-    return Registration(found, created=False)
+    if found is not None:
+        return Registration(found, created=False)
+    what = f'SyncTarget "{name}" not found in {session.place.path}'
+    for path in places.ancestors(session.place.path)[1:]:
+        if name in {one["metadata"]["name"] for one in await targets_of(session, path)}:
+            raise Failure(what, f"it is in {path}", f"say -w {path}")
+    raise Failure(what, fix="kubectl fairlead cluster list")
+
+
+async def targets_of(session: Session, path: str) -> list[JsonObject]:
+    """Return the SyncTargets of a workspace; none where the user may not see any."""
+    from fairlead_cli.kinds import SYNC_TARGETS  # noqa: PLC0415 - only to talk
+
+    try:
+        return (await session.top.at(path).list(SYNC_TARGETS))[0]
+    except (NotFound, Forbidden):
+        return []
 
 
 async def register(
@@ -227,6 +244,14 @@ def is_ready(target: JsonObject) -> bool:
     """Tell whether a SyncTarget's agent is heard of."""
     conditions = (target.get("status") or {}).get("conditions") or ()
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+async def note_agent(workspace: Client, registration: Registration, where: str) -> None:
+    """Write on a SyncTarget where its agent is, for ``cluster list`` and ``remove``, also on other machines."""
+    from fairlead_cli.kinds import SYNC_TARGETS  # noqa: PLC0415 - only to talk
+
+    if (registration.target["metadata"].get("annotations") or {}).get(AGENT) != where:
+        await workspace.patch(SYNC_TARGETS, registration.name, {"metadata": {"annotations": {AGENT: where}}})
 
 
 async def unregister(workspace: Client, registration: Registration) -> None:

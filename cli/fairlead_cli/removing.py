@@ -6,11 +6,11 @@ The SyncTarget goes last: until then a second run can finish what the first coul
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,10 +18,10 @@ import click
 from fairlead_api.names import Locator, downstream_namespace, syncer_id
 from fairlead_cli import assignments, cordoning, downstream, draining, registering
 from fairlead_cli.assignments import Assigned, cluster_of
-from fairlead_cli.commands import Server
 from fairlead_cli.failure import Failure
+from fairlead_cli.options import Server
 from fairlead_cli.output import Steps
-from fairlead_cli.process import AgentFolder, default_folder
+from fairlead_cli.process import AgentFolder, host_of
 from fairlead_cli.registering import CLUSTER_UID, Registration
 from fairlead_cli.session import Session, connected, duration_s, until
 
@@ -39,14 +39,13 @@ class Wanted:
     force: bool
     yes: bool
     timeout_s: float
-    folder: AgentFolder
+    state_directory: str
 
     @classmethod
     def of(cls, name: str, options: Mapping[str, Any]) -> Wanted:
         """Read the command's flags."""
-        folder = Path(options["state_directory"]) if options["state_directory"] else default_folder(name)
         timeout_s = duration_s(options["timeout"])
-        return cls(name, options["force"], options["yes"], timeout_s, AgentFolder(folder.absolute()))
+        return cls(name, options["force"], options["yes"], timeout_s, options["state_directory"])
 
 
 async def remove(wanted: Wanted, *, upstream: Server, physical: Server) -> None:
@@ -58,50 +57,72 @@ async def remove(wanted: Wanted, *, upstream: Server, physical: Server) -> None:
     """
     async with connected(upstream) as session:
         registration = await registering.get(session, wanted.name)
-        found = await assignments.on_target(session, registration.uid)
+        found = await assignments.on_target(session, registration)
+        where = str((registration.target["metadata"].get("annotations") or {}).get(registering.AGENT, ""))
+        folder = AgentFolder.of(wanted.name, registration.uid, where, wanted.state_directory)
         click.echo(
             f"Remove {wanted.name}: {draining.count(len(found), 'namespace')} to move, then its agent goes.", err=True
         )
         draining.confirm(wanted.yes)
         async with AsyncExitStack() as stack:
-            cluster, why = await _reach(stack, registration, wanted, physical)
+            cluster, why = await _reach(stack, registration, folder, physical)
             if cluster is None and not wanted.force:
                 raise _unreachable(registration, found, why)
-            await _remove(session, registration, found, cluster, wanted)
+            try:
+                await _remove(session, Removal(registration, found, folder, where), cluster, wanted)
+            except asyncio.CancelledError:
+                click.echo(f"{wanted.name} is not removed yet: run the same command again to finish", err=True)
+                raise
         if cluster is None:
             raise Failure(f"{wanted.name} is forgotten, but not emptied", why, _what_is_left(registration, found))
     click.echo(f'cluster "{wanted.name}" removed')
 
 
-async def _remove(
-    session: Session, registration: Registration, found: Sequence[Assigned], cluster: Client | None, wanted: Wanted
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """
+    What is removed.
+
+    Attributes:
+        found: What ran there at the beginning.
+        folder: Of its agent, if that is on this machine.
+        where: Where its agent is, as its SyncTarget says.
+    """
+
+    registration: Registration
+    found: Sequence[Assigned]
+    folder: AgentFolder
+    where: str
+
+
+async def _remove(session: Session, removal: Removal, cluster: Client | None, wanted: Wanted) -> None:
     from fairlead_cli.kinds import SYNC_TARGETS  # noqa: PLC0415 - only to talk
 
-    steps = Steps()
+    steps, registration, folder = Steps(), removal.registration, removal.folder
     agent_id = syncer_id(registration.name, registration.uid)
     if not wanted.force:
         await cordoning.drain(session.here, wanted.name)
-        await draining.follow(session, registration, found, wanted.timeout_s)
-    stopped = await _stop_process(wanted.folder, registration.uid)
+        await draining.follow(session, registration, removal.found, wanted.timeout_s)
+    stopped = await _stop_process(folder, registration.uid)
     if stopped:
         steps.done("the agent's process has ended")
     if cluster is not None:
         stopped = await downstream.stop_deployment(cluster, agent_id, agent_id) or stopped
         if not stopped and registering.is_ready(registration.target):
-            steps.failed("its agent runs elsewhere, as a process: end it there (--state-directory names its folder)")
+            host = host_of(removal.where)
+            steps.failed(f"its agent still runs as a process{host and ' on ' + host}: end it there")
         await downstream.take_out(cluster, agent_id, agent_id)
         steps.done("the agent and its rights are gone from the cluster")
     await session.here.delete(SYNC_TARGETS, wanted.name, uid=registration.uid)
     steps.done(f"SyncTarget {wanted.name} is gone from {session.place.path}")
-    if wanted.folder.record().get("uid") == registration.uid:
-        wanted.folder.forget()
-    if wanted.force and cluster is not None and found:
-        click.echo(f"left in the cluster: {_what_is_left(registration, found)}", err=True)
+    if folder.record().get("uid") == registration.uid:
+        folder.forget()
+    if wanted.force and cluster is not None and removal.found:
+        click.echo(f"left in the cluster: {_what_is_left(registration, removal.found)}", err=True)
 
 
 async def _reach(
-    stack: AsyncExitStack, registration: Registration, wanted: Wanted, physical: Server
+    stack: AsyncExitStack, registration: Registration, folder: AgentFolder, physical: Server
 ) -> tuple[Client | None, str]:
     """
     Connect to the cluster; without it return None and why.
@@ -109,7 +130,7 @@ async def _reach(
     Raises:
         Failure: The context is another cluster than the one joined.
     """
-    record = wanted.folder.record()
+    record = folder.record()
     if not physical.context and record.get("uid") == registration.uid:
         if record.get("kubeconfig") and not physical.kubeconfig:
             os.environ["KUBECONFIG"] = str(record["kubeconfig"])  # several files: as they were when it was joined

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fairlead_cli import places
-from fairlead_cli.commands import Server
 from fairlead_cli.failure import TIMED_OUT, USAGE, Failure
+from fairlead_cli.options import Server
 from fairlead_cli.places import Place
 from fairlead_machinery import kubeconfig
 from fairlead_machinery.kubeconfig import Kubeconfig

@@ -19,9 +19,9 @@ import click
 
 from fairlead_api import JsonObject
 from fairlead_cli import manifests, registering
-from fairlead_cli.commands import Server
 from fairlead_cli.failure import USAGE, Failure
 from fairlead_cli.manifests import Agent
+from fairlead_cli.options import Server
 from fairlead_cli.session import connected
 
 _MAX_NAME = 254 - 8 - 8 - 8 - 2

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from fairlead_api import names
-from fairlead_cli.commands import HELP, Command, LazyGroup, Server, server_options
+from fairlead_cli.commands import Command, LazyGroup
+from fairlead_cli.options import HELP, Server, server_options
 
 _HERE = "fairlead_cli.workspaces"
 COMMANDS = {

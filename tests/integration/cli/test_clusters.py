@@ -3,83 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
-import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-import pytest
 import yaml
 
-from tests.support.clusters import Cluster
-from tests.support.servers import FairleadServer, run_program
+from tests.integration.cli.desk import DEPLOYMENT, Desk, dump
 from tests.support.waiting import wait_until
-
-KINDS = "namespaces,serviceaccounts,secrets,configmaps,deployments,pods,roles,rolebindings"
-CLUSTER_KINDS = "clusterroles,clusterrolebindings"
-DEPLOYMENT = """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers: [{name: web, image: "web:1"}]
-"""
-
-
-@dataclass(slots=True)
-class Desk:
-    """A platform engineer's terminal: Fairlead's and the clusters' contexts in one KUBECONFIG, a home of their own."""
-
-    server: FairleadServer
-    folder: Path
-    east: Cluster
-    west: Cluster
-
-    def run(self, program: str, *arguments: str, code: int = 0) -> str:
-        """Run a plugin; return standard output when it is to succeed, standard error when it is to fail."""
-        files = (self.folder / "config", self.east.kubeconfig, self.west.kubeconfig)
-        env = {"KUBECONFIG": ":".join(map(str, files)), "HOME": str(self.folder)}
-        done = run_program(program, *arguments, env=env, timeout_s=120)
-        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}{done.stderr}"
-        assert "Traceback" not in done.stderr
-        return done.stderr if code else done.stdout
-
-    def cluster(self, *arguments: str, code: int = 0) -> str:
-        """Run ``kubectl fairlead cluster``."""
-        return self.run("kubectl-fairlead", "cluster", *arguments, code=code)
-
-    def join(self, name: str, cluster: Cluster, *arguments: str, code: int = 0) -> str:
-        """Join a cluster with an agent on this machine."""
-        return self.cluster("join", name, "--context", cluster.context, "--as-process", *arguments, code=code)
-
-    def log(self, name: str) -> str:
-        """Return an agent's log."""
-        return (self.folder / ".fairlead" / "clusters" / name / "agent.log").read_text()
-
-
-@pytest.fixture
-def desk(fairlead: FairleadServer, two_clusters: tuple[Cluster, Cluster], tmp_path: Path) -> Iterator[Desk]:
-    """Give a desk; agents that a failing test leaves are ended."""
-    shutil.copy(fairlead.kubeconfig, tmp_path / "config")
-    yield Desk(fairlead, tmp_path, *two_clusters)
-    for file in tmp_path.glob(".fairlead/clusters/*/agent.pid"):
-        subprocess.run(["kill", "-9", file.read_text().strip()], check=False, capture_output=True)
-    for cluster in two_clusters:
-        cluster.kubectl("delete", "namespaces", "-l", "app.kubernetes.io/part-of=fairlead", "--wait=false")
-
-
-def dump(cluster: Cluster) -> set[str]:
-    """Return every object of the kinds we make or sync, by name and uid."""
-    template = 'jsonpath={range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name}/{.metadata.uid}{"\\n"}{end}'
-    found = cluster.kubectl("get", KINDS, "-A", "-o", template) + cluster.kubectl("get", CLUSTER_KINDS, "-o", template)
-    return set(found.split())
 
 
 def test_a_clusters_life(desk: Desk) -> None:
