@@ -1,8 +1,11 @@
 """
 Runs controllers on one change feed, with a cursor in the store so that a restart loses nothing.
 
-A controller turns events into keys and reconciles a key by reading what it needs; only keys are kept in memory. The
-cursor follows behind: it never passes an event whose keys are not done. With no events there are no writes.
+A controller turns events into keys and reconciles a key by reading what it needs; only keys are kept in memory. Where
+to go on is kept by :mod:`~fairlead_control_plane.controllers.cursor`. With no events there are no writes.
+
+What a controller raises ends neither it nor the others. A key is tried again, later and later. An event it cannot read
+makes it list what there is, once a minute at most, as that is all that is known to be affected.
 """
 
 from __future__ import annotations
@@ -14,14 +17,18 @@ from typing import Protocol
 import structlog
 
 from fairlead_api.errors import ApiError
-from fairlead_control_plane.controllers.queue import Queue
-from fairlead_control_plane.store.contract import Compacted, Event, Put, Store, StoreError
+from fairlead_control_plane.controllers.cursor import Cursor, position
+from fairlead_control_plane.controllers.queue import NO_EVENT, Queue
+from fairlead_control_plane.store.contract import Compacted, Event, Store, StoreError
 from fairlead_control_plane.watch.hub import Hub
 
 _log = structlog.get_logger()
-_CURSOR = "/meta/controllers/"
 _META = "/meta/"
 _PAUSE_S = 1.0
+_LIST_S = 60.0
+"""Least time between an event that a controller cannot read and its next listing."""
+_LISTING: tuple[str, ...] = ()
+"""Stands in the queue for a listing of a controller's keys."""
 
 Key = tuple[str, ...]
 
@@ -66,12 +73,14 @@ class Runner:
         self._store = store
         self._hub = hub
         self._controllers = {controller.name: controller for controller in controllers}
-        self._cursor_key = _CURSOR + name
+        self._cursor = Cursor(store, name)
         self._workers = workers
         self._cursor_s = cursor_s
         self._queue: Queue[tuple[str, Key]] = Queue()
         self._seen = 0
         self._saved = 0
+        self.failures = 0
+        """How often a controller has raised; defects, not what the store or an admission refuses."""
 
     @property
     def queue_ready(self) -> int:
@@ -82,11 +91,6 @@ class Runner:
     def queue_pending(self) -> int:
         """Count all keys that are not done: waiting, being worked on, or to be looked at again later."""
         return len(self._queue)
-
-    @property
-    def is_idle(self) -> bool:
-        """True when nothing is queued and the feed has been read up to the newest revision."""
-        return not len(self._queue)
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -101,71 +105,84 @@ class Runner:
         while True:
             try:
                 if not self._seen:
-                    await self._enqueue_all()
+                    self._seen = await self._store.current_revision()
+                    self._list(self._controllers)
                 async for events in self._hub.events("/", after=self._seen):
                     self._enqueue(events)
             except Compacted:
                 self._seen = 0
-            except (ApiError, StoreError) as error:
+            except StoreError as error:
                 _log.warning("the change feed was interrupted", error=str(error))
                 await asyncio.sleep(_PAUSE_S)
 
     async def _load_cursor(self) -> None:
         while True:
             try:
-                row = await self._store.get(self._cursor_key)
+                found = await self._cursor.load()
                 break
             except StoreError as error:
                 _log.warning("the controllers' cursor could not be read", error=str(error))
                 await asyncio.sleep(_PAUSE_S)
-        # Another set of controllers than the cursor was kept for has to look at everything.
-        names = ",".join(sorted(self._controllers))
-        position, _, kept_for = row.value.decode().partition(" ") if row is not None else ("", "", "")
-        self._seen = self._saved = int(position) if position and kept_for == names else 0
+        self._seen = self._saved = found.revision
+        if self._seen:
+            self._list(self._controllers.keys() - found.controllers)
+        for name, key in found.waiting:
+            if name in self._controllers:
+                self._queue.add((name, key), NO_EVENT)
 
-    async def _enqueue_all(self) -> None:
-        revision = await self._store.current_revision()
-        for controller in self._controllers.values():
-            async for key in controller.all_keys():
-                self._queue.add((controller.name, key), revision)
-        self._seen = revision
+    def _list(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._queue.add((name, _LISTING), NO_EVENT)
 
     def _enqueue(self, events: Sequence[Event]) -> None:
         for event in events:
             if event.key.startswith(_META):
                 continue
             for controller in self._controllers.values():
-                for key in controller.keys(event):
-                    self._queue.add((controller.name, key), event.revision)
+                try:
+                    for key in controller.keys(event):
+                        self._queue.add((controller.name, key), event.revision)
+                except Exception:  # noqa: BLE001 - one event that cannot be read must not end all controllers
+                    self.failures += 1
+                    _log.exception("a controller cannot read an event", controller=controller.name, key=event.key)
+                    self._queue.add((controller.name, _LISTING), event.revision, pause_s=_LIST_S)
             self._seen = event.revision
 
     async def _work(self) -> None:
         while True:
             name, key = await self._queue.take()
             try:
-                again_s = await self._controllers[name].reconcile(key)
+                again_s = await self._reconcile(self._controllers[name], key)
             except asyncio.CancelledError:
                 raise
             except (ApiError, StoreError) as error:
                 delay_s = self._queue.failed((name, key))
                 _log.info("will try again", controller=name, key=key, error=str(error), delay_s=delay_s)
             except Exception:  # noqa: BLE001 - the worker loop: logged, and tried again later
+                self.failures += 1
                 delay_s = self._queue.failed((name, key))
                 _log.exception("a controller failed", controller=name, key=key, delay_s=delay_s)
             else:
                 self._queue.done((name, key), again_s)
 
+    async def _reconcile(self, controller: Controller, key: Key) -> float | None:
+        if key != _LISTING:
+            return await controller.reconcile(key)
+        async for found in controller.all_keys():
+            self._queue.add((controller.name, found), NO_EVENT)
+        return None
+
     async def _keep_cursor(self) -> None:
         while True:
             await asyncio.sleep(self._cursor_s)
-            oldest = self._queue.oldest
-            position = self._seen if oldest is None else min(self._seen, oldest - 1)
-            if position <= self._saved:
+            if self._seen <= self._saved:
                 continue
-            names = ",".join(sorted(self._controllers))
+            reached = position(self._seen, self._controllers, self._queue.waiting())
+            if reached.revision <= self._saved:
+                continue
             try:
-                await self._store.commit([Put(self._cursor_key, f"{position} {names}".encode())])
+                await self._cursor.save(reached)
             except StoreError as error:
                 _log.warning("the controllers' cursor could not be kept", error=str(error))
             else:
-                self._saved = position
+                self._saved = reached.revision

@@ -46,6 +46,7 @@ class Readings:
     revision: Read
     queue_ready: Read
     queue_pending: Read
+    controller_failures: Read
     start_time_s: Read
     resident_bytes: Read | None = None
     heartbeats: Read | None = None
@@ -127,6 +128,11 @@ class ServerMetrics:
             "fairlead_controllers_pending",
             "[ALPHA] Keys of the controllers that are not done: waiting, worked on, or due again later.",
             read=readings.queue_pending,
+        )
+        counter(
+            "fairlead_controllers_failures_total",
+            "[ALPHA] Defects met by controllers: their log lines name the object.",
+            read=readings.controller_failures,
         )
         if readings.heartbeats is not None:
             counter("fairlead_heartbeats_total", "[ALPHA] Heartbeats received from agents.", read=readings.heartbeats)

@@ -53,6 +53,7 @@ def readings(store: Store, listener: Listener, runner: Runner, agents: Agents | 
         revision=lambda: store.revision,
         queue_ready=lambda: runner.queue_ready,
         queue_pending=lambda: runner.queue_pending,
+        controller_failures=lambda: runner.failures,
         start_time_s=lambda: started_s,
         resident_bytes=_resident_bytes(),
         heartbeats=None if agents is None else lambda: agents.beats.received,

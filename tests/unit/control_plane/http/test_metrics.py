@@ -36,8 +36,8 @@ def made() -> ServerMetrics:
     found.read(
         Readings(
             requests_in_flight=seven, watches=seven, connections=seven, revision=seven, queue_ready=seven,
-            queue_pending=seven, start_time_s=seven, resident_bytes=seven, heartbeats=seven, synctargets=seven,
-            synctargets_ready=seven,
+            queue_pending=seven, controller_failures=seven, start_time_s=seven, resident_bytes=seven, heartbeats=seven,
+            synctargets=seven, synctargets_ready=seven,
         )
     )  # fmt: skip
     return found
