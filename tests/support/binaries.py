@@ -24,6 +24,7 @@ KUBERNETES_VERSION = "v1.36.3"
 STAGING_VERSION = "v0.36.3"
 ETCD_VERSION = "v3.6.8"
 KWOK_VERSION = "v0.8.0"
+HELM_VERSION = "v4.3.1"
 PROGRESS_EVERY_S = 20.0
 """Seconds between two lines of progress; a cold API server takes minutes."""
 
@@ -65,8 +66,18 @@ MODULES = (
         is_kubernetes=True,
     ),
     GoModule("kwok", "sigs.k8s.io/kwok", KWOK_VERSION, {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
+    GoModule(
+        "helm",
+        "helm.sh/helm/v4",
+        HELM_VERSION,
+        {"helm": "helm.sh/helm/v4/cmd/helm"},
+        f"-s -w -X helm.sh/helm/v4/internal/version.version={HELM_VERSION}"
+        " -X helm.sh/helm/v4/internal/version.metadata=",
+    ),
 )
 PROGRAMS = tuple(program for module in MODULES for program in module.programs)
+CLUSTER_PROGRAMS = tuple(program for program in PROGRAMS if program != "helm")
+"""What a cluster is made of; only tests of the charts need the rest."""
 
 
 def cache_directory() -> Path:
@@ -95,12 +106,12 @@ def find(program: str) -> Path | None:
     return cached if os.access(cached, os.X_OK) else None
 
 
-def missing(programs: tuple[str, ...] = PROGRAMS) -> list[str]:
+def missing(programs: tuple[str, ...] = CLUSTER_PROGRAMS) -> list[str]:
     """Return those of the programs that would have to be built."""
     return [program for program in programs if find(program) is None]
 
 
-def why_unavailable(programs: tuple[str, ...] = PROGRAMS) -> str:
+def why_unavailable(programs: tuple[str, ...] = CLUSTER_PROGRAMS) -> str:
     """Return why the programs can neither be found nor built, in one line; empty when they can be."""
     absent = missing(programs)
     if not absent or shutil.which("go"):
