@@ -4,36 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 
 import orjson
 
 from fairlead_api import JsonObject
 from fairlead_api.request import SYSTEM, RequestInfo, User
-from fairlead_control_plane.admission.contract import Attributes, Plugin
+from fairlead_control_plane.admission.contract import Attributes
 from fairlead_control_plane.kinds import encoding
-from fairlead_control_plane.kinds.change import Change, Effects
+from fairlead_control_plane.kinds.change import Change
 from fairlead_control_plane.kinds.record import Resource, Strategy, Version
-from fairlead_control_plane.main.bootstrap import Room, Schemas, bootstrap
-from fairlead_control_plane.sharing.admission import BindingAdmission, ExportAdmission, SchemaAdmission
-from fairlead_control_plane.sharing.bindings import Bindings
-from fairlead_control_plane.sharing.catalog import FromCrd, FromSchema, WorkspaceCatalog
-from fairlead_control_plane.sharing.exports import ExportEffects, Exports
-from fairlead_control_plane.sharing.objects import Maker, by_name
-from fairlead_control_plane.store.contract import Compare, Delete, Operation, Put, Store
+from fairlead_control_plane.main.bootstrap import Schemas, bootstrap
+from fairlead_control_plane.main.workspaces import Kinds, WorkspaceRooms, compose
+from fairlead_control_plane.sharing.catalog import FromCrd, FromSchema
+from fairlead_control_plane.store.contract import Compare, Delete, Operation, Put
 from fairlead_control_plane.store.sqlite import SqliteStore
-from fairlead_control_plane.tenancy.admission import (
-    LogicalClusterAdmission,
-    PathAnnotation,
-    WorkspaceAdmission,
-    WorkspaceTypeAdmission,
-)
-from fairlead_control_plane.tenancy.creation import ClusterMaker
-from fairlead_control_plane.tenancy.home import HomeWorkspaces
-from fairlead_control_plane.tenancy.lifecycle import WorkspaceEffects
-from fairlead_control_plane.tenancy.paths import Tenancy
-from fairlead_control_plane.tenancy.types import Types
 from fairlead_schema.structural import Structural, compile_schema
 
 URL = "https://fairlead.test:6443"
@@ -129,41 +115,21 @@ def _system_schemas() -> dict[str, Sequence[JsonObject]]:
     return {group: [schema(kind, "v1") for kind in OWN if kind.group == group] for group in groups}
 
 
-@dataclass
-class World:
+@dataclass(frozen=True, slots=True)
+class World(WorkspaceRooms):
     """
-    The rooms, and writes as users and the system make them.
+    The rooms as the server has them, and writes as users and the system make them.
 
     ``allowed`` decides what RBAC would: (user name, verb, resource, cluster) it holds are allowed to users.
     """
 
-    store: Store
-    maker: Maker
-    tenancy: Tenancy
-    types: Types
-    exports: Exports
-    bindings: Bindings
-    clusters: ClusterMaker
-    workspaces: WorkspaceEffects
-    export_effects: ExportEffects
-    homes: HomeWorkspaces
-    catalog: WorkspaceCatalog
     allowed: set[tuple[str, str, str, str]] = field(default_factory=set)
-    plugins: tuple[Plugin, ...] = ()
-
-    @property
-    def effects(self) -> tuple[Effects, ...]:
-        """All effects of the two rooms, in the order the server has them."""
-        return (self.workspaces, self.export_effects, self.bindings)
 
     async def bootstrap(self, digest: str = "1", *, schemas: Schemas | None = None) -> bool:
         """Bootstrap with these schemas, by default those of the records above; another digest looks at all again."""
-        room = Room(
-            self.store, self.maker, self.tenancy, self.types, self.clusters, self.workspaces, self.export_effects, "CA"
-        )
         if schemas is None:
             schemas = Schemas("", _system_schemas, lambda: [schema(NATIVE, "v136")])
-        return await bootstrap(room, replace(schemas, digest=schemas.digest + digest))
+        return await bootstrap(self.room, replace(schemas, digest=schemas.digest + digest))
 
     async def get(self, kind: tuple[str, str], cluster: str, name: str, namespace: str = "") -> JsonObject | None:
         """Read an object."""
@@ -262,36 +228,9 @@ async def world(
     async def allows(user: User, info: RequestInfo) -> bool:
         return user.is_master or (user.name, info.verb, f"{info.resource}/{info.name}", info.cluster) in allowed
 
-    records = by_name((*builtin, *own))
-    maker = Maker(records, now_s=lambda: 1_700_000_000.0)
-    tenancy = Tenancy(store, records["core.kcp.io", "logicalclusters"])
-    types = Types(store, records["tenancy.kcp.io", "workspacetypes"], tenancy)
-    exports = Exports(store, maker)
-    bindings = Bindings(store, maker, exports, tenancy.resolve)
-    clusters = ClusterMaker(maker, types, bindings, external_url=URL, root_ca="CA")
-    made = World(
-        store=store,
-        maker=maker,
-        tenancy=tenancy,
-        types=types,
-        exports=exports,
-        bindings=bindings,
-        clusters=clusters,
-        workspaces=WorkspaceEffects(store, maker, tenancy, types, clusters),
-        export_effects=ExportEffects(store, maker, "CA"),
-        homes=HomeWorkspaces(store, maker, types, clusters, allows),
-        catalog=WorkspaceCatalog(store, builtin=builtin, own=own, from_crd=from_crd, from_schema=from_schema),
-        allowed=allowed,
-        plugins=(
-            WorkspaceAdmission(tenancy, types, allows),
-            WorkspaceTypeAdmission(),
-            LogicalClusterAdmission(),
-            PathAnnotation(tenancy),
-            SchemaAdmission(),
-            ExportAdmission(),
-            BindingAdmission(tenancy.resolve, allows),
-        ),
-    )
+    kinds = Kinds(builtin, own, from_crd, from_schema)
+    rooms = compose(store, kinds, allows, external_url=URL, root_ca="CA", now_s=lambda: 1_700_000_000.0)
+    made = World(**{one.name: getattr(rooms, one.name) for one in fields(rooms)}, allowed=allowed)
     try:
         yield made
     finally:

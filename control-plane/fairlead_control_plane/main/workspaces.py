@@ -7,6 +7,7 @@ registry and the dispatcher, and awaits :meth:`WorkspaceRooms.begin` before it l
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -23,17 +24,19 @@ from fairlead_control_plane.kinds.builtin import builtin_resources
 from fairlead_control_plane.kinds.change import Effects
 from fairlead_control_plane.kinds.custom import resource_from_crd, resource_from_schema
 from fairlead_control_plane.kinds.own import own_resources
+from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.main.bootstrap import Room, bootstrap
 from fairlead_control_plane.main.bootstrap_schemas import exported_schemas
 from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.sharing.admission import BindingAdmission, ExportAdmission, ReservedCrds, SchemaAdmission
 from fairlead_control_plane.sharing.bindings import Bindings
-from fairlead_control_plane.sharing.catalog import WorkspaceCatalog
+from fairlead_control_plane.sharing.catalog import FromCrd, FromSchema, WorkspaceCatalog
 from fairlead_control_plane.sharing.exports import ExportEffects, Exports
 from fairlead_control_plane.sharing.objects import Maker, by_name
 from fairlead_control_plane.sharing.policy import MaximalPermissionPolicy
 from fairlead_control_plane.store.contract import Store
 from fairlead_control_plane.tenancy.admission import (
+    Allows,
     LogicalClusterAdmission,
     PathAnnotation,
     WorkspaceAdmission,
@@ -86,7 +89,12 @@ class WorkspaceRooms:
 
     async def begin(self) -> bool:
         """Make or update what an installation starts with; return whether anything had to be looked at."""
-        room = Room(
+        return await bootstrap(self.room, exported_schemas())
+
+    @property
+    def room(self) -> Room:
+        """What bootstrapping needs."""
+        return Room(
             self.store,
             self.maker,
             self.tenancy,
@@ -96,7 +104,6 @@ class WorkspaceRooms:
             self.export_effects,
             self.root_ca,
         )
-        return await bootstrap(room, exported_schemas())
 
     async def gate(self, cluster: str) -> Workspace | None:
         """Tell authorization what it must know of a logical cluster (``auth.authorize.Workspaces``)."""
@@ -134,6 +141,26 @@ class WorkspaceRooms:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """
+    What the rooms know of kinds.
+
+    Attributes:
+        builtin, own: Those there are from the start, Kubernetes' and ours.
+        from_crd, from_schema: Make the others from what defines them.
+    """
+
+    builtin: Sequence[Resource]
+    own: Sequence[Resource]
+    from_crd: FromCrd = resource_from_crd
+    from_schema: FromSchema = resource_from_schema
+
+    def all(self) -> tuple[Resource, ...]:
+        """Return those there are from the start."""
+        return (*self.builtin, *self.own)
+
+
 def workspace_rooms(store: Store, policies: Policies, *, external_url: str, root_ca: str) -> WorkspaceRooms:
     """
     Build tenancy and sharing over a store.
@@ -150,9 +177,22 @@ def workspace_rooms(store: Store, policies: Policies, *, external_url: str, root
         known = seen_from(user, info.cluster)
         return (await policies.index(info.cluster)).user(known).allows(info) is not None
 
-    builtin, own = builtin_resources("workspaces"), own_resources()
-    records = by_name((*builtin, *own))
-    maker = Maker(records)
+    kinds = Kinds(builtin_resources("workspaces"), own_resources())
+    return compose(store, kinds, allows, external_url=external_url, root_ca=root_ca)
+
+
+def compose(
+    store: Store,
+    kinds: Kinds,
+    allows: Allows,
+    *,
+    external_url: str,
+    root_ca: str,
+    now_s: Callable[[], float] = time.time,
+) -> WorkspaceRooms:
+    """Put the rooms together, of any kinds; ``allows`` is RBAC, ``now_s`` seconds since the epoch."""
+    records = by_name(kinds.all())
+    maker = Maker(records, now_s=now_s)
     tenancy = Tenancy(store, records["core.kcp.io", "logicalclusters"])
     types = Types(store, records["tenancy.kcp.io", "workspacetypes"], tenancy)
     exports = Exports(store, maker)
@@ -162,7 +202,7 @@ def workspace_rooms(store: Store, policies: Policies, *, external_url: str, root
         store=store,
         maker=maker,
         catalog=WorkspaceCatalog(
-            store, builtin=builtin, own=own, from_crd=resource_from_crd, from_schema=resource_from_schema
+            store, builtin=kinds.builtin, own=kinds.own, from_crd=kinds.from_crd, from_schema=kinds.from_schema
         ),
         tenancy=tenancy,
         types=types,
@@ -180,7 +220,7 @@ def workspace_rooms(store: Store, policies: Policies, *, external_url: str, root
             SchemaAdmission(),
             ExportAdmission(),
             BindingAdmission(tenancy.resolve, allows),
-            ReservedCrds({(kind.group, kind.plural) for kind in (*builtin, *own)}),
+            ReservedCrds({(kind.group, kind.plural) for kind in kinds.all()}),
         ),
         policy=MaximalPermissionPolicy(exports, allows),
         root_ca=root_ca,
