@@ -108,7 +108,8 @@ async def _remove(session: Session, removal: Removal, cluster: Client | None, wa
         steps.done("the agent's process has ended")
     if cluster is not None:
         stopped = await downstream.stop_deployment(cluster, agent_id, agent_id) or stopped
-        if not stopped and registering.is_ready(registration.target):
+        is_here = folder.record().get("uid") == registration.uid
+        if not stopped and not is_here and registering.is_ready(registration.target):
             host = host_of(removal.where)
             steps.failed(f"its agent still runs as a process{host and ' on ' + host}: end it there")
         await downstream.take_out(cluster, agent_id, agent_id)
