@@ -16,6 +16,10 @@ from fairlead_api.errors import ApiError, NoSuchPath
 JSON = "application/json"
 
 
+def _nothing() -> None:
+    """Take note of nothing."""
+
+
 @dataclass(slots=True)
 class Request:
     """
@@ -31,6 +35,8 @@ class Request:
         body: Reads the whole body once, bounded; raises ``RequestTooLarge``.
         peer_certificate: DER of the verified client certificate, else None.
         upgrade: Takes over the connection after an upgrade (exec, websocket watch); None when not possible.
+        known: To be called once the sender has proved who it is; until then the connection is a stranger's, of which
+            the listener keeps but so many.
     """
 
     method: str
@@ -43,6 +49,7 @@ class Request:
     peer_certificate: bytes | None = None
     remote: str = ""
     upgrade: Callable[..., Awaitable[object]] | None = None
+    known: Callable[[], None] = _nothing
 
 
 @dataclass(slots=True)
@@ -76,7 +83,7 @@ def error_response(error: ApiError) -> Response:
         # kubectl and client-go tell a path that does not exist from an object by this text.
         headers = {"X-Content-Type-Options": "nosniff"}
         return Response(404, b"404 page not found\n", "text/plain; charset=utf-8", headers)
-    response = json_response(error.status(), error.code)
+    response = Response(error.code, orjson.dumps(error.status(), option=orjson.OPT_APPEND_NEWLINE))
     if error.retry_after_s:
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response

@@ -25,6 +25,7 @@ from fairlead_api.errors import (
 )
 from fairlead_api.request import ANONYMOUS, RequestInfo, User, parse_request
 from fairlead_api.selectors import SelectorError, parse_fields
+from fairlead_control_plane.auth.agents import ENROLLING
 from fairlead_control_plane.auth.authenticate import Authenticator
 from fairlead_control_plane.auth.authorize import CLUSTER_NAME, Authorizer, forbidden
 from fairlead_control_plane.auth.impersonation import impersonate, is_requested
@@ -36,6 +37,7 @@ from fairlead_machinery.web import Request, Response, error_response
 
 log = logging.getLogger(__name__)
 
+_UNPROVEN = frozenset({ANONYMOUS.name, ENROLLING.name})
 _LONG = 512
 """Characters of a path above which what it means is not kept."""
 
@@ -131,6 +133,8 @@ class Dispatcher:
         if user is None:
             raise Unauthorized("Unauthorized")
         context.user = user
+        if user.name not in _UNPROVEN:
+            request.known()
         if path.startswith(SERVICES):
             return await self._routes.virtual.serve(request, user)
         info = await self._locate(request, user)

@@ -15,16 +15,19 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from email.utils import formatdate
-from http import HTTPStatus
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpRequestParser, HttpVersion10, RawRequestMessage
+from aiohttp.http_exceptions import LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
-from fairlead_api.errors import ApiError, BadRequest, RequestTooLarge, Timeout, UnsupportedMediaType
+from fairlead_api.errors import ApiError, BadRequest
+from fairlead_control_plane.http.bodies import Body, discard
+from fairlead_control_plane.http.doorway import Doorway, Served
+from fairlead_control_plane.http.heads import NO_CACHE_LINE, extra_headers, status_line
+from fairlead_control_plane.http.limits import Limits
 from fairlead_control_plane.http.target import parse_target
 from fairlead_machinery.web import Handler, Request, Response, error_response
 
@@ -33,32 +36,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_HEAD_END = b"\r\n\r\n"
 _QUEUE = 16
 """Pipelined requests held per connection before reading stops."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """
-    What a client may cost.
-
-    Attributes:
-        body_bytes: Kubernetes' limit for a request body.
-        header_bytes: Request line and headers together; large tokens and selectors fit.
-        header_s: From the first byte of a request to its last header.
-        body_s: Longest pause inside a body.
-        idle_s: Quiet time between requests; longer than client-go's own 90 s, so that the client closes first.
-        write_s: Longest time without any progress while a client does not read; then it is cut.
-        connections: More are closed at once.
-    """
-
-    body_bytes: int = 3 * 1024 * 1024
-    header_bytes: int = 256 * 1024
-    header_s: float = 15.0
-    body_s: float = 30.0
-    idle_s: float = 180.0
-    write_s: float = 30.0
-    connections: int = 20_000
 
 
 class Listener:
@@ -69,29 +49,24 @@ class Listener:
         self.limits = limits or Limits()
         self.connections: set[Connection] = set()
         self.is_stopping = False
-        self._server: asyncio.Server | None = None
+        self._doorway: Doorway | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._date = (0, b"")
 
     async def start(self, bound: socket.socket, context: ssl.SSLContext | None) -> int:
         """Listen on a bound socket, which is the listener's from now on; return its port."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self, loop),
-            sock=bound,
-            ssl=context,
-            backlog=1024,
-            ssl_handshake_timeout=self.limits.header_s if context else None,
-        )
-        self._sweep()
         port: int = bound.getsockname()[1]
+        self._doorway = Doorway(bound, context, self.limits, lambda known: Connection(self, loop, known))
+        self._doorway.open(lambda: len(self.connections))
+        self._sweep()
         return port
 
     async def stop(self, grace_s: float) -> None:
         """Stop accepting, end streams, let requests under way finish within ``grace_s`` seconds, then cut the rest."""
         self.is_stopping = True
-        if self._server is not None:
-            self._server.close()
+        if self._doorway is not None:
+            await self._doorway.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         tasks = [task for connection in list(self.connections) if (task := connection.end()) is not None]
@@ -121,15 +96,15 @@ class Listener:
         self._sweeper = loop.call_later(min(5.0, self.limits.header_s / 2), self._sweep)
 
 
-class Connection(BaseProtocol):
+class Connection(BaseProtocol, Served):
     """One client connection; a single task answers its requests in order."""
 
     __slots__ = (
-        "_certificate", "_closing", "_ending", "_header_bytes", "_header_since", "_idle_since", "_listener", "_queue",
-        "_remote", "_streaming", "_task", "_waiter",
+        "_body", "_certificate", "_closing", "_ending", "_header_bytes", "_header_since", "_idle_since", "_is_new",
+        "_known", "_listener", "_queue", "_remote", "_streaming", "_task", "_waiter",
     )  # fmt: skip
 
-    def __init__(self, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, listener: Listener, loop: asyncio.AbstractEventLoop, known: Callable[[], None]) -> None:
         limits = listener.limits
         parser = HttpRequestParser(
             self,
@@ -149,6 +124,9 @@ class Connection(BaseProtocol):
         self._closing = False
         self._ending = False
         self._streaming = False
+        self._known = known
+        self._is_new = True
+        self._body: StreamReader = EMPTY_PAYLOAD
         self._header_bytes = 0
         self._header_since = 0.0
         self._idle_since = loop.time()
@@ -166,11 +144,8 @@ class Connection(BaseProtocol):
         return self._waiter is None and not self._streaming
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start answering; refuse when there are too many connections."""
+        """Start answering."""
         super().connection_made(transport)
-        if self._listener.is_stopping or len(self._listener.connections) >= self._listener.limits.connections:
-            cast("asyncio.Transport", transport).abort()
-            return
         self._listener.connections.add(self)
         tls = transport.get_extra_info("ssl_object")
         if tls is not None:
@@ -183,6 +158,7 @@ class Connection(BaseProtocol):
         """Cancel the request under way: nobody waits for its answer."""
         super().connection_lost(exc)
         self._listener.connections.discard(self)
+        self._known()  # or gone: no stranger any more
         self._closing = True
         if self._task is not None:
             self._task.cancel()
@@ -196,23 +172,35 @@ class Connection(BaseProtocol):
         """Parse; wake the task when a request's headers are complete."""
         if self._closing or self._parser is None or self._upgraded:
             return
+        in_body = not self._body.is_eof()
         try:
             messages, self._upgraded, _ = self._parser.feed_data(data)
         except HttpProcessingError as error:
             messages, self._closing = [(error, EMPTY_PAYLOAD)], True
         if messages:
             self._header_bytes = 0
+            self._body = messages[-1][1]
+            if self._body is EMPTY_PAYLOAD and not data.endswith(_HEAD_END) and not self._closing:
+                messages += self._count_head(len(data) - data.rfind(_HEAD_END) - len(_HEAD_END))
+        elif data and not in_body:
+            messages = self._count_head(len(data))
+        if messages:
             self._queue.extend(messages)
             if self._waiter is not None and not self._waiter.done():
                 self._waiter.set_result(None)
             if not self._buffer_paused and len(self._queue) >= _QUEUE:
                 self._pause_reading_for_buffer()
-        elif self._waiter is not None and data:
-            if not self._header_bytes:
-                self._header_since = self._loop.time()
-            self._header_bytes += len(data)
-            if self._header_bytes > self._listener.limits.header_bytes:
-                self.cut()
+
+    def _count_head(self, size: int) -> list[tuple[HttpProcessingError, StreamReader]]:
+        """Count bytes of a head that has not ended; return the refusal when they are too many."""
+        if not self._header_bytes:
+            self._header_since = self._loop.time()
+        self._header_bytes += size
+        limit = self._listener.limits.header_bytes
+        if self._header_bytes <= limit:
+            return []
+        self._closing = True
+        return [(LineTooLong("", limit), EMPTY_PAYLOAD)]
 
     def check(self, now: float) -> None:
         """Cut the connection when nothing, or only half of a request's head, has come for too long."""
@@ -222,7 +210,9 @@ class Connection(BaseProtocol):
         if self._header_bytes:
             if now - self._header_since > limits.header_s:
                 self.cut()
-        elif now - self._idle_since > limits.idle_s and self.transport is not None:
+            return
+        quiet_s = limits.header_s if self._is_new else limits.idle_s
+        if now - self._idle_since > quiet_s and self.transport is not None:
             self.transport.close()
 
     def end(self) -> asyncio.Task[None] | None:
@@ -261,12 +251,15 @@ class Connection(BaseProtocol):
             finally:
                 self._waiter = None
         message, payload = self._queue.popleft()
+        self._is_new = False
         if isinstance(message, HttpProcessingError):
-            await self._send(None, error_response(BadRequest("malformed HTTP request")), keep=False)
+            too_long = isinstance(message, LineTooLong)
+            error = _HeadTooLarge("the request head is too large") if too_long else BadRequest("malformed HTTP request")
+            await self._send(None, error_response(error), keep=False)
             return False
         self._make_room()
         keep = not (message.should_close or message.upgrade)
-        body = _Body(self, message, payload, self._listener.limits)
+        body = Body(message, payload, self._listener.limits, self._write)
         try:
             request = self._request(message, body.read)
         except ApiError as error:
@@ -276,7 +269,7 @@ class Connection(BaseProtocol):
         keep = keep and payload.is_eof() and not self._ending
         await self._send(message, response, keep=keep)
         if not payload.is_eof():
-            await _discard(payload)
+            await discard(payload)
         self._idle_since = self._loop.time()
         return keep
 
@@ -312,6 +305,7 @@ class Connection(BaseProtocol):
             target.query_all,
             self._certificate,
             self._remote,
+            known=self._known,
         )
 
     async def _send(self, message: RawRequestMessage | None, response: Response, *, keep: bool) -> None:
@@ -321,8 +315,8 @@ class Connection(BaseProtocol):
             if response.stream is not None:
                 await _close(response.stream)
             raise ConnectionResetError
-        head = [_status_line(response.code, response.content_type), self._listener.date()]
-        head.append(_extra_headers(response) if response.headers or response.warnings else _NO_CACHE_LINE)
+        head = [status_line(response.code, response.content_type), self._listener.date()]
+        head.append(extra_headers(response) if response.headers or response.warnings else NO_CACHE_LINE)
         if response.stream is not None:
             await self._send_stream(message, response.stream, head)
             return
@@ -379,64 +373,8 @@ class Connection(BaseProtocol):
                     raise
 
 
-class _Body:
-    """Reads a request's body once, when somebody asks for it."""
-
-    __slots__ = ("_connection", "_limits", "_message", "_payload")
-
-    def __init__(
-        self, connection: Connection, message: RawRequestMessage, payload: StreamReader, limits: Limits
-    ) -> None:
-        self._connection = connection
-        self._message = message
-        self._payload = payload
-        self._limits = limits
-
-    async def read(self) -> bytes:
-        """
-        Return the whole body.
-
-        Raises:
-            RequestTooLarge: It is longer than the limit; nothing more is read.
-            UnsupportedMediaType: It is compressed.
-            Timeout: It stopped coming.
-        """
-        headers, limit = self._message.headers, self._limits.body_bytes
-        if headers.get("Content-Encoding", "identity") != "identity":
-            raise UnsupportedMediaType("compressed request bodies are not accepted")
-        if int(headers.get("Content-Length", "0")) > limit:
-            raise _too_large(limit)
-        if headers.get("Expect", "").lower() == "100-continue" and self._connection.transport is not None:
-            self._connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        parts: list[bytes] = []
-        size = 0
-        try:
-            while not self._payload.at_eof():
-                async with asyncio.timeout(self._limits.body_s):
-                    part = await self._payload.readany()
-                size += len(part)
-                if size > limit:
-                    raise _too_large(limit)
-                parts.append(part)
-        except TimeoutError as error:
-            raise Timeout("the request body did not arrive in time") from error
-        except HttpProcessingError as error:
-            raise BadRequest("malformed request body") from error
-        return b"".join(parts) if len(parts) != 1 else parts[0]
-
-
-def _too_large(limit: int) -> RequestTooLarge:
-    return RequestTooLarge(f"Request entity too large: limit is {limit}")
-
-
-async def _discard(payload: StreamReader) -> None:
-    """Read on for a moment: closing with unread bytes would reset the connection before our answer is read."""
-    try:
-        async with asyncio.timeout(2.0):
-            while not payload.at_eof():
-                await payload.readany()
-    except (TimeoutError, HttpProcessingError):
-        return
+class _HeadTooLarge(ApiError):
+    code, reason = 431, "RequestHeaderFieldsTooLarge"
 
 
 async def _close(stream: AsyncIterator[bytes]) -> None:
@@ -450,39 +388,3 @@ def _check_text(value: str) -> None:
         value.encode()
     except UnicodeEncodeError as error:
         raise BadRequest("a header is not UTF-8") from error
-
-
-_NO_CACHE = "Cache-Control: no-cache, private\r\n"
-_NO_CACHE_LINE = _NO_CACHE.encode()
-_LINES: dict[tuple[int, str], bytes] = {}
-
-
-def _status_line(code: int, content_type: str) -> bytes:
-    """Return status line and the headers every answer has; made once per (code, type), of which there are few."""
-    line = _LINES.get((code, content_type))
-    if line is None:
-        try:
-            phrase = HTTPStatus(code).phrase
-        except ValueError:
-            phrase = "Unknown"
-        text = f"HTTP/1.1 {code} {phrase}\r\n"
-        if content_type:
-            text += f"Content-Type: {_one_line(content_type)}\r\n"
-        line = text.encode()
-        if len(_LINES) < 256:
-            _LINES[code, content_type] = line
-    return line
-
-
-def _extra_headers(response: Response) -> bytes:
-    lines = [] if "Cache-Control" in response.headers else [_NO_CACHE]
-    lines += [f"{_one_line(name)}: {_one_line(value)}\r\n" for name, value in response.headers.items()]
-    for warning in response.warnings:
-        text = _one_line(warning).replace("\\", "\\\\").replace('"', '\\"')
-        lines.append(f'Warning: 299 - "{text}"\r\n')
-    return "".join(lines).encode()
-
-
-def _one_line(text: str) -> str:
-    """Replace control characters, so that no header can be smuggled into an answer."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)

@@ -8,6 +8,7 @@ import fcntl
 import gc
 import logging
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -32,6 +33,7 @@ async def run(settings: Settings, *, announce: Callable[[str], None]) -> int:
     Raises:
         StartFailed: It could not start; the message says the fix.
     """
+    _allow_many_files()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,6 +58,8 @@ async def run(settings: Settings, *, announce: Callable[[str], None]) -> int:
 _SETTLED_S = 2.0
 """Seconds after the server is ready until what follows from that is done."""
 
+_MOST_FILES = 1 << 16
+
 _COLLECTIONS = (20_000, 10, 10)
 """
 Objects made until garbage is looked for, and how many times that until older ones are looked through as well.
@@ -69,6 +73,14 @@ def _return_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def _allow_many_files() -> None:
+    """Use the system's limit of open files instead of the shell's default of 1,024: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def _close(stack: AsyncExitStack, deadline_s: float) -> bool:

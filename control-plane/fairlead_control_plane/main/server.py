@@ -36,6 +36,7 @@ from fairlead_control_plane.http.dispatch import Dispatcher, Routes, Serve
 from fairlead_control_plane.http.documents import Documents
 from fairlead_control_plane.http.health import Check, Health, version_document
 from fairlead_control_plane.http.identity import Identity
+from fairlead_control_plane.http.limits import Limits
 from fairlead_control_plane.http.listener import Listener
 from fairlead_control_plane.http.metrics import ServerMetrics
 from fairlead_control_plane.http.openapi import OpenApiDocuments
@@ -175,7 +176,9 @@ async def _compose(settings: Settings, store: Store, credentials: _Credentials, 
     verifiers: list[TokenVerifier] = [credentials.static, accounts.authenticate, *parts.verifiers]
     authenticator = Authenticator(verifiers, clock=time.time)
     health = Health({}, {"store": _store_check(store)}, version_document(is_simulated=settings.is_simulated))
-    listener = Listener(Dispatcher(authenticator, authorizer, health, routes, observe=metrics.observe).handle)
+    limits = Limits.for_strangers(settings.max_unauthenticated_connections)
+    dispatcher = Dispatcher(authenticator, authorizer, health, routes, observe=metrics.observe)
+    listener = Listener(dispatcher.handle, limits=limits)
     runner = Runner(store, hub, parts.controllers)
     metrics.read(readings(store, listener, runner, parts.agents))
     stack.push_async_callback(listener.stop, settings.grace_s)

@@ -38,6 +38,8 @@ class Settings(BaseModel):
     """CSV of static bearer tokens. Default: none."""
     client_ca_file: Path | None = None
     """PEM bundle of CAs whose client certificates are accepted. Default: none are asked for."""
+    max_unauthenticated_connections: int = Field(1024, ge=8, le=100_000)
+    """Of strangers; the oldest goes for the next. An eighth of them for one remote address, half for this machine."""
     service_account_issuer: str = "https://kubernetes.default.svc"
     """``iss`` of service account tokens and their default audience. Default: Kubernetes' own."""
     grace_s: float = Field(10.0, gt=0, le=300)

@@ -28,6 +28,12 @@ _FAILED, _USAGE = 1, 2
 @click.option("--etcd-servers", default="", help="Comma-separated URLs, with --store etcd.")
 @click.option("--token-auth-file", type=click.Path(path_type=Path), help="CSV: token,user,uid[,groups].")
 @click.option("--client-ca-file", type=click.Path(path_type=Path), help="PEM of CAs for client certificates.")
+@click.option(
+    "--max-unauthenticated-connections",
+    type=int,
+    default=1024,
+    help="Most connections whose clients have not proved who they are; then the oldest is closed.",
+)
 @click.option("--service-account-issuer", default="https://kubernetes.default.svc", help="Issuer of account tokens.")
 @click.option("--grace", "grace_s", type=float, default=10.0, help="Seconds for requests under way at shutdown.")
 @click.option("--scheduler/--no-scheduler", "with_scheduler", default=True, help="Run the scheduler as a child.")

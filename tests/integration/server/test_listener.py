@@ -10,13 +10,20 @@ import orjson
 import pytest
 
 from fairlead_api.errors import ApiError
-from fairlead_control_plane.http.listener import Limits, Listener
+from fairlead_control_plane.http.limits import Limits
+from fairlead_control_plane.http.listener import Listener
 from fairlead_machinery.web import Request, Response, error_response, json_response
 
 pytestmark = pytest.mark.integration
 
 Exchange = Callable[[bytes], Awaitable[bytes]]
-LIMITS = Limits(header_s=0.4, body_s=0.4, idle_s=30, write_s=0.4, header_bytes=8192)
+LIMITS = Limits(
+    header_s=0.4, body_s=0.4, whole_body_s=0.8, idle_s=30, write_s=0.4, header_bytes=8192, strangers_local=6
+)
+
+
+def get(path: str, *headers: str) -> bytes:
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
 
 
 class Endless:
@@ -47,6 +54,8 @@ class Server:
 
     async def handle(self, request: Request) -> Response:
         self.seen.append(request.path)
+        if request.path == "/known":
+            request.known()
         if request.path == "/watch":
             return Response(stream=self.stream.frames())
         if request.path == "/unread":
@@ -83,10 +92,6 @@ async def server() -> AsyncIterator[Server]:
     found.port = await found.listener.start(bound, None)
     yield found
     await found.listener.stop(1)
-
-
-def get(path: str, *headers: str) -> bytes:
-    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
 
 
 @pytest.mark.parametrize(
@@ -161,13 +166,84 @@ async def test_answers_expect_continue(server: Server) -> None:
     assert (await server.exchange(unread)).startswith(b"HTTP/1.1 200 OK")
 
 
+@pytest.mark.parametrize("start", [b"GET /slow HTTP/1.1\r\nHost: x\r\n", b"G", b""])
+async def test_cuts_slow_heads(server: Server, start: bytes) -> None:
+    """S48: a head that does not end, or not even begin, is not waited for."""
+    assert await server.exchange(start) == b"<closed>"
+
+
 @pytest.mark.parametrize(
     "start",
-    [b"GET /slow HTTP/1.1\r\nHost: x\r\n", b"G", b"GET /slow HTTP/1.1\r\n" + (b"X: " + b"y" * 200 + b"\r\n") * 100],
+    [
+        b"GET /long HTTP/1.1\r\n" + (b"X: " + b"y" * 200 + b"\r\n") * 100,
+        b"GET /long HTTP/1.1\r\nX: " + b"y" * 100_000,
+        b"GET /" + b"y" * 100_000,
+        get("/first") + b"GET /long HTTP/1.1\r\n" + (b"X: " + b"y" * 100 + b"\r\n") * 100,
+    ],
+    ids=["fields", "field", "line", "second"],
 )
-async def test_cuts_slow_and_endless_headers(server: Server, start: bytes) -> None:
-    """S48: a head that does not end is not waited for."""
-    assert await server.exchange(start) == b"<closed>"
+async def test_refuses_endless_heads(server: Server, start: bytes) -> None:
+    """More than the limit is 431 and the end, without another byte being kept."""
+    answer = await server.exchange(start)
+    assert b"HTTP/1.1 431 Request Header Fields Too Large\r\n" in answer, answer[:200]
+    assert answer.endswith(b"<closed>")
+
+
+async def test_a_long_body_is_no_head(server: Server) -> None:
+    """What is counted is heads alone, also when a body comes in small parts and another request follows it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    for _ in range(2):
+        writer.write(b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 40000\r\n\r\n")
+        for _ in range(40):
+            writer.write(b"a" * 1000)
+            await writer.drain()
+        assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+        await reader.readuntil(b"}")
+    writer.close()
+
+
+async def test_a_body_that_drips_is_not_waited_for(server: Server) -> None:
+    """Each pause is short enough, all together are not."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+    answer = asyncio.create_task(reader.read())
+    while not answer.done():
+        writer.write(b"a")
+        await asyncio.wait({answer}, timeout=0.1)
+    assert answer.result().startswith(b"HTTP/1.1 504")
+    writer.close()
+
+
+async def test_strangers_who_wait_make_room(server: Server) -> None:
+    """S48: the oldest half-sent heads go; newcomers are answered, and who is known is let be."""
+    known, to_known = await asyncio.open_connection("127.0.0.1", server.port)
+    to_known.write(get("/known"))
+    await known.readuntil(b"}")
+    waiting = []
+    for number in range(LIMITS.strangers_local * 2):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /half HTTP/1.1\r\nHost: x\r\nX: %d" % number)
+        waiting.append((reader, writer))
+    async with asyncio.timeout(2):
+        for reader, _ in waiting[: LIMITS.strangers_local]:
+            assert await reader.read() == b""
+    assert b"200 OK" in await server.exchange(get("/new", "Connection: close"))
+    to_known.write(get("/again"))
+    assert b"200 OK" in await known.readuntil(b"}")
+    for writer in (to_known, *(each for _, each in waiting)):
+        writer.close()
+
+
+async def test_strangers_who_go_are_forgotten(server: Server) -> None:
+    """Many more than may be at a time, one after the other, put nobody out."""
+    first, to_first = await asyncio.open_connection("127.0.0.1", server.port)
+    to_first.write(get("/first"))
+    await first.readuntil(b"}")
+    for _ in range(LIMITS.strangers_local * 3):
+        assert b"200 OK" in await server.exchange(get("/x", "Connection: close"))
+    to_first.write(get("/second"))
+    assert b"200 OK" in await first.readuntil(b"}")
+    to_first.close()
 
 
 async def test_times_out_a_stalled_body(server: Server) -> None:

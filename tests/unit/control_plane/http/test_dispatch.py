@@ -9,6 +9,7 @@ import pytest
 
 from fairlead_api.errors import NotFound
 from fairlead_api.request import RequestInfo, User
+from fairlead_control_plane.auth.agents import ENROLLING
 from fairlead_control_plane.auth.authenticate import Authenticator, TokenTable, authenticated
 from fairlead_control_plane.auth.authorize import CLUSTER_NAME, Authorizer, Workspace
 from fairlead_control_plane.auth.policies import CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, Policies
@@ -26,6 +27,7 @@ SHARED = Policy({"cluster-admin": ClusterRole("cluster-admin", parse_rules(ALL))
 USERS = {
     "master": authenticated("boss", ["system:masters"]),
     "alice": authenticated("alice"),
+    "anybody": ENROLLING,
     "account": User("system:serviceaccount:d:s", ("system:authenticated",), extra={CLUSTER_NAME: ("c-team",)}),
 }
 
@@ -41,6 +43,7 @@ class Door:
     store: SqliteStore
     served: list[tuple[str, str, str]] = field(default_factory=list)
     broken: bool = False
+    known: int = 0
 
     def __post_init__(self) -> None:
         policies = Policies(self.store, SHARED)
@@ -53,12 +56,17 @@ class Door:
             authenticator, authorizer, Health({}, {"store": self._sick}, {"gitVersion": "v1"}), routes
         )
 
+    def note_known(self) -> None:
+        self.known += 1
+
     async def ask(self, raw: str, token: str = "", method: str = "GET", **headers: str) -> tuple[int, str]:
         target = parse_target(raw)
         found = {name.replace("_", "-"): value for name, value in headers.items()}
         if token:
             found["authorization"] = f"Bearer {token}"
-        request = Request(method, raw, target.path, target.query, found, no_body, target.query_all)
+        request = Request(
+            method, raw, target.path, target.query, found, no_body, target.query_all, known=self.note_known
+        )
         response = await self.dispatcher.handle(request)
         text = response.body.decode()
         return response.code, orjson.loads(text)["message"] if text.startswith("{") and "message" in text else text
@@ -224,3 +232,12 @@ async def test_names_of_virtual_workspaces_are_unique() -> None:
         virtual.register("a", serve)
     with pytest.raises(NotFound):
         await virtual.serve(Request("GET", "/services/b", "/services/b", {}, {}, no_body), USERS["alice"])
+
+
+@pytest.mark.parametrize(
+    ("token", "known"), [("", 0), ("wrong", 0), ("anybody", 0), ("alice", 1), ("account", 1), ("master", 1)]
+)
+async def test_only_who_has_proved_it_is_known(door: Door, token: str, known: int) -> None:
+    """Neither nobody nor who has yet to enroll; what they may do is another question."""
+    await door.ask("/clusters/root:team/apis", token)
+    assert door.known == known
