@@ -13,9 +13,11 @@ _HERE = "fairlead_cli.kcp"
 COMMANDS = {
     "workspace": "fairlead_cli.workspaces:main",
     "bind": f"{_HERE}:bind",
+    "crd": f"{_HERE}:crd",
     "workload": f"{_HERE}:workload",
 }
 BIND_COMMANDS = {"compute": f"{_HERE}:bind_compute", "apiexport": f"{_HERE}:bind_apiexport"}
+CRD_COMMANDS = {"snapshot": f"{_HERE}:snapshot"}
 WORKLOAD_COMMANDS = {
     "sync": f"{_HERE}:sync",
     "cordon": f"{_HERE}:cordon",
@@ -34,6 +36,23 @@ def main() -> None:
 @click.group(cls=LazyGroup, table=BIND_COMMANDS)
 def bind() -> None:
     """Bind APIs into the current workspace."""
+
+
+@click.group(cls=LazyGroup, table=CRD_COMMANDS)
+def crd() -> None:
+    """Turn CRDs into what an APIExport offers."""
+
+
+@click.command(context_settings=HELP)
+@click.option("-f", "--filename", required=True, help="File with the CRDs; - for standard input.")
+@click.option("--prefix", required=True, help="Prefix of the APIResourceSchema's name, before RESOURCE.GROUP.")
+@click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", help="Output format.")
+def snapshot(filename: str, prefix: str, output: str) -> None:
+    """Print the APIResourceSchemas of CRDs, to be applied where the APIExport is."""
+    from fairlead_cli import snapshotting  # noqa: PLC0415 - help is fast
+
+    for text in list(snapshotting.snapshot(filename, prefix, output)):
+        click.echo(f"{text}\n\n---")
 
 
 @click.group(cls=LazyGroup, table=WORKLOAD_COMMANDS)

@@ -14,15 +14,15 @@ from fairlead_api import JsonObject
 Row = Sequence[str]
 
 
-def document(body: object, output: str) -> str:
-    """Return a JSON or YAML text, without trailing newline."""
+def document(body: object, output: str, *, sort: bool = False) -> str:
+    """Return a JSON or YAML text, without trailing newline; ``sort`` orders keys as Kubernetes' tools do."""
     if output == "json":
         import json  # noqa: PLC0415 - tables do without
 
-        return json.dumps(body, indent=4, ensure_ascii=False)
+        return json.dumps(body, indent=4, ensure_ascii=False, sort_keys=sort)
     import yaml  # noqa: PLC0415 - 20 ms
 
-    return yaml.safe_dump(body, sort_keys=False, allow_unicode=True).rstrip("\n")
+    return yaml.safe_dump(body, sort_keys=sort, allow_unicode=True).rstrip("\n")
 
 
 def list_object(items: Sequence[JsonObject]) -> JsonObject:
