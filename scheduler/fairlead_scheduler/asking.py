@@ -44,6 +44,7 @@ class Asking:
         self._world = picture.world
         self._clock_s = clock_s
         self._resolved_until_s: dict[str, float] = {}
+        self._forget_at_s = 0.0
         self._answers: dict[tuple[str, str], _Answer] = {}  # requester (as recorded), location cluster
 
     async def refresh(self, cluster: str) -> float | None:
@@ -83,6 +84,7 @@ class Asking:
         until_s = self._resolved_until_s.get(path, 0.0)
         if until_s > self._clock_s():
             return until_s
+        self._forget()
         cluster = ""
         try:
             found = await self._plane.at(path).get(LOGICAL_CLUSTERS, "cluster")
@@ -96,6 +98,22 @@ class Asking:
         until_s = self._clock_s() + (RESOLVED_S if cluster else UNRESOLVED_S)
         self._resolved_until_s[path] = until_s
         return until_s
+
+    def _forget(self) -> None:
+        """
+        Drop what nobody has asked for since it was believed.
+
+        Every workspace is refreshed before it is looked at, and while it depends on a path again when that is due.
+        """
+        now_s = self._clock_s()
+        if now_s < self._forget_at_s:
+            return
+        self._forget_at_s = now_s + RESOLVED_S
+        for path in [path for path, until_s in self._resolved_until_s.items() if until_s + RESOLVED_S < now_s]:
+            del self._resolved_until_s[path]
+            del self._world.clusters[path]
+        for cluster in self._world.paths.keys() - self._world.clusters.values():
+            del self._world.paths[cluster]
 
     async def _may_use(self, requester: str, where: str) -> _Answer:
         """Ask whether a user may use Locations of a workspace; who is not recorded may not."""

@@ -7,7 +7,7 @@ the threshold, and are no input to scheduling; only their transitions are (desig
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
 from fairlead_api import JsonObject
@@ -72,9 +72,10 @@ class Heartbeats:
         since = self._started_s if beat is None else beat.seen_s
         return max(since + self.threshold_s - self._now_s(), 0.0)
 
-    def forget(self, uid: str) -> None:
-        """Drop a SyncTarget that is gone."""
-        self._beats.pop(uid, None)
+    def keep(self, uids: Set[str]) -> None:
+        """Forget all SyncTargets but these."""
+        for uid in self._beats.keys() - uids:
+            del self._beats[uid]
 
 
 def conditions(

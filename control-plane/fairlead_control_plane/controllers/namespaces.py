@@ -77,9 +77,8 @@ class Namespaces:
         except NotFound:
             self._emptying.discard(key)
             return None
-        if not place["metadata"].get("deletionTimestamp"):
-            return None
-        if not (place.get("spec") or {}).get("finalizers"):
+        if not place["metadata"].get("deletionTimestamp") or not (place.get("spec") or {}).get("finalizers"):
+            self._emptying.discard(key)
             return None
         self._emptying.add(key)
         left = await self._empty(cluster, name)

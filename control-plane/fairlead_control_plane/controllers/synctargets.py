@@ -121,7 +121,9 @@ class SyncTargetReports:
         """Write the transitions that come by time alone, for ever."""
         while True:
             await asyncio.sleep(_CHECK_S)
-            for target in self._targets.all():
+            targets = self._targets.all()
+            self._beats.keep({target["metadata"]["uid"] for target in targets})
+            for target in targets:
                 if self._is_stale(target):
                     try:
                         await self._write_health(target)

@@ -9,6 +9,7 @@ Source: kcp-core 1.6, 1.7.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable
 
 from fairlead_api import JsonObject
@@ -44,15 +45,60 @@ _RIGHTS = (CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES)
 _LATER = frozenset({LOGICAL_CLUSTERS, *_DEFINES_APIS, *_RIGHTS})
 
 
-async def _clusters_below(registry: Registry, prefix: str) -> AsyncIterator[Key]:
-    found = await registry.parts.store.range(prefix, prefix_end(prefix))
-    for row in found.rows:
-        yield (row.key.removeprefix(prefix),)
-
-
-class WorkspaceDeletion:
+class _Phase(ABC):
     """
-    Empties logical clusters that are being deleted; keys are (cluster,).
+    A phase of logical clusters that ends when something in them is done; keys are (cluster,).
+
+    Args:
+        rows: Prefix of the rows that name the logical clusters in it.
+    """
+
+    def __init__(self, registry: Registry, maker: Maker, rows: str) -> None:
+        self._registry = registry
+        self._maker = maker
+        self._rows = rows
+        self._kind = maker.records[LOGICAL_CLUSTERS]
+        self._prefix = range_prefix(self._kind)
+        self._waiting: set[str] = set()
+
+    async def all_keys(self) -> AsyncIterator[Key]:
+        """Yield every logical cluster in the phase."""
+        store = self._registry.parts.store
+        for row in (await store.range(self._rows, prefix_end(self._rows))).rows:
+            yield (row.key.removeprefix(self._rows),)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Do what can be done now; end the phase when nothing is left."""
+        (cluster,) = key
+        try:
+            logical_cluster = await self._registry.get(self._kind, cluster, "", LOGICAL_CLUSTER_NAME)
+        except NotFound:
+            self._waiting.discard(cluster)
+            return None
+        if self._is_in(logical_cluster):
+            self._waiting.add(cluster)
+            if not await self._proceed(cluster, logical_cluster):
+                return _LOOK_AGAIN_S
+            await self._end(cluster)
+        self._waiting.discard(cluster)
+        return None
+
+    @abstractmethod
+    def _is_in(self, logical_cluster: JsonObject) -> bool:
+        """Tell whether a logical cluster is in the phase."""
+
+    @abstractmethod
+    async def _proceed(self, cluster: str, logical_cluster: JsonObject) -> bool:
+        """Do what can be done now; return whether nothing is left."""
+
+    @abstractmethod
+    async def _end(self, cluster: str) -> None:
+        """Take what marks the phase from the logical cluster."""
+
+
+class WorkspaceDeletion(_Phase):
+    """
+    Empties logical clusters that are being deleted.
 
     In this order: child workspaces, namespaces and all other objects; then what defines APIs, bindings last; then
     rights. A child workspace is emptied the same way, so that a tree goes from its leaves.
@@ -65,44 +111,30 @@ class WorkspaceDeletion:
     name = "workspace-deletion"
 
     def __init__(self, registry: Registry, maker: Maker) -> None:
-        self._registry = registry
-        self._maker = maker
-        self._logical_clusters = range_prefix(maker.records[LOGICAL_CLUSTERS])
-        self._waiting: set[str] = set()
+        super().__init__(registry, maker, DELETING)
 
     def keys(self, event: Event) -> Iterable[Key]:
         """Look at logical clusters being deleted, and again whenever something in one is gone."""
         if event.row is not None:
-            is_going = event.key.startswith(self._logical_clusters) and b'"deletionTimestamp"' in event.row.value
+            is_going = event.key.startswith(self._prefix) and b'"deletionTimestamp"' in event.row.value
             return [(event.key.split("/")[4],)] if is_going else []
         if not self._waiting:
             return []
         parts = event.key.split("/")
         return [(parts[4],)] if len(parts) == _OBJECT_SEGMENTS and parts[4] in self._waiting else []
 
-    def all_keys(self) -> AsyncIterator[Key]:
-        """Yield every logical cluster that is being deleted."""
-        return _clusters_below(self._registry, DELETING)
+    def _is_in(self, logical_cluster: JsonObject) -> bool:
+        return "deletionTimestamp" in logical_cluster["metadata"]
 
-    async def reconcile(self, key: Key) -> float | None:
-        """Delete what can be deleted now; remove the logical cluster when nothing is left."""
-        (cluster,) = key
-        kind = self._maker.records[LOGICAL_CLUSTERS]
-        try:
-            logical_cluster = await self._registry.get(kind, cluster, "", LOGICAL_CLUSTER_NAME)
-        except NotFound:
-            self._waiting.discard(cluster)
-            return None
-        if "deletionTimestamp" not in logical_cluster["metadata"]:
-            return None
-        self._waiting.add(cluster)
+    async def _proceed(self, cluster: str, logical_cluster: JsonObject) -> bool:
+        del logical_cluster
         left = await self._delete_content(cluster)
         if left:
             await self._tell(cluster, left)
-            return _LOOK_AGAIN_S
-        await self._registry.modify(kind, cluster, "", LOGICAL_CLUSTER_NAME, _without_finalizer)
-        self._waiting.discard(cluster)
-        return None
+        return not left
+
+    async def _end(self, cluster: str) -> None:
+        await self._registry.modify(self._kind, cluster, "", LOGICAL_CLUSTER_NAME, _without_finalizer)
 
     async def _delete_content(self, cluster: str) -> dict[str, int]:
         """Delete stage by stage; return how many objects of which resources hold the present stage."""
@@ -152,8 +184,7 @@ class WorkspaceDeletion:
             found = merged(status.get("conditions") or (), [said], self._maker.now())
             return None if found == status.get("conditions") else {**obj, "status": {**status, "conditions": found}}
 
-        kind = self._maker.records[LOGICAL_CLUSTERS]
-        await self._registry.modify(kind, cluster, "", LOGICAL_CLUSTER_NAME, change, subresource="status")
+        await self._registry.modify(self._kind, cluster, "", LOGICAL_CLUSTER_NAME, change, subresource="status")
 
 
 def _can_be_deleted(kind: Resource) -> bool:
@@ -166,11 +197,9 @@ def _without_finalizer(obj: JsonObject) -> JsonObject:
     return {**obj, "metadata": metadata}
 
 
-class WorkspaceInitialization:
+class WorkspaceInitialization(_Phase):
     """
     Makes the default bindings that could not be made with their workspace, and ends its wait once all are bound.
-
-    Keys are (cluster,).
 
     Args:
         registry, maker, types: As everywhere.
@@ -180,18 +209,15 @@ class WorkspaceInitialization:
     name = "workspace-initialization"
 
     def __init__(self, registry: Registry, maker: Maker, types: Types, bindings: Bindings) -> None:
-        self._registry = registry
-        self._maker = maker
+        super().__init__(registry, maker, INITIALIZING)
         self._types = types
         self._bindings = bindings
-        self._logical_clusters = range_prefix(maker.records[LOGICAL_CLUSTERS])
-        self._waiting: set[str] = set()
 
     def keys(self, event: Event) -> Iterable[Key]:
         """Look at logical clusters that wait, and again when one of their bindings changes."""
         if event.row is None:
             return []
-        if event.key.startswith(self._logical_clusters):
+        if event.key.startswith(self._prefix):
             waits = b'"Initializing"' in event.row.value and BINDINGS_INITIALIZER.encode() in event.row.value
             return [(event.key.split("/")[4],)] if waits else []
         if not self._waiting or not event.key.startswith(f"/{BINDINGS[0]}/{BINDINGS[1]}/"):
@@ -199,30 +225,14 @@ class WorkspaceInitialization:
         cluster = parse_key(event.key).cluster
         return [(cluster,)] if cluster in self._waiting else []
 
-    def all_keys(self) -> AsyncIterator[Key]:
-        """Yield every logical cluster that waits."""
-        return _clusters_below(self._registry, INITIALIZING)
+    def _is_in(self, logical_cluster: JsonObject) -> bool:
+        return BINDINGS_INITIALIZER in ((logical_cluster.get("status") or {}).get("initializers") or ())
 
-    async def reconcile(self, key: Key) -> float | None:
-        """Create what is missing; take the initializer away when all are bound."""
-        (cluster,) = key
-        kind = self._maker.records[LOGICAL_CLUSTERS]
-        try:
-            logical_cluster = await self._registry.get(kind, cluster, "", LOGICAL_CLUSTER_NAME)
-        except NotFound:
-            self._waiting.discard(cluster)
-            return None
-        if BINDINGS_INITIALIZER not in ((logical_cluster.get("status") or {}).get("initializers") or ()):
-            self._waiting.discard(cluster)
-            return None
-        self._waiting.add(cluster)
-        if not await self._all_bound(cluster, logical_cluster):
-            return _LOOK_AGAIN_S
-        await self._registry.modify(kind, cluster, "", LOGICAL_CLUSTER_NAME, _initialized, subresource="status")
-        self._waiting.discard(cluster)
-        return None
+    async def _end(self, cluster: str) -> None:
+        await self._registry.modify(self._kind, cluster, "", LOGICAL_CLUSTER_NAME, _initialized, subresource="status")
 
-    async def _all_bound(self, cluster: str, logical_cluster: JsonObject) -> bool:
+    async def _proceed(self, cluster: str, logical_cluster: JsonObject) -> bool:
+        """Create what is missing; return whether all are bound."""
         qualified = logical_cluster["metadata"]["annotations"]["internal.tenancy.kcp.io/type"]
         aliases = await self._types.aliases(await self._types.of(qualified))
         kind = self._maker.records[BINDINGS]

@@ -30,6 +30,10 @@ class Everything:
         """Return the one logical cluster."""
         return "root" if target else ""
 
+    def keep(self, uids: set[str]) -> None:
+        """Note which heartbeats are remembered."""
+        self.kept = uids
+
     def is_healthy(self, uid: str, was: bool) -> bool:
         """Tell that none is."""
         return not uid and was
@@ -52,6 +56,7 @@ async def test_a_target_that_goes_meanwhile_does_not_end_the_watch_over_the_othe
     try:
         await asyncio.wait_for(fake.written.wait(), 5)
         assert not task.done()
+        assert fake.kept == {"gone", "there"}
     finally:
         task.cancel()
         await asyncio.wait([task])
