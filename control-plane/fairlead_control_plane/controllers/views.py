@@ -7,7 +7,7 @@ says, also after a restart. Rows are written in slices, each guarded by the Assi
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
 from fairlead_api import JsonObject
@@ -18,18 +18,22 @@ from fairlead_control_plane.kinds import encoding, keys
 from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.registry.registry import Registry
-from fairlead_control_plane.store.contract import Compare, Event, Operation, Put, Row, Store, prefix_end
+from fairlead_control_plane.sharing.objects import BINDINGS
+from fairlead_control_plane.store.contract import Compare, Event, Put, Row, Store, prefix_end
 from fairlead_control_plane.views import progress, rows
 from fairlead_control_plane.views.assignment import Assignment, Assignments, parse
-from fairlead_control_plane.views.effects import next_view
-from fairlead_control_plane.views.targets import TargetIndex
+from fairlead_control_plane.views.effects import left_view, next_view, orphan_view
+from fairlead_control_plane.views.targets import Api, TargetIndex
 
 _SLICE = 40
 _PAUSE_S = 0.1
 """Least time between two looks at a namespace: a burst of reports is counted once."""
 _PAUSE_FACTOR = 10.0
 """How many times as long as a look took it is not looked again."""
-_NAMESPACE, _TARGET = "namespace", "target"
+_NAMESPACE, _TARGET, _WORKSPACE, _ORPHANS = "namespace", "target", "workspace", "orphans"
+
+
+_Write = tuple[Put, Sequence[Compare]]
 
 
 class ViewController:
@@ -65,16 +69,21 @@ class ViewController:
         self._now = now
         self._clock_s = clock_s
         self._prefix = keys.range_prefix(assignments.resource)
+        self._bindings = keys.range_prefix(Resource(*BINDINGS, "APIBinding", ()))
         self._again_s: dict[Key, float] = {}  # earliest time of the next look
 
     def keys(self, event: Event) -> Iterable[Key]:
-        """Return the namespace an event concerns, or the target whose APIs it changes."""
+        """Return the namespace an event concerns, or the target or workspace whose APIs it changes."""
         if event.key.startswith(rows.PREFIX):
             key = keys.parse_key(rows.split_key(event.key)[1])
             return [(_NAMESPACE, key.cluster, key.namespace or key.name)]
         if event.key.startswith(self._prefix):
             key = keys.parse_key(event.key)
+            if event.row is None and event.previous is not None:
+                return [(_ORPHANS, key.cluster, key.name, uid) for uid in _states(event.previous)]
             return [(_NAMESPACE, key.cluster, key.name)]
+        if event.key.startswith(self._bindings) and _bound(event.row) != _bound(event.previous):
+            return [(_WORKSPACE, keys.parse_key(event.key).cluster)]
         if event.key.startswith(self._targets.prefix) and (
             event.row is None or _apis(event.row) != _apis(event.previous)
         ):
@@ -92,9 +101,15 @@ class ViewController:
             yield (_TARGET, uid)
 
     async def reconcile(self, key: Key) -> float | None:
-        """Bring one namespace, or all namespaces of one target, up to date."""
+        """Bring one namespace, or all namespaces of one target or workspace, up to date."""
         if key[0] == _TARGET:
             await self._reconcile_target(key[1])
+            return None
+        if key[0] == _WORKSPACE:
+            await self._fill_all(f"{self._prefix}{key[1]}/")
+            return None
+        if key[0] == _ORPHANS:
+            await self._bury(*key[1:])
             return None
         started_s = self._clock_s()
         wait_s = self._again_s.get(key, 0.0) - started_s
@@ -113,12 +128,26 @@ class ViewController:
             await purge(self._store, self._catalog, uid, self._drop)
             await self._free(uid)
             return
-        found = await self._store.range(self._prefix, prefix_end(self._prefix))
-        for row in found.rows:
+        await self._fill_all(self._prefix, uid)
+
+    async def _fill_all(self, prefix: str, uid: str = "") -> None:
+        """Bring the namespaces of the Assignments below a prefix up to date, or those of them that a target has."""
+        for row in (await self._store.range(prefix, prefix_end(prefix))).rows:
             obj = encoding.decode(row)
             assignment = parse(obj, Compare(row.key, row.mod_revision))
-            if uid in assignment.states:
-                await self._fill_namespace(keys.parse_key(row.key).cluster, obj["metadata"]["name"], assignment)
+            if not uid or uid in assignment.states:
+                cluster, namespace = keys.parse_key(row.key).cluster, obj["metadata"]["name"]
+                await self._fill_namespace(cluster, namespace, assignment)
+                await self._write_status(cluster, namespace, obj, assignment)
+
+    async def _bury(self, cluster: str, namespace: str, uid: str) -> None:
+        """Make tombstones of the rows that came while the Assignment they were made by was being deleted."""
+        gone = await self._assignments.get(cluster, namespace)
+        if gone.compare.mod_revision:
+            return
+        found = await progress.read(self._store, uid, cluster, namespace, self._targets.apis_of(uid))
+        left = ((row, rows.decode(row)) for row in found.objects)
+        await self._commit(gone, [_turned(row, view, orphan_view(view, self._now())) for row, view in left])
 
     async def _free(self, uid: str) -> None:
         """Take a target that is no more out of every Assignment, so that nothing waits for its word."""
@@ -151,34 +180,42 @@ class ViewController:
 
     async def _fill_namespace(self, cluster: str, namespace: str, assignment: Assignment) -> None:
         for uid in assignment.states:
-            for group, plural, identity in self._targets.resources_of(uid):
-                found = await self._catalog.lookup(cluster, group, plural)
-                if found is not None and found.identity == identity:
-                    await self._fill(uid, found, cluster, namespace, assignment)
+            for api in self._targets.apis_of(uid):
+                await self._fill(uid, api, cluster, namespace, assignment)
 
-    async def _fill(self, uid: str, resource: Resource, cluster: str, namespace: str, assignment: Assignment) -> None:
-        """Bring one target's rows of one resource up to date."""
-        prefix = keys.range_prefix(resource, cluster, namespace)
-        objects = {row.key: row for row in (await self._store.range(prefix, prefix_end(prefix))).rows}
-        below = rows.view_key(uid, prefix)
+    async def _fill(self, uid: str, api: Api, cluster: str, namespace: str, assignment: Assignment) -> None:
+        """Bring one target's rows of one API up to date: those of objects there are, and those that are left over."""
+        resource = await self._catalog.lookup(cluster, *api)
+        objects: Sequence[Row] = ()
+        if resource is not None:
+            prefix = keys.range_prefix(resource, cluster, namespace)
+            objects = (await self._store.range(prefix, prefix_end(prefix))).rows
+        below = rows.namespace_prefix(uid, *api, cluster, namespace)
         known = {row.key: row for row in (await self._store.range(below, prefix_end(below))).rows}
-        accepts = self._targets.accepts(uid, resource)
-        operations: list[Operation] = []
-        compares: list[Compare] = [assignment.compare]
-        for object_key, row in objects.items():
-            view_key = rows.view_key(uid, object_key)
-            view_row = known.get(view_key)
-            before = None if view_row is None else rows.decode(view_row)
-            obj = encoding.decode(row)
-            after = next_view(resource, obj, before, assignment, uid, accepts=accepts, now=self._now())
-            if after is not None and after != before:
-                operations.append(Put(view_key, after.encode()))
-                compares += [Compare(object_key, row.mod_revision), _compare(view_key, view_row)]
-            if len(operations) >= _SLICE:
-                await self._store.commit(operations, compares)  # a failed compare brings us back with fresh reads
-                operations, compares = [], [assignment.compare]
-        if operations:
-            await self._store.commit(operations, compares)
+        writes: list[_Write | None] = []
+        if resource is not None:
+            accepts = self._targets.accepts(uid, resource)
+            for row in objects:
+                view_key = rows.view_key(uid, row.key)
+                view_row = known.pop(view_key, None)
+                before = None if view_row is None else rows.decode(view_row)
+                obj = encoding.decode(row)
+                after = next_view(resource, obj, before, assignment, uid, accepts=accepts, now=self._now())
+                if after is not None and after != before:
+                    stays = [Compare(row.key, row.mod_revision), _compare(view_key, view_row)]
+                    writes.append((Put(view_key, after.encode()), stays))
+        left = ((row, rows.decode(row)) for row in known.values())
+        now = self._now()
+        writes += [_turned(row, view, left_view(view, resource, assignment, uid, now=now)) for row, view in left]
+        await self._commit(assignment, writes)
+
+    async def _commit(self, assignment: Assignment, writes: Iterable[_Write | None]) -> None:
+        """Write in slices, as long as the Assignment stays; a failed compare brings us back with fresh reads."""
+        due = [write for write in writes if write is not None]
+        for start in range(0, len(due), _SLICE):
+            part = due[start : start + _SLICE]
+            compares = [compare for _, stays in part for compare in stays]
+            await self._store.commit([put for put, _ in part], [assignment.compare, *compares])
 
     async def _write_status(self, cluster: str, namespace: str, obj: JsonObject, assignment: Assignment) -> None:
         generation = obj["metadata"].get("generation")
@@ -196,12 +233,27 @@ class ViewController:
         await self._registry.modify(self._assignments.resource, cluster, "", namespace, change, subresource="status")
 
     async def _count(self, uid: str, cluster: str, namespace: str) -> JsonObject:
-        resources: Iterable[tuple[str, str, str]] = self._targets.resources_of(uid)
-        return progress.count(uid, await progress.read(self._store, uid, cluster, namespace, resources))
+        found = await progress.read(self._store, uid, cluster, namespace, self._targets.apis_of(uid))
+        return progress.count(uid, found, self._targets.accepted(uid))
+
+
+def _turned(row: Row, before: rows.View, after: rows.View) -> _Write | None:
+    """Return the write that makes a row what it must be; None when it is."""
+    return None if after == before else (Put(row.key, after.encode()), [Compare(row.key, row.mod_revision)])
 
 
 def _compare(key: str, row: Row | None) -> Compare:
     return Compare(key, 0 if row is None else row.mod_revision)
+
+
+def _states(row: Row) -> Iterable[str]:
+    """Return the targets of an Assignment, by uid."""
+    return parse(encoding.decode(row), Compare(row.key, row.mod_revision)).states
+
+
+def _bound(row: Row | None) -> object:
+    """Return what an APIBinding binds; None when there is none."""
+    return None if row is None else (encoding.decode(row).get("status") or {}).get("boundResources")
 
 
 def _apis(row: Row | None) -> object:

@@ -67,15 +67,15 @@ class StatusWriter:
         Raises:
             CompareFailed, Conflict: The row or what it stands for changed meanwhile.
         """
-        key = parse_key(rows.split_key(row.key)[1])
         view = rows.decode(row)
+        key = parse_key(rows.object_key(row.key, view))
         effect = Effect([Delete(row.key)], [Compare(row.key, row.mod_revision)])
         obj = await self._upstream(key, view)
         resource = await self._resource(key)
         if obj is not None and resource is not None and obj.get("status"):
             status = await self._left(row, key, obj)
             if status is not None and status != obj["status"]:
-                await self._write_status(resource, key, status, effect)
+                await self._write_status(resource, key, view.uid, status, effect)
                 return
         await self.store.commit(effect.operations, effect.compares)
 
@@ -95,7 +95,7 @@ class StatusWriter:
         return found if found is not None and found.identity == key.identity else None
 
     async def _store_report(self, row: Row, view: rows.View, before: rows.View | None) -> JsonObject:
-        key = parse_key(rows.split_key(row.key)[1])
+        key = parse_key(rows.object_key(row.key, view))
         put, compare = reports.row_write(row, view)
         effect = Effect([put], [compare])
         resource = await self._resource(key)
@@ -106,7 +106,7 @@ class StatusWriter:
         if status is None or resource is None or obj is None or status == obj.get("status"):
             revision = await self.store.commit(effect.operations, effect.compares)
         else:
-            revision = await self._write_status(resource, key, status, effect)
+            revision = await self._write_status(resource, key, view.uid, status, effect)
         if obj is not None:
             await self._tell(obj, view, before)
         return {"resourceVersion": str(revision)}
@@ -129,8 +129,14 @@ class StatusWriter:
         generation = obj["metadata"].get("generation") or 0
         return reports.upstream_status(object_key, views, assignment, generation)
 
-    async def _write_status(self, resource: Resource, key: ObjectKey, status: JsonObject, effect: Effect) -> int:
+    async def _write_status(
+        self, resource: Resource, key: ObjectKey, uid: str, status: JsonObject, effect: Effect
+    ) -> int:
+        """Write status and effect in one transaction; raises ``Conflict`` when that object is another by now."""
+
         def change(obj: JsonObject) -> JsonObject:
+            if obj["metadata"]["uid"] != uid:
+                raise Conflict(f"{key.plural} {key.name!r} was made again meanwhile and has another uid than {uid}")
             obj["status"] = status
             return obj
 

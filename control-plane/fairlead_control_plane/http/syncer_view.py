@@ -135,9 +135,11 @@ class SyncerWorkspace:
 
     async def _resources(self, target: JsonObject) -> list[JsonObject]:
         found = []
-        for group, plural, identity in self.targets.resources_of(target["metadata"]["uid"]):
-            resource = await self.catalog.lookup("*", group, plural, identity)
-            if resource is not None and self.targets.accepts(target["metadata"]["uid"], resource):
+        for (group, plural), identities in self.targets.accepted(target["metadata"]["uid"]).items():
+            # A cluster has one API of that name, whoever provides it to the workspaces.
+            known = [await self.catalog.lookup("*", group, plural, identity) for identity in identities]
+            resource = next((one for one in known if one is not None), None)
+            if resource is not None:
                 version = resource.storage_version.name
                 found.append(
                     {"group": group, "version": version, "resource": plural, "kind": resource.kind, "namespaced": True}
@@ -171,16 +173,14 @@ class SyncerWorkspace:
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
 
     async def _row(self, info: RequestInfo, target: JsonObject) -> Row | None:
-        """Find the target's row of an object, whatever identity it is bound under."""
+        """Return the target's row of an object."""
         uid = target["metadata"]["uid"]
         if (info.group, info.resource) == ("", "namespaces"):
             return await self.store.get(rows.namespace_row_key(uid, info.cluster, info.name))
-        for group, plural, identity in self.targets.resources_of(uid):
-            if (group, plural) == (info.group, info.resource):
-                stand_in = Resource(group, plural, "", (), identity=identity)
-                key = rows.view_key(uid, keys.object_key(stand_in, info.cluster, info.namespace, info.name))
-                return await self.store.get(key)
-        return None
+        stand_in = Resource(info.group, info.resource, "", ())
+        return await self.store.get(
+            rows.view_key(uid, keys.object_key(stand_in, info.cluster, info.namespace, info.name))
+        )
 
     async def _list(self, info: RequestInfo, target: JsonObject, request: Request) -> Response:
         """List a page of one snapshot; the continue token is the revision and the last key."""

@@ -24,7 +24,7 @@ async def view_object(store: Store, row: Row, target_key: str) -> JsonObject | N
     later revision, and absence is never a cause.
     """
     view = rows.decode(row)
-    _, object_key = rows.split_key(row.key)
+    object_key = rows.object_key(row.key, view)
     if view.state == rows.REMOVED:
         return tombstone(view, row, object_key)
     found = await store.get(object_key)

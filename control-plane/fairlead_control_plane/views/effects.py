@@ -1,8 +1,10 @@
 """
 Rows that change in the same transaction as what caused them.
 
-A write to an object of an assigned namespace touches one row per target, guarded by a compare on the Assignment, so
-that no object is ever left out by a binding that changes at the same moment.
+A write to an object of an assigned namespace touches one row per target, guarded by compares on the Assignment and on
+each SyncTarget, so that no object is ever left out by an assignment or an API that comes at the same moment: what
+commits before it is filled in after it (:mod:`fairlead_control_plane.controllers.views`), what would commit after it
+reads again.
 """
 
 from __future__ import annotations
@@ -19,8 +21,11 @@ from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.store.contract import Compare, Operation, Put, Row, Store
 from fairlead_control_plane.views import progress, rows
 from fairlead_control_plane.views.assignment import Assignment, Assignments, cause_of_leaving
-from fairlead_control_plane.views.targets import TargetIndex, fingerprint, stays_upstream
+from fairlead_control_plane.views.targets import TargetIndex, fingerprint, never_travels, stays_upstream
 from fairlead_transforms.strip import travelling_body, travelling_metadata
+
+REBOUND = "Rebound"
+"""Cause of a tombstone whose object is not the workspace's any more: it has another provider's API of that name."""
 
 
 class ViewEffects:
@@ -42,12 +47,14 @@ class ViewEffects:
 
     async def __call__(self, change: Change) -> Effect:
         """Return the rows to write with a change (see :data:`fairlead_control_plane.kinds.change.Effects`)."""
-        if not change.namespace or not self._may_travel(change):
+        if not change.namespace or never_travels(change.resource):
             return Effect()
         assignment = await self._assignments.get(change.cluster, change.namespace)
         operations: list[Operation] = []
         compares: list[Compare] = [assignment.compare]
         for uid in assignment.states:
+            is_target = self._targets.compare(uid)
+            compares += [] if is_target is None else [is_target]
             row = await self._store.get(self._key(uid, change))
             operation = self._decide(uid, change, assignment, row)
             if operation is not None:
@@ -55,15 +62,13 @@ class ViewEffects:
                 compares.append(Compare(operation.key, row.mod_revision if row else 0))
         return Effect(operations, compares)
 
-    def _may_travel(self, change: Change) -> bool:
-        """Spare the Assignment's read for kinds no target takes at all."""
-        return any(self._targets.accepts(target["metadata"]["uid"], change.resource) for target in self._targets.all())
-
     def _key(self, uid: str, change: Change) -> str:
         return rows.view_key(uid, keys.object_key(change.resource, change.cluster, change.namespace, change.name))
 
     def _decide(self, uid: str, change: Change, assignment: Assignment, row: Row | None) -> Put | None:
         before = None if row is None else rows.decode(row)
+        if before is not None and change.old is not None and _is_of_another(before, change.resource, change.old):
+            return None
         after = next_view(
             change.resource,
             change.new,
@@ -114,12 +119,13 @@ def next_view(  # noqa: PLR0913 - one decision, all of its inputs
     if stays_upstream(resource, obj):
         return _tombstone(before, "Unassigned", now)
     if not accepts:
-        return before  # hold what runs: an API that is away for a moment is no cause to delete
+        # Hold what runs: an API that is away for a moment is no cause to delete. Another provider's is not away.
+        return before if before is None or before.identity == resource.identity else _tombstone(before, REBOUND, now)
     share = assignment.share(resource, obj, uid, None if before is None else before.replicas)
     same = before is not None and before.uid == obj["metadata"]["uid"] and before.state == rows.SYNC
     old = before if same and before is not None else rows.View("", "", "")
     wanted = wanted_hash(resource, obj, share)
-    if same and old.hash == wanted:
+    if same and old.hash == wanted and old.identity == resource.identity:
         return before
     # A new object under the name of one not yet removed: the syncer sees another uid and replaces what it made.
     report = old.report if same or before is None else {"replaces": before.uid, **_made(before)}
@@ -132,7 +138,42 @@ def next_view(  # noqa: PLR0913 - one decision, all of its inputs
         hash=wanted,
         replicas=share,
         report=report,
+        identity=resource.identity,
     )
+
+
+def left_view(before: rows.View, resource: Resource | None, assignment: Assignment, uid: str, *, now: str) -> rows.View:
+    """
+    Decide what a row becomes for which the workspace shows no object; pure.
+
+    Args:
+        before: The row.
+        resource: The API of that name as the workspace has it now; None when it has none, which may pass.
+        assignment: Where the namespace runs.
+        uid: The target.
+        now: RFC 3339 time, for a new tombstone.
+
+    Returns:
+        A tombstone when the target is left or the API is another provider's now; else ``before``, as that an object
+        was not seen is no cause.
+    """
+    if assignment.states.get(uid, "Leaving") == "Leaving":
+        after = _tombstone(before, cause_of_leaving(assignment.reasons.get(uid, "")), now)
+    elif resource is not None and before.identity != resource.identity:
+        after = _tombstone(before, REBOUND, now)
+    else:
+        after = before
+    return before if after is None else after
+
+
+def orphan_view(before: rows.View, now: str) -> rows.View:
+    """Return the tombstone of a row whose namespace has no Assignment any more; ``before`` when it is one."""
+    return _tombstone(before, "WorkspaceDeleted", now) or before
+
+
+def _is_of_another(view: rows.View, resource: Resource, obj: JsonObject) -> bool:
+    """Tell whether a row stands for an object of the same name that another provider's API has."""
+    return view.identity != resource.identity and view.uid != obj["metadata"]["uid"]
 
 
 def wanted_hash(resource: Resource, obj: JsonObject, share: int | None) -> str:
@@ -157,7 +198,8 @@ class AssignmentEffects:
 
     The namespace's own row comes and becomes a tombstone with the target's entry; the rows of its objects follow in
     slices (:mod:`fairlead_control_plane.controllers.views`). An entry cannot be dropped while rows remain, so that a
-    target always knows what it still must remove.
+    target always knows what it still must remove; nor before it was Leaving: from then on no transaction adds rows,
+    as all that do are decided by the Assignment and compare it, so what was read as empty is empty when this commits.
     """
 
     def __init__(self, store: Store, targets: TargetIndex, assignments: Assignments, now: Callable[[], str]) -> None:
@@ -171,12 +213,15 @@ class AssignmentEffects:
         own = self._assignments.resource
         if (change.resource.group, change.resource.plural) != (own.group, own.plural):
             return Effect()
+        before = _entries(change.old, "state", "Sync")
         states, reasons = _entries(change.new, "state", "Sync"), _entries(change.new, "reason", "")
         operations: list[Operation] = []
         compares: list[Compare] = []
-        for uid in {*_entries(change.old, "state", "Sync"), *states}:
+        for uid in {*before, *states}:
             row = await self._own_row(uid, change)
             if uid not in states:
+                if change.new is not None and before[uid] != "Leaving" and self._targets.get(uid) is not None:
+                    raise Conflict(f"target {uid} has to leave namespace {change.name} before it is forgotten")
                 await self._refuse_if_held(uid, change, gone=change.new is None)
             if row is None and self._targets.get(uid) is None:
                 continue  # a SyncTarget that is no more: nobody would ever confirm the row
@@ -204,8 +249,9 @@ class AssignmentEffects:
         return None if after == before else after
 
     async def _refuse_if_held(self, uid: str, change: Change, *, gone: bool) -> None:
-        found = await progress.read(self._store, uid, change.cluster, change.name, self._targets.resources_of(uid))
-        # With the whole Assignment gone (its workspace is) tombstones carry on alone; live rows would be orphans.
+        found = await progress.read(self._store, uid, change.cluster, change.name, self._targets.apis_of(uid))
+        # With the whole Assignment gone (its workspace is) tombstones carry on alone; live rows would be orphans, and
+        # one that comes between this and the commit is made a tombstone by the controller.
         held = [row for row in found.objects if not gone or rows.decode(row).state == rows.SYNC]
         if held or (found.own is not None and not gone):
             raise Conflict(f"target {uid} still holds {len(held)} objects of namespace {change.name}")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from fairlead_api import JsonObject
-from fairlead_control_plane.kinds.keys import NONE, parse_key
+from fairlead_control_plane.kinds.keys import parse_key
 from fairlead_control_plane.store.contract import Row, Store, prefix_end
 from fairlead_control_plane.views import rows
 from fairlead_transforms.summarize import Report, is_ready
 
 _MAX_BLOCKED = 20
+NOT_SYNCED = "APINotSynced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,28 +23,33 @@ class NamespaceRows:
     own: Row | None
 
 
-async def read(
-    store: Store, uid: str, cluster: str, namespace: str, resources: Iterable[tuple[str, str, str]]
-) -> NamespaceRows:
-    """Read a target's rows of one namespace, resource by resource."""
+async def read(store: Store, uid: str, cluster: str, namespace: str, apis: Iterable[tuple[str, str]]) -> NamespaceRows:
+    """Read a target's rows of one namespace, API by API."""
     found: list[Row] = []
-    for group, plural, identity in resources:
-        prefix = rows.view_key(uid, f"/{group or 'core'}/{plural}/{identity or NONE}/{cluster}/{namespace}/")
+    for group, plural in apis:
+        prefix = rows.namespace_prefix(uid, group, plural, cluster, namespace)
         found.extend((await store.range(prefix, prefix_end(prefix))).rows)
     return NamespaceRows(found, await store.get(rows.namespace_row_key(uid, cluster, namespace)))
 
 
-def count(uid: str, found: NamespaceRows) -> JsonObject:
+def count(uid: str, found: NamespaceRows, accepted: Container[tuple[str, str]]) -> JsonObject:
     """
     Return one entry of an Assignment's ``status.targets``.
 
     ``objects`` must run; ``applied`` of them the target has made; ``ready`` of them run in full; ``remaining`` rows
     exist at all, the namespace's own included; ``blocked`` says what cannot be applied and why (at most 20).
+
+    What is of an API that the target does not accept (any more) is left as it is down there, nobody hears how it is,
+    and it cannot be removed: it counts as before and is blocked.
     """
     views = [(row, rows.decode(row)) for row in found.objects]
     live = [(row, view) for row, view in views if view.state == rows.SYNC]
     applied = [pair for pair in live if _is_applied(pair[1])]
-    blocked = [_blocked(row, view) for row, view in views if view.report.get("synced") is False]
+    blocked = [
+        _blocked(row, view) if rows.api_of(row.key) in accepted else _unknown(row)
+        for row, view in views
+        if view.report.get("synced") is False or rows.api_of(row.key) not in accepted
+    ]
     if found.own is not None and (own := rows.decode(found.own)).report.get("synced") is False:
         blocked.insert(0, _blocked(found.own, own))
     return {
@@ -67,11 +73,19 @@ def _is_ready(row: Row, view: rows.View) -> bool:
 
 
 def _blocked(row: Row, view: rows.View) -> JsonObject:
+    return _said(row, view.report.get("reason", ""), view.report.get("message", ""))
+
+
+def _unknown(row: Row) -> JsonObject:
+    name = ".".join(part for part in reversed(rows.api_of(row.key)) if part)
+    return _said(
+        row,
+        NOT_SYNCED,
+        f"{name} is not synced to this cluster now: the cluster does not offer it, or no supported export has it; "
+        "what is there stays as it is until it is synced again",
+    )
+
+
+def _said(row: Row, reason: str, message: str) -> JsonObject:
     key = parse_key(rows.split_key(row.key)[1])
-    return {
-        "group": key.group,
-        "resource": key.plural,
-        "name": key.name,
-        "reason": view.report.get("reason", ""),
-        "message": view.report.get("message", ""),
-    }
+    return {"group": key.group, "resource": key.plural, "name": key.name, "reason": reason, "message": message}

@@ -7,14 +7,15 @@ Kept exact by the store's listeners, so that a write never sees a target as it w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import encoding, keys
 from fairlead_control_plane.kinds.record import Resource
-from fairlead_control_plane.store.contract import Event, Store, prefix_end
+from fairlead_control_plane.store.contract import Compare, Event, Row, Store, prefix_end
+from fairlead_control_plane.views import rows
 
 _ALWAYS = frozenset({("", "configmaps"), ("", "secrets")})
 # Pods come up from the cluster; what a cluster derives is never sent down.
@@ -22,6 +23,10 @@ _NEVER = frozenset({("", "pods"), ("", "events"), ("", "endpoints"), ("discovery
 _KEPT_SECRETS = frozenset(
     {"helm.sh/release.v1", "kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"}
 )
+
+
+Api = tuple[str, str]
+"""Group and plural name: what a cluster tells APIs apart by."""
 
 
 class TargetIndex:
@@ -33,6 +38,9 @@ class TargetIndex:
         self.prefix = keys.range_prefix(synctargets)
         self._targets: dict[str, JsonObject] = {}
         self._keys: dict[str, str] = {}  # by object key; "" if deleted while loading, lest the load revive it
+        self._compares: dict[str, Compare] = {}
+        self._accepted: dict[str, Mapping[Api, Sequence[str]]] = {}
+        self._held: dict[str, set[Api]] = {}  # of which a target had rows since this process started, or has
         self._loaded = False
         self._followers: dict[str, dict[object, Callable[[], None]]] = {}
 
@@ -43,13 +51,30 @@ class TargetIndex:
         for row in found.rows:
             # A listener may have brought a newer row, or removed this one, while the range was read.
             if row.key not in self._keys:
-                self._put(row.key, encoding.decode(row))
+                self._put(row)
+        await self._load_held()
         self._loaded = True
         self._keys = {key: uid for key, uid in self._keys.items() if uid}
+
+    async def _load_held(self) -> None:
+        """Look for the first row of each API of each target, whatever the number of its rows."""
+        start, end = rows.PREFIX, prefix_end(rows.PREFIX)
+        while (page := await self._store.range(start, end, limit=1)).rows:
+            key = page.rows[0].key
+            self._hold(key)
+            start = prefix_end(rows.target_prefix(rows.split_key(key)[0], *rows.api_of(key)))
 
     def get(self, uid: str) -> JsonObject | None:
         """Return the SyncTarget of that uid; not to be changed."""
         return self._targets.get(uid)
+
+    def compare(self, uid: str) -> Compare | None:
+        """
+        Return what holds while the SyncTarget is as it is here; None when there is none, which will never be again.
+
+        Goes into every transaction that was decided by what the target accepts.
+        """
+        return self._compares.get(uid)
 
     def follow(self, uid: str, on_change: Callable[[], None]) -> Callable[[], None]:
         """Call ``on_change`` whenever a SyncTarget changes or goes; returns what ends that."""
@@ -74,52 +99,70 @@ class TargetIndex:
 
     def accepts(self, uid: str, resource: Resource) -> bool:
         """Tell whether objects of a resource go down to a target: its API is accepted there under this identity."""
-        name = (resource.group, resource.plural)
-        target = self._targets.get(uid)
-        if target is None or not resource.namespaced or name in _NEVER:
-            return False
-        if name in _ALWAYS and not resource.identity:
-            return True
-        return any(
-            (synced.get("group", ""), synced["resource"]) == name
-            and synced.get("identityHash", "") == resource.identity
-            and synced.get("state") == "Accepted"
-            for synced in (target.get("status") or {}).get("syncedResources") or ()
-        )
+        identities = self.accepted(uid).get((resource.group, resource.plural), ())
+        return resource.namespaced and resource.identity in identities
 
-    def resources_of(self, uid: str) -> Sequence[tuple[str, str, str]]:
+    def accepted(self, uid: str) -> Mapping[Api, Sequence[str]]:
+        """Return every API a target accepts, and under which identities."""
+        return self._accepted.get(uid, {})
+
+    def apis_of(self, uid: str) -> Sequence[Api]:
         """
-        Return (group, plural, identity) of every resource a target may hold rows of, accepted or not.
+        Return every API a target may hold rows of: what it accepts, and what there are rows of although it does not.
 
         The namespace itself is not among them: its row is handled with the Assignment.
         """
-        target = self._targets.get(uid) or {}
-        synced = (target.get("status") or {}).get("syncedResources") or ()
-        names = [(one.get("group", ""), one["resource"], one.get("identityHash", "")) for one in synced]
-        return [(group, plural, "") for group, plural in sorted(_ALWAYS)] + [
-            name for name in names if name[:2] not in _NEVER
-        ]
+        return sorted({*self.accepted(uid), *self._held.get(uid, ())})
 
     def _on_events(self, events: Sequence[Event], revision: int) -> None:
         del revision
         for event in events:
-            if event.key.startswith(self.prefix):
+            if event.previous is None and event.key.startswith(rows.PREFIX):
+                self._hold(event.key)
+            elif event.key.startswith(self.prefix):
                 before = self._keys.get(event.key, "")
                 self._forget(event.key)
                 if event.row is not None:
-                    self._put(event.key, encoding.decode(event.row))
-                elif not self._loaded:
-                    self._keys[event.key] = ""
+                    self._put(event.row)
+                else:
+                    self._held.pop(before, None)
+                    if not self._loaded:
+                        self._keys[event.key] = ""
                 for on_change in list(self._followers.get(before, {}).values()):
                     on_change()
 
-    def _put(self, key: str, obj: JsonObject) -> None:
+    def _hold(self, key: str) -> None:
+        api = rows.api_of(key)
+        if api != ("", "namespaces"):
+            self._held.setdefault(rows.split_key(key)[0], set()).add(api)
+
+    def _put(self, row: Row) -> None:
+        obj = encoding.decode(row)
         uid = obj["metadata"]["uid"]
-        self._keys[key] = uid
+        self._keys[row.key] = uid
         self._targets[uid] = obj
+        self._compares[uid] = Compare(row.key, row.mod_revision)
+        self._accepted[uid] = _accepted(obj)
 
     def _forget(self, key: str) -> None:
-        self._targets.pop(self._keys.pop(key, ""), None)
+        uid = self._keys.pop(key, "")
+        self._targets.pop(uid, None)
+        self._compares.pop(uid, None)
+        self._accepted.pop(uid, None)
+
+
+def _accepted(target: JsonObject) -> Mapping[Api, Sequence[str]]:
+    found: dict[Api, list[str]] = {name: [""] for name in sorted(_ALWAYS)}
+    for synced in (target.get("status") or {}).get("syncedResources") or ():
+        name = (synced.get("group", ""), synced["resource"])
+        if synced.get("state") == "Accepted" and name not in _NEVER and name not in _ALWAYS:
+            found.setdefault(name, []).append(synced.get("identityHash", ""))
+    return found
+
+
+def never_travels(resource: Resource) -> bool:
+    """Tell whether no target can ever take a resource, so that a write to it need not ask."""
+    return (resource.group, resource.plural) in _NEVER
 
 
 def stays_upstream(resource: Resource, obj: JsonObject) -> bool:
