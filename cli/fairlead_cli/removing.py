@@ -96,8 +96,6 @@ class Removal:
 
 
 async def _remove(session: Session, removal: Removal, cluster: Client | None, wanted: Wanted) -> None:
-    from fairlead_cli.kinds import SYNC_TARGETS  # noqa: PLC0415 - only to talk
-
     steps, registration, folder = Steps(), removal.registration, removal.folder
     agent_id = syncer_id(registration.name, registration.uid)
     if not wanted.force:
@@ -114,12 +112,23 @@ async def _remove(session: Session, removal: Removal, cluster: Client | None, wa
             steps.failed(f"its agent still runs as a process{host and ' on ' + host}: end it there")
         await downstream.take_out(cluster, agent_id, agent_id)
         steps.done("the agent and its rights are gone from the cluster")
-    await session.here.delete(SYNC_TARGETS, wanted.name, uid=registration.uid)
+    await _forget(session, registration, folder)
     steps.done(f"SyncTarget {wanted.name} is gone from {session.place.path}")
-    if folder.record().get("uid") == registration.uid:
-        folder.forget()
     if wanted.force and cluster is not None and removal.found:
         click.echo(f"left in the cluster: {_what_is_left(registration, removal.found)}", err=True)
+
+
+async def _forget(session: Session, registration: Registration, folder: AgentFolder) -> None:
+    """Delete the SyncTarget and the agent's folder; Ctrl-C comes too late for this last step, which takes a moment."""
+    from fairlead_cli.kinds import SYNC_TARGETS  # noqa: PLC0415 - only to talk
+
+    last = asyncio.ensure_future(session.here.delete(SYNC_TARGETS, registration.name, uid=registration.uid))
+    try:
+        await asyncio.shield(last)
+    except asyncio.CancelledError:
+        await last
+    if folder.record().get("uid") == registration.uid:
+        folder.forget()
 
 
 async def _reach(

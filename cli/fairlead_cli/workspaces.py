@@ -97,14 +97,22 @@ def create_context(server: Server, name: str, overwrite: bool) -> None:
 
 
 @click.command(context_settings=HELP)
-@click.option("-f", "--full", is_flag=True, help="Show full paths.")
+@click.option("-f", "--full", is_flag=True, help="Show full workspace names.")
+@click.option("-i", "--interactive", is_flag=True, help="Walk through the tree with the keyboard.")
+@click.option("--wide", is_flag=True, help="Show the phases of Workspace and LogicalCluster.")
 @server_options
-def tree(server: Server, full: bool) -> None:
+def tree(server: Server, full: bool, interactive: bool, wide: bool) -> None:
     """Show the workspaces below the current one."""
     from fairlead_cli import growing  # noqa: PLC0415 - help is fast
     from fairlead_cli.session import talk  # noqa: PLC0415
 
-    talk(growing.tree(server, full=full))
+    if not interactive:
+        talk(growing.tree(server, full=full, wide=wide))
+        return
+    from fairlead_cli import browser, entering  # noqa: PLC0415 - not everywhere is a terminal
+
+    if chosen := talk(browser.browse(server, full=full)):
+        entering.use(server, f":{chosen}", short=False)
 
 
 @click.command(context_settings=HELP)

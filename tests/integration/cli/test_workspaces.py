@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.support.servers import FairleadServer, run_program
+from tests.support.servers import PROGRAMS, FairleadServer, run_program
 
 
 class Shell:
@@ -25,6 +28,23 @@ class Shell:
         done = run_program("kubectl-ws", *arguments, env=self._env)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stderr if code else done.stdout
+
+    def walk(self, keys: list[bytes]) -> str:
+        """Run ``kubectl ws tree -i`` on a terminal and press keys, each once something was drawn; return all of it."""
+        ours, theirs = os.openpty()
+        command = [str(PROGRAMS / "kubectl-ws"), "tree", "-i"]
+        environment = {**os.environ, **self._env, "COLUMNS": "100", "LINES": "30"}
+        with subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+            os.close(theirs)
+            seen = b""
+            with contextlib.suppress(OSError):  # its end has gone
+                while part := os.read(ours, 65536):
+                    seen += part
+                    if keys and part.endswith(b"Press Enter to switch to this workspace"):
+                        os.write(ours, keys.pop(0))
+            os.close(ours)
+            assert process.wait(10) == 0, seen
+        return seen.decode()
 
 
 @pytest.fixture
@@ -52,6 +72,20 @@ def test_a_walk_through_the_tree(shell: Shell) -> None:
     assert shell.ws("~") == shell.ws("use", "~")
     assert shell.ws(":root:org", "--short") == "root:org\n"
     assert shell.ws("current", "--short") == "root:org\n"
+
+
+def test_ways_to_show_the_tree(shell: Shell) -> None:
+    """Full names, phases, and a walk with the keyboard that ends in the workspace it was left with Enter."""
+    shell.ws("create", "org", "--enter")
+    shell.ws("create", "team")
+    assert shell.ws("tree", "--full") == ".\n└── root:org\n    └── root:org:team\n"
+    assert shell.ws("tree", "--wide") == ".\n└── org lc=Ready\n    └── team ws=Ready lc=Ready\n"
+    assert "there is no terminal" in shell.ws("tree", "-i", code=2)
+    screen = shell.walk([b"\x1b[C", b"j", b"\r"])  # it begins at org: opened, one down, Enter
+    assert "root:org:team" in screen
+    assert screen.endswith("Current workspace is 'root:org:team' (type root:universal).\r\n")
+    shell.walk([b"k", b"q"])
+    assert shell.ws("current", "--short") == "root:org:team\n"
 
 
 def test_refusals(shell: Shell) -> None:
