@@ -18,7 +18,7 @@ import click
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError
-from fairlead_cli import downstream, manifests, registering
+from fairlead_cli import chart_values, downstream, manifests, registering
 from fairlead_cli.failure import TIMED_OUT, Failure, explain
 from fairlead_cli.manifests import Agent
 from fairlead_cli.options import Server
@@ -92,7 +92,7 @@ async def _join(session: Session, cluster: Client, context: str, wanted: Wanted,
     try:
         agent = await _prepare(session, wanted, registration)
         if wanted.print_only:
-            _print(manifests.manifest(agent), wanted.output)
+            _print(agent, manifests.manifest(agent), wanted.output)
             return
         agent = await _set_up(cluster, wanted, agent, folder, steps)
         _note(wanted, session, agent, folder, physical, context)
@@ -291,11 +291,13 @@ async def _print_dry(session: Session, wanted: Wanted) -> None:
     agent = await registering.agent_of(session, registration, server, "")
     agent = replace(agent, image=wanted.image)
     objects = manifests.rights(agent) if wanted.as_process else manifests.manifest(agent)
-    _print(objects, wanted.output)
+    _print(agent, objects, wanted.output)
 
 
-def _print(objects: list[JsonObject], output: str) -> None:
-    if output == "json":
+def _print(agent: Agent, objects: list[JsonObject], output: str) -> None:
+    if output == "helm":
+        click.echo(chart_values.as_text(agent), nl=False)
+    elif output == "json":
         click.echo(document(list_object(objects), "json"))
     else:
         click.echo(manifests.as_text(objects), nl=False)

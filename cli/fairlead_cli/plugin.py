@@ -46,7 +46,13 @@ def cluster() -> None:
 @click.option("--as-process", is_flag=True, help="Run the agent as a process on this machine.")
 @click.option("--print", "print_only", is_flag=True, help="Register, and print the manifest instead of applying it.")
 @click.option("--dry-run", type=click.Choice(["none", "client"]), default="none", help="client: change nothing, print.")
-@click.option("-o", "--output", type=click.Choice(["yaml", "json"]), default="yaml", help="Form of what is printed.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["yaml", "json", "helm"]),
+    default="yaml",
+    help="Form of what is printed; helm: values for the chart fairlead-syncer.",
+)
 @click.option("--image", default="", help="Image of the agent; the one of this version by default.")
 @click.option("--timeout", default="2m", help="How long to wait for the agent.")
 def join(name: str, upstream: Server, physical: Server, **options: Any) -> None:

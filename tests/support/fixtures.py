@@ -42,12 +42,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the collected tests need and is not there, in view of the user."""
-    wanted = any(NEEDS_PROGRAMS & set(getattr(item, "fixturenames", ())) for item in session.items)
-    if session.config.option.collectonly or not wanted or not binaries.missing() or binaries.why_unavailable():
+    used = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    wanted = binaries.CLUSTER_PROGRAMS if NEEDS_PROGRAMS & used else ()
+    wanted += ("helm",) if "helm" in used else ()
+    missing = binaries.missing(wanted)
+    if session.config.option.collectonly or not missing or binaries.why_unavailable(wanted):
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-        for program in binaries.missing():
+        for program in missing:
             binaries.binary(program)
 
 
