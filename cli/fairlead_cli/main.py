@@ -8,6 +8,7 @@ from fairlead_cli.commands import LazyGroup
 from fairlead_cli.options import HELP
 
 COMMANDS: dict[str, str] = {
+    "check": "fairlead_cli.checking.command:check",
     "demo": "fairlead_cli.demo:demo",
     "lab": "fairlead_cli.lab:lab",
     "start": "fairlead_control_plane.main.start:start",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ from fairlead_machinery.client import Client, Unreachable
 from fairlead_machinery.component import Program
 from fairlead_machinery.log import configure
 from fairlead_scheduler.controllers import GRACE_S, Scheduler
+from fairlead_scheduler.living import Living
 from fairlead_scheduler.plane import identities
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
@@ -69,5 +72,8 @@ async def _schedule(program: Program, client: Client, grace_s: float) -> None:
                 break
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-    Scheduler(client, found, time.time, grace_s=grace_s).start(program)
+    scheduler = Scheduler(client, found, time.time, grace_s=grace_s)
+    scheduler.start(program)
+    identity = f"{socket.gethostname()}_{os.getpid()}"
+    program.spawn("living", Living(client, identity, scheduler.ready.is_set, time.time).run())
     await asyncio.Event().wait()
