@@ -10,7 +10,7 @@ finalizer/crd_finalizer}.go.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from fairlead_api import JsonObject
@@ -19,6 +19,7 @@ from fairlead_control_plane.controllers.conditions import is_true, set_condition
 from fairlead_control_plane.controllers.runner import Key
 from fairlead_control_plane.kinds import keys
 from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.kinds.strategies import approval
 from fairlead_control_plane.registry.deleting import CLEANUP_FINALIZER
 from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.store.contract import Event, Row, prefix_end
@@ -42,17 +43,24 @@ class Definitions:
     Args:
         definitions: The resource ``customresourcedefinitions``.
         resource_of: Makes the record of a CRD's custom resources, also for one that is on its way out.
+        served: (group, plural) of what the server serves itself. A definition of such a kind stands in its shade, as in
+            Kubernetes: it may be there, and neither adds objects nor takes any with it.
     """
 
     name = "crds"
 
     def __init__(
-        self, registry: Registry, definitions: Resource, resource_of: Callable[[JsonObject], Resource]
+        self,
+        registry: Registry,
+        definitions: Resource,
+        resource_of: Callable[[JsonObject], Resource],
+        served: Collection[tuple[str, str]],
     ) -> None:
         self._registry = registry
         self._store = registry.parts.store
         self._definitions = definitions
         self._resource_of = resource_of
+        self._served = served
         self._prefix = keys.range_prefix(definitions)
 
     def keys(self, event: Event) -> Iterable[Key]:
@@ -106,6 +114,8 @@ class Definitions:
             status["acceptedNames"] = accepted
             changes.append(set_condition(obj, condition, timestamp))
             changes.append(_establish(obj, timestamp))
+            if (approved := approval.condition(obj)) is not None:
+                changes.append(set_condition(obj, approved, timestamp))
             return obj if any(changes) else None
 
         await self._registry.modify(
@@ -130,7 +140,7 @@ class Definitions:
         if CLEANUP_FINALIZER not in (crd["metadata"].get("finalizers") or []):
             return None
         name = crd["metadata"]["name"]
-        if is_true(crd, "Established"):
+        if is_true(crd, "Established") and not self._is_shaded(crd):
             left = await self._delete_objects(cluster, self._resource_of(crd))
             if left:
                 await self._report(cluster, name, left)
@@ -151,6 +161,10 @@ class Definitions:
         except NotFound:
             return None
         return None
+
+    def _is_shaded(self, crd: JsonObject) -> bool:
+        spec = crd["spec"]
+        return (spec.get("group", ""), spec["names"]["plural"]) in self._served
 
     async def _delete_objects(self, cluster: str, resource: Resource) -> int:
         prefix = keys.range_prefix(resource, cluster)

@@ -14,7 +14,9 @@ from fairlead_control_plane.store.contract import Event, Store
 
 class ClusterCatalog:
     """
-    Implements :class:`fairlead_control_plane.kinds.catalog.Catalog`; built-in resources win over definitions.
+    Implements :class:`fairlead_control_plane.kinds.catalog.Catalog`; built-in group versions win over definitions.
+
+    A definition in a group version that the server serves itself is not served, as behind Kubernetes' aggregator.
 
     Read again after a write to any definition, which is noticed before the writer hears of it.
     """
@@ -24,6 +26,7 @@ class ClusterCatalog:
         self._builtin = tuple(builtin)
         self._definitions = definitions
         self._prefix = range_prefix(definitions)
+        self._versions = {(kind.group, version.name) for kind in builtin for version in kind.versions}
         self._names = {(resource.group, resource.plural): resource for resource in builtin}
         self._changes = 0
         self._known: tuple[int, tuple[Resource, ...], dict[tuple[str, str], Resource]] | None = None
@@ -45,9 +48,13 @@ class ClusterCatalog:
             changes = self._changes
             definitions = await self._reader.list(self._definitions, cluster)
             custom = [resource_from_crd(each) for each in definitions if _is_established(each)]
+            custom = [each for each in custom if not self._is_shaded(each)]
             names = {(each.group, each.plural): each for each in custom} | self._names
             self._known = (changes, tuple(names[key] for key in {**self._names, **names}), names)
         return self._known[1:]
+
+    def _is_shaded(self, kind: Resource) -> bool:
+        return any((kind.group, version.name) in self._versions for version in kind.versions)
 
     def _heard(self, events: Sequence[Event], revision: int) -> None:
         del revision

@@ -38,6 +38,7 @@ from fairlead_control_plane.kinds.builtin import builtin_resource, builtin_resou
 from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.change import Effects
 from fairlead_control_plane.kinds.custom import resource_from_crd
+from fairlead_control_plane.kinds.own import own_resources
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.main import compute
 from fairlead_control_plane.main.children import supervise
@@ -144,6 +145,7 @@ class _Common:
     namespaces: Resource
     definitions: Resource
     first: NamespaceObjects
+    served: frozenset[tuple[str, str]]
 
     @classmethod
     def of(cls, ca_pem: str, *, workspaces: bool) -> _Common:
@@ -152,13 +154,18 @@ class _Common:
             config_maps, accounts, lambda: ca_pem, new_uid, lambda: at(time.time()), marks_cluster=workspaces
         )
         definitions = _builtin("apiextensions.k8s.io", "customresourcedefinitions")
-        return cls(_builtin("", "namespaces"), definitions, first)
+        kinds = (
+            *builtin_resources("workspaces" if workspaces else "cluster"),
+            *(own_resources() if workspaces else ()),
+        )
+        served = frozenset((kind.group, kind.plural) for kind in kinds)
+        return cls(_builtin("", "namespaces"), definitions, first, served)
 
     def controllers(self, registry: Registry) -> tuple[Controller, ...]:
         return (
             Garbage(registry),
             Namespaces(registry, self.namespaces),
-            Definitions(registry, self.definitions, resource_from_crd),
+            Definitions(registry, self.definitions, resource_from_crd, self.served),
             RootCa(registry, self.namespaces, self.first),
         )
 

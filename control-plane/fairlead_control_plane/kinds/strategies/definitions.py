@@ -15,6 +15,7 @@ from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
+from fairlead_control_plane.kinds.strategies import approval
 from fairlead_control_plane.kinds.strategies.metadata import immutable
 
 _SCOPES = ("Cluster", "Namespaced")
@@ -98,7 +99,8 @@ def _validate(obj: JsonObject) -> list[Cause]:
     ]
     if not (obj.get("status") or {}).get("storedVersions"):
         causes.append(wrong.invalid("status.storedVersions", None, "must have at least one stored version"))
-    return causes + _names(names, "spec.names") + _conversion(spec.get("conversion") or {})
+    causes += _names(names, "spec.names") + _conversion(spec.get("conversion") or {})
+    return causes + (approval.problems(obj, None) if is_new else [])
 
 
 def _is_core(obj: JsonObject, names: JsonObject) -> bool:
@@ -298,7 +300,7 @@ def _validate_update(new: JsonObject, old: JsonObject) -> list[Cause]:
         if stored not in known:
             path = f"status.storedVersions[{index}]"
             causes.append(wrong.invalid(path, stored, "missing from spec.versions; " + stored + " was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in " + stored + " and removes " + stored + " from status.storedVersions"))  # fmt: skip  # noqa: E501
-    return causes
+    return causes + approval.problems(new, old)
 
 
 CUSTOM_RESOURCE_DEFINITION = Strategy(

@@ -17,6 +17,7 @@ from fairlead_control_plane.controllers.garbage import Garbage
 from fairlead_control_plane.controllers.namespaces import Namespaces
 from fairlead_control_plane.controllers.rootca import RootCa
 from fairlead_control_plane.controllers.runner import Runner
+from fairlead_control_plane.kinds.builtin import builtin_resources
 from fairlead_control_plane.kinds.change import Change, Effect
 from fairlead_control_plane.kinds.custom import resource_from_crd
 from tests.unit.control_plane.in_process import (
@@ -32,6 +33,7 @@ from tests.unit.control_plane.in_process import (
 
 ACCOUNTS = known("", "serviceaccounts")
 CRDS = known("apiextensions.k8s.io", "customresourcedefinitions")
+SERVED = {(kind.group, kind.plural) for kind in builtin_resources("cluster")}
 OBJECTS = NamespaceObjects(CONFIG_MAPS, ACCOUNTS, lambda: "PEM", lambda: "some-uid", lambda: "2026-01-01T00:00:00Z")
 
 
@@ -43,7 +45,7 @@ def runner_of(api: Api) -> Runner:
         [
             Garbage(registry),
             Namespaces(registry, NAMESPACES),
-            Definitions(registry, CRDS, resource_from_crd),
+            Definitions(registry, CRDS, resource_from_crd, SERVED),
             RootCa(registry, NAMESPACES, OBJECTS),
         ],
         cursor_s=0.01,
@@ -303,6 +305,32 @@ def definition(plural: str, kind: str) -> JsonObject:
             "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
         },
     }
+
+
+async def test_a_definition_over_a_served_kind_takes_nothing_with_it(api: Api) -> None:
+    """As in Kubernetes: it may be there, is established, says who approved of it, and its end touches no object."""
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+    await api.ask("POST", roles, {"metadata": {"name": "kept"}})
+    crd = definition("clusterroles", "ClusterRole")
+    name = "clusterroles.rbac.authorization.k8s.io"
+    crd["metadata"] = {"name": name, "annotations": {"api-approved.kubernetes.io": "unapproved, testing"}}
+    crd["spec"] |= {"group": "rbac.authorization.k8s.io", "scope": "Cluster"}
+    await api.ask("POST", path, crd)
+
+    async def is_judged() -> bool:
+        made = await api.ask("GET", f"{path}/{name}")
+        found = {one["type"]: one["status"] for one in made["status"].get("conditions") or []}
+        return found == {
+            "NamesAccepted": "True",
+            "Established": "True",
+            "KubernetesAPIApprovalPolicyConformant": "False",
+        }
+
+    await until(is_judged, api)
+    await api.ask("DELETE", f"{path}/{name}")
+    await gone(api, f"{path}/{name}")
+    assert (await api.ask("GET", f"{roles}/kept"))["metadata"]["name"] == "kept"
 
 
 async def test_definitions_are_established_unless_a_name_is_taken(api: Api) -> None:
