@@ -34,8 +34,8 @@ def _over(plural: str, kind: str, group: str, annotations: JsonObject) -> JsonOb
 
 def test_kubernetes_own_groups_need_approval(wire: Wire) -> None:
     """422 with Kubernetes' words, for no annotation and for one that is no approval."""
-    for annotations in ({}, {"api-approved.kubernetes.io": "yes"}):
-        answer = wire.ask("POST", CRDS, _over("clusterroles", "ClusterRole", RBAC, annotations))
+    for given in ({}, {"api-approved.kubernetes.io": "yes"}):
+        answer = wire.ask("POST", CRDS, _over("clusterroles", "ClusterRole", RBAC, given))
         assert answer.code == 422
         assert 'protected groups must have approval annotation "api-approved.kubernetes.io"' in answer.message
 
