@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from fairlead_cli.failure import Failure, explain
 from fairlead_cli.options import HELP, wants_tracebacks
@@ -78,9 +79,19 @@ class LazyGroup(click.Group):
         """Put flags behind the sub-command, and the fallback before words that name none."""
         args = leading_last(args)
         known = {*self._table, *self._aliases, "-h", "--help", "--version"}
-        if self._fallback and (not args or args[0] not in known):
+        if self._fallback and (args[0] not in known if args else not ctx.resilient_parsing):
             args = [self._fallback, *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return what may be typed: sub-commands, and what the fallback takes."""
+        found = super().shell_complete(ctx, incomplete)
+        fallback = self.get_command(ctx, self._fallback)
+        if fallback is None or incomplete.startswith("-"):
+            return found
+        meant = fallback.make_context(self._fallback, [], parent=ctx, resilient_parsing=True)
+        arguments = [one for one in fallback.params if isinstance(one, click.Argument)]
+        return [item for one in arguments[:1] for item in one.shell_complete(meant, incomplete)] + found
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn every error into one line and an exit code."""

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from fairlead_cli.commands import LazyGroup
-from fairlead_cli.options import HELP, Server, server_options
+from fairlead_cli.options import HELP, Server, cluster_argument, server_options
 
 _HERE = "fairlead_cli.kcp"
 COMMANDS = {
@@ -139,7 +139,7 @@ def _say(server: Server, name: str, verb: str) -> None:
 
 
 @click.command(context_settings=HELP)
-@click.argument("name")
+@cluster_argument
 @server_options
 def cordon(server: Server, name: str) -> None:
     """Keep what runs on a SyncTarget, take nothing new."""
@@ -147,7 +147,7 @@ def cordon(server: Server, name: str) -> None:
 
 
 @click.command(context_settings=HELP)
-@click.argument("name")
+@cluster_argument
 @server_options
 def uncordon(server: Server, name: str) -> None:
     """Let a SyncTarget take work again."""
@@ -155,7 +155,7 @@ def uncordon(server: Server, name: str) -> None:
 
 
 @click.command(context_settings=HELP)
-@click.argument("name")
+@cluster_argument
 @server_options
 def drain(server: Server, name: str) -> None:
     """Begin to move everything away from a SyncTarget; kubectl fairlead cluster drain waits for it."""

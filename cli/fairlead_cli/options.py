@@ -45,11 +45,30 @@ def _note_debug(context: click.Context, parameter: click.Parameter, value: bool)
         context.meta[_DEBUG] = True
 
 
+def completed_by(what: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return how a parameter is completed: by a function of :mod:`fairlead_cli.completing`, loaded when it is asked."""
+
+    def complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+        from fairlead_cli import completing  # noqa: PLC0415 - needed by few
+
+        found: list[str] = getattr(completing, what)(context, parameter, begun)
+        return found
+
+    return complete
+
+
+_WORKSPACES = completed_by("workspaces")
 _TRACEBACKS = click.option("--debug", is_flag=True, expose_value=False, callback=_note_debug, help="Show tracebacks.")
 _SERVER = (
     click.option("--kubeconfig", default="", help="Kubeconfig file; by default as kubectl finds it."),
     click.option("--context", default="", help="Context of the kubeconfig; the current one by default."),
-    click.option("-w", "--workspace", default="", help="Workspace to act in; the current one by default."),
+    click.option(
+        "-w",
+        "--workspace",
+        default="",
+        shell_complete=_WORKSPACES,
+        help="Workspace to act in; the current one by default.",
+    ),
     _TRACEBACKS,
 )
 _SIDES = (
@@ -58,9 +77,22 @@ _SIDES = (
     click.option("--state-directory", default="", help="Where the agent's state is kept; ~/.fairlead/clusters/NAME."),
     click.option("--from-context", default="", help="Fairlead's context; the current one by default."),
     click.option("--from-kubeconfig", default="", help="Kubeconfig with Fairlead's context; by default as kubectl."),
-    click.option("-w", "--workspace", "--location-workspace", "workspace", default="", help="Where SyncTargets are."),
+    click.option(
+        "-w",
+        "--workspace",
+        "--location-workspace",
+        "workspace",
+        default="",
+        shell_complete=_WORKSPACES,
+        help="Where SyncTargets are.",
+    ),
     _TRACEBACKS,
 )
+
+
+def cluster_argument(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the argument NAME, of a SyncTarget that is there."""
+    return click.argument("name", shell_complete=completed_by("clusters"))(function)
 
 
 def _with(function: Callable[..., Any], options: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:

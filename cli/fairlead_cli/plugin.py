@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from fairlead_cli.commands import LazyGroup
-from fairlead_cli.options import HELP, Server, output_option, server_options, sides_options
+from fairlead_cli.options import HELP, Server, cluster_argument, output_option, server_options, sides_options
 
 _HERE = "fairlead_cli.plugin"
 COMMANDS = {
@@ -75,7 +75,7 @@ def list_clusters(server: Server, output: str) -> None:
 
 
 @click.command(context_settings=HELP)
-@click.argument("name")
+@cluster_argument
 @output_option
 @server_options
 def describe(server: Server, name: str, output: str) -> None:
@@ -94,7 +94,7 @@ def _say(server: Server, name: str, verb: str) -> None:
 
 
 @click.command(context_settings=HELP)
-@click.argument("name")
+@cluster_argument
 @server_options
 def cordon(server: Server, name: str) -> None:
     """Keep what runs, take nothing new."""
@@ -102,7 +102,7 @@ def cordon(server: Server, name: str) -> None:
 
 
 @click.command(context_settings=HELP)
-@click.argument("name")
+@cluster_argument
 @server_options
 def uncordon(server: Server, name: str) -> None:
     """Take work again; ends a drain. What has moved stays where it is."""
@@ -110,7 +110,7 @@ def uncordon(server: Server, name: str) -> None:
 
 
 @click.command(context_settings=HELP)
-@click.argument("name")
+@cluster_argument
 @click.option("--set", "digest", default="", help="The set to approve, as describe names it; what is held now if not.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @server_options
@@ -123,7 +123,7 @@ def approve(server: Server, name: str, digest: str, yes: bool) -> None:
 
 
 @click.command(context_settings=HELP)
-@click.argument("name")
+@cluster_argument
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--at", default="", help="RFC 3339 time to begin at, such as 2030-01-01T00:00:00Z.")
@@ -140,7 +140,7 @@ def drain(server: Server, name: str, output: str, **options: Any) -> None:
 
 
 @click.command(context_settings=HELP)
-@click.argument("name")
+@cluster_argument
 @sides_options
 @click.option("--force", is_flag=True, help="Do not drain, and go on without the cluster.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

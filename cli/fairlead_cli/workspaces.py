@@ -8,7 +8,7 @@ import click
 
 from fairlead_api import names
 from fairlead_cli.commands import Command, LazyGroup
-from fairlead_cli.options import HELP, Server, server_options
+from fairlead_cli.options import HELP, Server, completed_by, server_options
 
 _HERE = "fairlead_cli.workspaces"
 COMMANDS = {
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 @click.command(context_settings=HELP)
-@click.argument("target", default="")
+@click.argument("target", default="", shell_complete=completed_by("workspaces"))
 @click.option("--short", is_flag=True, help="Print only the name of the workspace, e.g. for a shell prompt.")
 @server_options
 def use(server: Server, target: str, short: bool) -> None:
@@ -116,7 +116,7 @@ def tree(server: Server, full: bool, interactive: bool, wide: bool) -> None:
 
 
 @click.command(context_settings=HELP)
-@click.argument("name")
+@click.argument("name", shell_complete=completed_by("workspaces"))
 @click.option("--wait/--no-wait", default=True, help="Wait until it is gone.")
 @click.option("--timeout", default="2m", help="How long to wait.")
 @server_options

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support import binaries
 from tests.support.servers import PROGRAMS, FairleadServer, run_program
 
 
@@ -28,6 +29,14 @@ class Shell:
         done = run_program("kubectl-ws", *arguments, env=self._env)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stderr if code else done.stdout
+
+    def completed(self, *words: str) -> list[str]:
+        """Return what kubectl offers after these words, the last one unfinished, without descriptions."""
+        path = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
+        command = [str(binaries.binary("kubectl")), "__complete", *words]
+        environment = {**os.environ, **self._env, "PATH": path}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=20)
+        return [line.partition("\t")[0] for line in done.stdout.splitlines()]
 
     def walk(self, keys: list[bytes]) -> str:
         """Run ``kubectl ws tree -i`` on a terminal and press keys, each once something was drawn; return all of it."""
@@ -86,6 +95,15 @@ def test_ways_to_show_the_tree(shell: Shell) -> None:
     assert screen.endswith("Current workspace is 'root:org:team' (type root:universal).\r\n")
     shell.walk([b"k", b"q"])
     assert shell.ws("current", "--short") == "root:org:team\n"
+
+
+def test_completion_knows_what_is_there(shell: Shell) -> None:
+    """Kubectl's own protocol: workspaces by name and by path, and what else may be typed."""
+    shell.ws("create", "org")
+    assert shell.completed("ws", "o") == ["org", ":4"]
+    assert shell.completed("ws", "use", ":root:o") == [":root:org", ":4"]
+    assert {"org", "compute", "tree"} < set(shell.completed("ws", ""))
+    assert shell.completed("fairlead", "cluster", "drain", "") == [":4"]
 
 
 def test_refusals(shell: Shell) -> None:
