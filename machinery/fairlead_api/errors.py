@@ -53,6 +53,8 @@ class ApiError(Exception):
 
     code = 500
     reason = "InternalError"
+    has_details = False
+    """Whether ``details`` is there even when it says nothing, as in Kubernetes' generic answers."""
 
     def __init__(  # noqa: PLR0913 - mirrors StatusDetails; all but the message are keywords
         self,
@@ -98,7 +100,7 @@ class ApiError(Exception):
         }
         if self.reason:
             body["reason"] = self.reason
-        if details:
+        if details or self.has_details:
             body["details"] = details
         body["code"] = self.code
         return body
@@ -126,6 +128,7 @@ class NotFound(ApiError):
     """There is no such object, resource or path (404)."""
 
     code, reason = 404, "NotFound"
+    has_details = True
 
 
 class NoSuchPath(NotFound):
@@ -136,12 +139,14 @@ class MethodNotAllowed(ApiError):
     """The resource exists but not this verb (405)."""
 
     code, reason = 405, "MethodNotAllowed"
+    has_details = True
 
 
 class NotAcceptable(ApiError):
     """None of the media types in ``Accept`` can be served (406)."""
 
     code, reason = 406, "NotAcceptable"
+    has_details = True
 
 
 class AlreadyExists(ApiError):

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fairlead_api.errors import BadRequest
+from fairlead_api.errors import BadRequest, MethodNotAllowed
 
 _VERBS = {
     "POST": "create",
     "PUT": "update",
     "PATCH": "patch",
     "GET": "get",
-    "HEAD": "get",
     "DELETE": "delete",
 }
 _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
@@ -86,7 +85,8 @@ def parse_request(method: str, cluster: str, path: str, query: Mapping[str, str]
         query: Decoded query, first value of each key; ``watch`` and ``fieldSelector`` are looked at.
 
     Raises:
-        BadRequest: The method is none of Kubernetes' or the path names an empty segment.
+        MethodNotAllowed: The method is none that resources have (HEAD and OPTIONS are not, as in Kubernetes).
+        BadRequest: The path names an empty segment.
 
     Source: RequestInfoFactory.NewRequestInfo.
     """
@@ -105,7 +105,7 @@ def parse_request(method: str, cluster: str, path: str, query: Mapping[str, str]
     version, rest = rest[0], rest[1:]
     verb = _VERBS.get(method)
     if verb is None:
-        raise BadRequest(f"unsupported method {method!r}")
+        raise MethodNotAllowed("the server does not allow this method on the requested resource")
     if rest[0] == "watch" and len(rest) > 1:  # the deprecated /watch/ prefix, which old clients still send
         verb, rest = "watch", rest[1:]
     namespace = ""

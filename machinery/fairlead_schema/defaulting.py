@@ -15,6 +15,9 @@ from fairlead_schema.node import LIST, MAP, Node
 Defaulter = Callable[[Any], None]
 """Fills in defaults below a value, in place."""
 
+POINTER = "x-fairlead-pointer"
+"""Marks a field of a built-in kind that is not there until its default ``{}`` is filled in."""
+
 _WALK = "default"
 _MISSING = object()
 
@@ -138,7 +141,7 @@ def zero(node: Node) -> JsonObject:
     found: JsonObject = {}
     for name, raw in (node.raw.get("properties") or {}).items():
         child = node.properties[name]
-        if raw.get("default") == {} and child.kind == MAP:
+        if raw.get("default") == {} and child.kind == MAP and POINTER not in raw:
             found[name] = zero(child)
         elif name in required and child.kind in (MAP, LIST):
             found[name] = None

@@ -41,6 +41,8 @@ def apply_json_patch(doc: JsonObject, ops: Any) -> JsonObject:
         RequestTooLarge: More than ``MAX_OPERATIONS`` operations.
         Invalid: An operation does not apply, or copies add more than ``MAX_COPIED_BYTES``; none is then applied.
     """
+    if ops is None:
+        return doc
     if not isinstance(ops, list):
         raise BadRequest(f"{_UNREADABLE} {json_type(ops)} into Go value of type []handlers.jsonPatchOp")
     for op in ops:
@@ -53,7 +55,9 @@ def apply_json_patch(doc: JsonObject, ops: Any) -> JsonObject:
         for op in ops:
             patched.apply(op)
     except PatchProblem as problem:
-        raise Invalid(_REJECTED) from problem
+        rejected = Invalid(_REJECTED)
+        rejected.has_details = True
+        raise rejected from problem
     result: JsonObject = patched.root
     return result
 

@@ -22,6 +22,8 @@ def apply_merge_patch(doc: JsonObject, patch: Any) -> JsonObject:
     Raises:
         BadRequest: ``patch`` is not an object.
     """
+    if patch is None:
+        raise BadRequest("Invalid JSON Patch")
     if not isinstance(patch, dict):
         given = json_type(patch)
         raise BadRequest(f"error decoding patch: json: cannot unmarshal {given} into Go value of type {_TARGET}")

@@ -32,7 +32,9 @@ _KINDS = {
 }
 _RAW_EXTENSION = "io.k8s.apimachinery.pkg.runtime.RawExtension"
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
-_ANNOTATIONS = frozenset({"description", "default", "title", "example", "externalDocs", "$ref", "allOf"})
+_ANNOTATIONS = frozenset(
+    {"description", "default", "title", "example", "externalDocs", "$ref", "allOf", "x-fairlead-pointer"}
+)
 
 
 class Scope:

@@ -42,6 +42,8 @@ def apply_strategic_patch(doc: JsonObject, patch: Any, schema: Node) -> JsonObje
         BadRequest: The patch is not an object or a directive is malformed.
         Unclassified: What Kubernetes answers with a bare 500: a list item without its merge key, an unknown directive.
     """
+    if patch is None:
+        return doc
     if not isinstance(patch, dict):
         raise BadRequest(f"json: cannot unmarshal {json_type(patch)} into Go value of type map[string]interface {{}}")
     return _merge_map(doc, patch, schema)

@@ -101,4 +101,4 @@ async def root_paths(info: RequestInfo, request: Request, user: User) -> Respons
 
 def _encoded(make: Callable[[], JsonObject | None]) -> bytes | None:
     found = make()
-    return None if found is None else orjson.dumps(found)
+    return None if found is None else orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE)

@@ -44,19 +44,19 @@ _OTHER_SHAPE = frozenset({("autoscaling", "v1")})
 _SELECTABLE: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("", "pods"): (
         ".spec.nodeName", ".spec.restartPolicy", ".spec.schedulerName", ".spec.serviceAccountName",
-        ".spec.hostNetwork", ".status.phase", ".status.podIP", ".status.nominatedNodeName",
+        ".spec.hostNetwork", ".status.phase", ".status.podIP", ".status.podIPs",
+        ".status.nominatedNodeName",
     ),
     ("", "events"): (
         ".involvedObject.kind", ".involvedObject.namespace", ".involvedObject.name", ".involvedObject.uid",
         ".involvedObject.apiVersion", ".involvedObject.resourceVersion", ".involvedObject.fieldPath", ".reason",
-        ".reportingComponent", ".type",
+        ".reportingComponent", ".source", ".type",
     ),
     ("", "secrets"): (".type",),
     ("", "namespaces"): (".status.phase",),
     ("", "nodes"): (".spec.unschedulable",),
     ("", "services"): (".spec.clusterIP", ".spec.type"),
     ("", "replicationcontrollers"): (".status.replicas",),
-    ("apps", "replicasets"): (".status.replicas",),
     ("batch", "jobs"): (".status.successful",),
     ("certificates.k8s.io", "certificatesigningrequests"): (".spec.signerName",),
 }  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from fairlead_api import JsonObject
+from fairlead_schema.defaulting import POINTER
 
 REFERENCE = "#/components/schemas/"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1"
@@ -38,6 +39,8 @@ def definitions() -> Mapping[str, JsonObject]:
     for name, defaults in _load("defaults.json").items():
         properties = found[name]["properties"]
         for field, value in defaults.items():
+            if value == {} and "default" not in properties[field]:
+                properties[field][POINTER] = True  # a struct's own default is in the document itself
             properties[field]["default"] = value
     return found
 

@@ -20,6 +20,7 @@ from fairlead_control_plane.kinds import facts, openapi_protobuf
 from fairlead_control_plane.kinds.discovery import group_versions
 from fairlead_control_plane.kinds.openapi_paths import paths_of
 from fairlead_control_plane.kinds.record import Resource, Version
+from fairlead_schema.defaulting import POINTER
 
 Served = Sequence[tuple[Resource, Version]]
 
@@ -216,9 +217,9 @@ def _wrapped(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     if isinstance(schema.get("$ref"), str) and len(schema) > 1:
-        rest = {key: value for key, value in schema.items() if key != "$ref"}
+        rest = {key: value for key, value in schema.items() if key not in {"$ref", POINTER}}
         return {**rest, "allOf": [{"$ref": schema["$ref"]}]}
-    return {key: _wrapped(value) for key, value in schema.items()}
+    return {key: _wrapped(value) for key, value in schema.items() if key != POINTER}
 
 
 def _v2(schema: Any, *, is_properties: bool = False) -> Any:
@@ -230,7 +231,7 @@ def _v2(schema: Any, *, is_properties: bool = False) -> Any:
     if is_properties:
         return {name: _v2(child) for name, child in schema.items()}
     if isinstance(schema.get("$ref"), str):
-        extensions = {key: value for key, value in schema.items() if key.startswith("x-")}
+        extensions = {key: value for key, value in schema.items() if key.startswith("x-") and key != POINTER}
         return {"$ref": schema["$ref"].replace(facts.REFERENCE, _V2_REFERENCE), **extensions}
     result = {
         key: _v2(value, is_properties=key == "properties") for key, value in schema.items() if key not in _V2_DROPPED

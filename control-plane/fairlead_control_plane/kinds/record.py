@@ -85,6 +85,8 @@ class Strategy:
 
     ``prepare_create(obj)`` and ``prepare_update(new, old)`` change ``new`` in place (server-set fields, defaults
     that depend on other fields). ``validate(obj)`` and ``validate_update(new, old)`` return what is wrong.
+    ``settle(new, old)`` (old is None for a create) comes after who manages which fields is noted: what the server gives
+    out, keeps and takes back belongs to nobody. ``warn(new, old)`` returns texts for the client.
     ``validate_name(name)`` returns messages; the default is a DNS-1123 subdomain. ``generation_of(obj)`` returns
     the part whose change bumps ``metadata.generation`` (None: the kind has no generation).
     ``graceful_s(obj, asked_s)`` returns the seconds a deletion waits for a kubelet (0: at once).
@@ -92,6 +94,8 @@ class Strategy:
 
     prepare_create: Callable[[JsonObject], None] | None = None
     prepare_update: Callable[[JsonObject, JsonObject], None] | None = None
+    settle: Callable[[JsonObject, JsonObject | None], None] | None = None
+    warn: Callable[[JsonObject, JsonObject | None], Sequence[str]] | None = None
     validate: Callable[[JsonObject], Sequence[Cause]] | None = None
     validate_update: Callable[[JsonObject, JsonObject], Sequence[Cause]] | None = None
     validate_name: Callable[[str], Sequence[str]] | None = None

@@ -73,8 +73,15 @@ def _keep(value: dict[str, Any], key: str, step: tuple[bool, Walk | None]) -> No
 
 
 def _always_listed(name: str) -> list[str]:
-    """Return the lists that are shown even when empty: as null, which is what a nil slice becomes."""
-    return [field for _, field, _, form, keeps_empty, *_ in facts.types()[name] if form == "list" and keeps_empty]
+    """Return what is shown as null when it is not set: nil lists that are kept, and times, which have no empty text."""
+    fields = facts.types()[name]
+    lists = [field for _, field, _, form, keeps_empty, *_ in fields if form == "list" and keeps_empty]
+    times = [
+        field
+        for _, field, kind, form, _, *flags in fields
+        if form == "one" and kind in {"time", "microtime"} and "omitzero" not in flags
+    ]
+    return lists + times
 
 
 def _plan(name: str) -> dict[str, tuple[bool, Walk | None]]:

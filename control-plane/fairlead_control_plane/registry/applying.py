@@ -15,6 +15,7 @@ from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written
 from fairlead_control_plane.registry.metadata import check_place
 from fairlead_control_plane.registry.options import IGNORE, STRICT, WriteOptions
+from fairlead_control_plane.registry.patching import keep_uid
 from fairlead_control_plane.registry.preparing import copied
 from fairlead_control_plane.registry.writing import update
 from fairlead_schema import apply as merging
@@ -60,7 +61,9 @@ async def apply(
     if not isinstance(config.setdefault("metadata", {}), dict):
         raise BadRequest("metadata must be an object")
     # What is filled in here must not count as applied.
-    check_place(copied(config), target.resource, target.namespace, target.name)
+    named = copied(config)
+    named["metadata"].setdefault("name", target.name)
+    check_place(named, target.resource, target.namespace, target.name)
     if problems and options.validation == STRICT:
         raise body.unhandled(target, "strict decoding error: " + ", ".join(problems))
     target.warnings.extend(problems if problems and options.validation != IGNORE else ())
@@ -80,6 +83,7 @@ async def apply(
             reset_fields=managing.reset_fields(target),
         )
         new = copied(merged)
+        keep_uid(new, old, target)
         check_place(new, target.resource, target.namespace, target.name)
         if old is not None and config["metadata"].get("resourceVersion"):
             new["metadata"]["resourceVersion"] = config["metadata"]["resourceVersion"]

@@ -44,7 +44,7 @@ async def bind(parts: Parts, target: Target, binding: JsonObject) -> JsonObject:
         return pod
 
     options = WriteOptions(manager="kube-scheduler")
-    await writing.update(parts, target, change, options, managing.by(parts, target, options))
+    await writing.update(parts, target, change, options, managing.already)
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import BadRequest, RequestTooLarge, UnsupportedMediaType
-from fairlead_control_plane.kinds import protobuf
+from fairlead_control_plane.kinds import facts, protobuf
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.registry import media
 from fairlead_control_plane.registry.call import Target
@@ -223,12 +223,21 @@ def checked_kind(value: Any, target: Target) -> JsonObject:
         )
     if (given, api_version) != (resource.kind, target.api_version):
         version = str(api_version).rpartition("/")[2]
-        raise BadRequest(
-            f'{given} in version "{version}" cannot be handled as a {resource.kind}: no kind "{given}" is registered '
-            f'for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"'
-        )
+        why = _no_conversion(str(given), str(api_version), target)
+        raise BadRequest(f'{given} in version "{version}" cannot be handled as a {resource.kind}: {why}')
     value["kind"], value["apiVersion"] = given, api_version
     return value
+
+
+def _no_conversion(kind: str, api_version: str, target: Target) -> str:
+    """Return why an object of another kind is none of the target's: it is a known one, or nobody knows it."""
+    group, _, version = api_version.rpartition("/")
+    try:
+        facts.definition_name(group, version, kind)
+    except KeyError:
+        return f'no kind "{kind}" is registered for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"'
+    package = target.resource.group.partition(".")[0] or "core"
+    return f"converting ({version}.{kind}) to ({package}.{target.resource.kind}): unknown conversion"
 
 
 def _go_name(value: Any) -> str:

@@ -8,7 +8,7 @@ outside of it.  Source: k8s.io/apiserver pkg/storage/continue.go.
 from __future__ import annotations
 
 import base64
-import binascii
+import string
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -17,6 +17,7 @@ import orjson
 from fairlead_api.errors import BadRequest
 
 _VERSION = "fairlead.io/v1"
+_LETTERS = frozenset(string.ascii_letters + string.digits + "-_")
 _BAD = "invalid continue token: continue key is not valid: "
 
 
@@ -46,10 +47,11 @@ def decode(prefix: str, token: str) -> Continuation:
     Raises:
         BadRequest: It is malformed or belongs to another collection.
     """
+    raw = _decoded(token)
     try:
-        body = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (ValueError, binascii.Error) as error:
-        raise BadRequest(f"{_BAD}{error}") from error
+        body = orjson.loads(raw)
+    except ValueError as error:
+        raise BadRequest(f"{_BAD}{_why_no_json(raw)}") from error
     if not isinstance(body, dict) or body.get("v") != _VERSION:
         raise BadRequest(f"{_BAD}server does not recognize this encoded version")
     start, revision = body.get("start"), body.get("rv")
@@ -58,6 +60,23 @@ def decode(prefix: str, token: str) -> Continuation:
     if "\0" in start[:-1] or revision < -1 or revision == 0:
         raise BadRequest(f"{_BAD}encoded start key or resourceVersion is out of range")
     return Continuation(prefix + start, revision)
+
+
+def _decoded(token: str) -> bytes:
+    bad = next((index for index, letter in enumerate(token) if letter not in _LETTERS), -1)
+    if bad < 0 and len(token) % 4 == 1:
+        bad = len(token) - 1
+    if bad >= 0:
+        raise BadRequest(f"{_BAD}illegal base64 data at input byte {bad}")
+    return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+
+
+def _why_no_json(raw: bytes) -> str:
+    """Say of bytes that are no JSON what Go's decoder says, which looks at the first that fits nowhere."""
+    text = raw.lstrip().decode("latin-1")
+    if text and text[0] not in '{["-0123456789tfn':
+        return f"invalid character '{text[0]}' looking for beginning of value"
+    return "unexpected end of JSON input"
 
 
 def _collection(prefix: str) -> str:

@@ -42,7 +42,8 @@ async def find_target(parts: Parts, info: RequestInfo, user: User) -> Target:
     if info.verb not in allowed:
         raise messages.method_not_allowed()
     namespace = info.namespace if resource.namespaced else ""
-    if not resource.namespaced and info.namespace and resource.plural != "namespaces":
+    is_namespace = resource.plural == "namespaces" and info.namespace == info.name
+    if not resource.namespaced and info.namespace and not is_namespace:
         raise messages.no_such_resource()
     _check_segments(namespace, info.name)
     if not info.name and info.verb in {"update", "patch"}:

@@ -18,6 +18,9 @@ _STATUS = FieldSet.of(("status",))
 _SPEC_AND_STATUS = FieldSet.of(("spec",), ("status",))
 _SPEC = FieldSet.of(("spec",))
 _BUT_STATUS = FieldSet.of(("spec",), ("metadata",))
+LABELS_KEPT = "deployments.apps"
+"""The kind whose labels do not change through its status."""
+_SPEC_AND_LABELS = FieldSet.of(("spec",), ("metadata", "labels"))
 
 Manage = Callable[[JsonObject, JsonObject | None], None]
 """Sets ``managedFields`` of the new object (changed in place), given the old one."""
@@ -34,7 +37,7 @@ def by(parts: Parts, target: Target, options: WriteOptions) -> Manage:
             api_version=target.api_version,
             manager=options.manager,
             subresource=target.subresource,
-            now=parts.timestamp(),
+            now="" if target.subresource == "scale" else parts.timestamp(),  # as Kubernetes, which notes none
             reset_fields=reset_fields(target),
         )
         new["metadata"] = noted["metadata"]
@@ -47,6 +50,8 @@ def reset_fields(target: Target) -> FieldSet:
     if (target.resource.group, target.resource.plural) == ("", "namespaces"):
         return _SPEC_AND_STATUS if target.subresource != "status" else _SPEC
     if target.subresource == "status":
+        if target.resource.name == LABELS_KEPT:
+            return _SPEC_AND_LABELS
         return _BUT_STATUS if target.version.open_api else _SPEC
     return _STATUS if "status" in target.version.subresources else EMPTY
 

@@ -21,8 +21,10 @@ APPLY_YAML = "application/apply-patch+yaml"
 APPLY_CBOR = "application/apply-patch+cbor"
 OBJECT, TABLE, PARTIAL = "", "Table", "PartialObjectMetadata"
 _BODIES = (JSON, YAML, PROTOBUF)
+_ANY = ("*/*", "application/*")
 _META_VERSIONS = frozenset({"v1", "v1beta1"})
 _ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+_STREAMS = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,14 @@ class Form:
         return f"meta.k8s.io/{self.version}"
 
 
-def accepted(accept: str, *, is_list: bool = False, include: str = "") -> Form:
+def accepted(accept: str, *, is_list: bool = False, is_watch: bool = False, include: str = "") -> Form:
     """
     Return the first acceptable form.
 
     Args:
         accept: The header; ``""`` accepts everything.
         is_list: A list is asked for, which ``PartialObjectMetadataList`` fits and a watch or get does not.
+        is_watch: A stream of objects is asked for, which YAML cannot frame.
         include: ``includeObject`` of the query.
 
     Raises:
@@ -63,15 +66,26 @@ def accepted(accept: str, *, is_list: bool = False, include: str = "") -> Form:
     """
     if accept in {"", "*/*", JSON}:
         return Form()
-    for media, parameters in _clauses(accept):
+    clauses = list(_clauses(accept))
+    for media, parameters in clauses:
         form = _form(media, parameters, is_list=is_list, include=include)
-        if form is not None:
+        if form is not None and not (is_watch and form.yaml):
             return form
-    raise NotAcceptable(f"only the following media types are accepted: {_ACCEPTED}")
+    raise _not_acceptable({media for media, _ in clauses}, is_watch=is_watch)
+
+
+def _not_acceptable(asked: set[str], *, is_watch: bool) -> NotAcceptable:
+    """Return the 406: of the route where no media type is known, of the encoder where only its parameters are not."""
+    if asked & {*_BODIES, *_ANY}:
+        error = NotAcceptable(f"only the following media types are accepted: {_STREAMS if is_watch else _ACCEPTED}")
+        error.has_details = False
+        return error
+    shown = f"{_ACCEPTED}, {_STREAMS}" if is_watch else _ACCEPTED
+    return NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {shown}")
 
 
 def _form(media: str, parameters: dict[str, str], *, is_list: bool, include: str) -> Form | None:
-    if media not in {JSON, "*/*", "application/*", YAML}:
+    if media not in {JSON, YAML, *_ANY}:
         return None
     yaml = media == YAML
     wanted = parameters.get("as", "")
@@ -136,7 +150,9 @@ def patch_type(content_type: str, allowed: tuple[str, ...]) -> str:
     media = content_type.split(";", maxsplit=1)[0].strip().lower()
     if media not in allowed:
         if STRATEGIC_PATCH in allowed:
-            raise UnsupportedMediaType("415: Unsupported Media Type")
+            error = UnsupportedMediaType("415: Unsupported Media Type")
+            error.has_details = True
+            raise error
         raise UnsupportedMediaType(
             "the body of the request was in an unknown format - accepted media types include: " + ", ".join(allowed)
         )

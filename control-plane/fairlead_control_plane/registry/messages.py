@@ -19,9 +19,11 @@ from fairlead_api.errors import (
     MethodNotAllowed,
     NotFound,
     Timeout,
+    Unclassified,
 )
 from fairlead_api.field_errors import invalid_object
 from fairlead_control_plane.kinds.record import Resource
+from fairlead_schema.causes import compact
 
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
@@ -131,9 +133,20 @@ class ContinueExpired(Expired):
         return body
 
 
-def bad_version_text(text: str) -> BadRequest:
-    """Return the 400 for a resourceVersion that is no number."""
-    return BadRequest(f'invalid resource version "{text}"')
+def bad_version(text: str) -> Unclassified:
+    """Return the 500 for a resourceVersion that is no number: a get or watch says no more in Kubernetes."""
+    return Unclassified(_version_text(text))
+
+
+def bad_list_version(text: str) -> BadRequest:
+    """Return the 400 for a list at a resourceVersion that is no number."""
+    return BadRequest(f"invalid resource version: {_version_text(text)}")
+
+
+def _version_text(text: str) -> str:
+    why = "value out of range" if text.isascii() and text.isdigit() else "invalid syntax"
+    shown = compact(text)
+    return f"resourceVersion: Invalid value: {shown}: strconv.ParseUint: parsing {shown}: {why}"
 
 
 def version_with_token() -> BadRequest:

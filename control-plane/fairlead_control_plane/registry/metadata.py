@@ -42,14 +42,15 @@ def check_place(obj: JsonObject, resource: Resource, namespace: str, name: str =
         name: From the URL; ``""`` for a create.
 
     Raises:
-        BadRequest: They differ.
+        BadRequest: They differ, or the object has no name where the URL has one.
     """
     metadata = obj["metadata"]
     if name:
         given = name_of(obj)
-        if given and given != name:
+        if not given:
+            raise BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+        if given != name:
             raise BadRequest(f"the name of the object ({given}) does not match the name on the URL ({name})")
-        metadata["name"] = name
     if not resource.namespaced:
         # Kubernetes clears it; tools that set a namespace on everything rely on that.
         metadata.pop("namespace", None)
@@ -63,7 +64,7 @@ def check_place(obj: JsonObject, resource: Resource, namespace: str, name: str =
 def prepare_create(obj: JsonObject, *, uid: str, timestamp: str) -> None:
     """Set what the server sets on a new object and drop what only it may set."""
     metadata = obj["metadata"]
-    for key in (*_SERVER_SET, "resourceVersion", "selfLink", "generation"):
+    for key in (*_SERVER_SET, "resourceVersion", "selfLink"):
         metadata.pop(key, None)
     metadata["uid"] = uid
     metadata["creationTimestamp"] = timestamp
@@ -116,7 +117,7 @@ def _name_causes(metadata: JsonObject, resource: Resource) -> list[Cause]:
     check = resource.strategy.validate_name or validation.dns1123_subdomain
     causes = []
     generate = metadata.get("generateName")
-    if generate:
+    if generate and not metadata.get("name"):
         # What is appended makes a trailing dash or dot good.
         stem = generate[:-1] + "a" if generate[-1] in "-." else generate
         causes += [invalid("metadata.generateName", generate, message) for message in check(stem)]

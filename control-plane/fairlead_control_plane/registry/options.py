@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from fairlead_api import JsonObject
 from fairlead_api.errors import BadRequest, Cause
 from fairlead_api.field_errors import forbidden, invalid, not_supported, required
-from fairlead_control_plane.registry.messages import bad_version_text, invalid_options
+from fairlead_control_plane.registry.messages import bad_list_version, bad_version, invalid_options
 
 EXACT, NOT_OLDER_THAN = "Exact", "NotOlderThan"
 IGNORE, WARN, STRICT = "Ignore", "Warn", "Strict"
 ORPHAN, BACKGROUND, FOREGROUND = "Orphan", "Background", "Foreground"
 _MANAGER_LIMIT = 128
+_MAX_VERSION = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,16 @@ class DeleteOptions:
 
 
 def parse_version(text: str) -> int:
-    """Return a resourceVersion as a number; raises ``BadRequest`` when it is none."""
+    """Return a resourceVersion as a number; raises ``Unclassified`` (500) when it is none."""
     if not text:
         return 0
-    if not (text.isascii() and text.isdigit()):
-        raise bad_version_text(text)
+    if not _is_version(text):
+        raise bad_version(text)
     return int(text)
+
+
+def _is_version(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text) <= _MAX_VERSION
 
 
 def _boolean(query: Mapping[str, str], key: str) -> bool | None:
@@ -131,6 +136,12 @@ def list_options(query: Mapping[str, str], *, watching: bool) -> ListOptions:
     return options
 
 
+def check_list_version(options: ListOptions) -> None:
+    """Raise ``BadRequest`` when a list's resourceVersion is no number."""
+    if options.version and not _is_version(options.version):
+        raise bad_list_version(options.version)
+
+
 def _list_causes(options: ListOptions) -> list[Cause]:
     causes = []
     path = "resourceVersionMatch"
@@ -160,8 +171,8 @@ def _watch_causes(options: ListOptions) -> list[Cause]:
             causes.append(forbidden(path, text))
         if options.match != NOT_OLDER_THAN:
             causes.append(not_supported(path, options.match, [NOT_OLDER_THAN]))
-        if options.continue_token:
-            causes.append(forbidden(path, "resourceVersionMatch is forbidden when continue is provided"))
+    if options.continue_token:
+        causes.append(forbidden(path, "resourceVersionMatch is forbidden when continue is provided"))
     return causes
 
 
@@ -211,8 +222,10 @@ def _single(query: Mapping[str, str], key: str) -> tuple[str, ...]:
 def _manager_causes(manager: str) -> list[Cause]:
     if len(manager.encode()) > _MANAGER_LIMIT:
         return [Cause("FieldValueTooLong", f"Too long: may not be more than {_MANAGER_LIMIT} bytes", "fieldManager")]
-    if not manager.isprintable():
-        return [invalid("fieldManager", manager, "should only contain printable characters")]
+    for index, letter in enumerate(manager):
+        if not letter.isprintable():
+            text = f"invalid character U+{ord(letter):04X} (at position {len(manager[:index].encode())})"
+            return [invalid("fieldManager", manager, text)]
     return []
 
 

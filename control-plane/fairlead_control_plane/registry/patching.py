@@ -14,7 +14,7 @@ import orjson
 from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError, BadRequest
 from fairlead_api.field_errors import invalid, invalid_object
-from fairlead_control_plane.registry import body, media
+from fairlead_control_plane.registry import body, media, messages
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written
 from fairlead_control_plane.registry.managing import Manage
@@ -46,7 +46,7 @@ def patch_of(raw: bytes, kind: str, target: Target, validation: str) -> tuple[Pa
         BadRequest, RequestTooLarge.
     """
     body.check_size(raw)
-    parsed, problems = _parsed(raw, validation)
+    parsed, problems = _parsed(raw, kind, validation)
     if kind == media.JSON_PATCH:
         return lambda obj: _as_object(apply_json_patch(obj, parsed)), problems
     if kind == media.MERGE_PATCH:
@@ -55,13 +55,13 @@ def patch_of(raw: bytes, kind: str, target: Target, validation: str) -> tuple[Pa
     return lambda obj: _as_object(apply_strategic_patch(obj, parsed, schema)), problems
 
 
-def _parsed(raw: bytes, validation: str) -> tuple[Any, list[str]]:
-    if not raw.strip():
-        raise BadRequest("error decoding patch: unexpected end of JSON input")
+def _parsed(raw: bytes, kind: str, validation: str) -> tuple[Any, list[str]]:
     try:
         return body.parse_json(raw, validation)
     except BadRequest as error:
-        raise BadRequest(error.message.replace("json parse error", "error decoding patch")) from error
+        # Of a strategic merge patch Kubernetes says no more than what its decoder said.
+        said = "" if kind == media.STRATEGIC_PATCH else "error decoding patch: "
+        raise BadRequest(error.message.replace("json parse error: ", said)) from error
 
 
 def _as_object(value: Any) -> JsonObject:
@@ -87,7 +87,7 @@ async def patch(
         patched = copied(change(old))
         if not isinstance(patched.get("metadata"), dict):
             patched["metadata"] = {}
-        _keep_uid(patched, old, target)
+        keep_uid(patched, old, target)
         try:
             _keep_identity(patched, target)
             return body.finish(patched, target, options.validation, list(problems))
@@ -106,10 +106,13 @@ def _as_patch_error(error: BadRequest, target: Target, patched: JsonObject) -> A
     return invalid_object("", "", "", [invalid("patch", shown, text)])
 
 
-def _keep_uid(new: JsonObject, old: JsonObject, target: Target) -> None:
+def keep_uid(new: JsonObject, old: JsonObject | None, target: Target) -> None:
     """Refuse another uid as a change of what cannot change; in an update it would be a precondition (409)."""
     uid = new["metadata"].get("uid")
-    if uid and uid != old["metadata"]["uid"]:
+    if uid and old is None:
+        why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        raise messages.conflict(target.resource, target.name, why)
+    if uid and old is not None and uid != old["metadata"]["uid"]:
         cause = invalid("metadata.uid", uid, "field is immutable")
         raise invalid_object(target.resource.group, target.resource.kind, target.name, [cause])
 

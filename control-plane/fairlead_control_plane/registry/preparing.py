@@ -2,7 +2,8 @@
 What every create and update goes through between decoding and commit.
 
 In this order, as in Kubernetes: reset what the request may not touch, let the kind fill in its defaults, note who
-manages which fields, let admission change the object, validate, let admission validate.
+manages which fields, let admission change the object, settle what the server gives out, validate, let admission
+validate.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import Cause
 from fairlead_api.field_errors import invalid_object
 from fairlead_control_plane.admission.contract import Attributes
+from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.registry import metadata
 from fairlead_control_plane.registry.call import Parts, Target
-from fairlead_control_plane.registry.managing import Manage
+from fairlead_control_plane.registry.managing import LABELS_KEPT, Manage
 from fairlead_control_plane.registry.options import WriteOptions
 
 _KEEPS_STATUS_ON_CREATE = frozenset({("", "nodes")})
@@ -66,9 +68,12 @@ async def created(parts: Parts, target: Target, obj: JsonObject, options: WriteO
         metadata.place(obj, target.cluster)
     attributes = _attributes(target, "CREATE", obj, None, options)
     await parts.admission.admit(attributes)
+    if strategy.settle is not None:
+        strategy.settle(obj, None)
     causes = metadata.validate(obj, resource)
     causes += _content_causes(target, obj)
     _refuse(target, obj, causes)
+    _warn(target, obj, None)
     await parts.admission.validate(attributes)
     return obj
 
@@ -87,18 +92,28 @@ async def updated(
     metadata.prepare_update(new, old)
     if strategy.prepare_update is not None and target.subresource not in _NARROW:
         strategy.prepare_update(new, old)
+    elif target.subresource == "status":
+        normalise(new)
     manage(new, old)
     if parts.marks_cluster:
         metadata.place(new, target.cluster)
     attributes = _attributes(target, "UPDATE", new, old, options)
     await parts.admission.admit(attributes)
-    if strategy.generation_of is not None and strategy.generation_of(new) != strategy.generation_of(old):
+    if strategy.settle is not None and target.subresource not in _NARROW:
+        strategy.settle(new, old)
+    is_bound = target.subresource == _BINDING
+    if (
+        strategy.generation_of is not None
+        and not is_bound
+        and strategy.generation_of(new) != strategy.generation_of(old)
+    ):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     causes = metadata.validate_update(new, old, target.resource)
     causes += _content_causes(target, new)
     if strategy.validate_update is not None and target.subresource != _BINDING:
         causes += strategy.validate_update(new, old)
     _refuse(target, new, causes)
+    _warn(target, new, old)
     await parts.admission.validate(attributes)
     return new
 
@@ -112,6 +127,8 @@ def _reset(target: Target, new: JsonObject, old: JsonObject) -> JsonObject:
             kept["metadata"]["managedFields"] = new["metadata"].get("managedFields", [])
         else:
             kept["metadata"] = new["metadata"]
+            if target.resource.name == LABELS_KEPT:
+                kept["metadata"]["labels"] = old["metadata"].get("labels")
         kept.pop("status", None)
         if "status" in new:
             kept["status"] = new["status"]
@@ -139,6 +156,11 @@ def _refuse(target: Target, obj: JsonObject, causes: list[Cause]) -> None:
     if causes:
         found = list(dict.fromkeys(causes))
         raise invalid_object(target.resource.group, target.resource.kind, metadata.name_of(obj), found)
+
+
+def _warn(target: Target, new: JsonObject, old: JsonObject | None) -> None:
+    if target.resource.strategy.warn is not None and target.subresource not in _NARROW:
+        target.warnings.extend(target.resource.strategy.warn(new, old))
 
 
 def _attributes(

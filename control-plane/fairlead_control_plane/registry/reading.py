@@ -19,7 +19,7 @@ from fairlead_control_plane.kinds import keys
 from fairlead_control_plane.registry import continuation, messages
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.continuation import Continuation
-from fairlead_control_plane.registry.options import EXACT, ListOptions, parse_version
+from fairlead_control_plane.registry.options import EXACT, ListOptions, check_list_version, parse_version
 from fairlead_control_plane.store.contract import Compacted, FutureRevision, Row, prefix_end
 from fairlead_control_plane.watch.selection import Selection
 
@@ -91,10 +91,11 @@ async def list_page(parts: Parts, target: Target, options: ListOptions, selected
     """
     prefix, start, end = bounds(target, selected)
     revision = 0
+    check_list_version(options)
     if options.continue_token:
+        position = continuation.decode(target.prefix, options.continue_token)
         if options.version not in {"", "0"}:
             raise messages.version_with_token()
-        position = continuation.decode(target.prefix, options.continue_token)
         start, revision = max(start, position.start), max(position.revision, 0)
     elif options.revision:
         await check_not_future(parts, options.revision)

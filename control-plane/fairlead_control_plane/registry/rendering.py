@@ -87,7 +87,7 @@ class Renderer:
                 if joined is not None:
                     joined.keep(key, rows, items)
             start = b'{"kind":"%b","apiVersion":"%b","metadata":' % (kind.encode(), self._api_version.encode())
-            return b"".join((start, orjson.dumps(meta), b',"items":[', items, b"]}"))
+            return b"".join((start, orjson.dumps(meta), b',"items":[', items, b"]}\n"))
         objects = [self.decode(row.value, row.mod_revision) for row in rows]
         if self._form.kind == TABLE:
             return orjson.dumps(self._table(objects, meta))
@@ -108,9 +108,9 @@ class Renderer:
         )
 
     def encode(self, body: bytes) -> bytes:
-        """Return a finished JSON body in the wire format wanted."""
+        """Return a finished JSON body in the wire format wanted; it ends with a newline, as Kubernetes' do."""
         if not self._form.yaml:
-            return body
+            return body if body.endswith(b"\n") else body + b"\n"
         return yaml.dump(orjson.loads(body), Dumper=_Dumper, default_flow_style=False, allow_unicode=True).encode()
 
     @property
@@ -138,7 +138,20 @@ class Renderer:
         return shown
 
 
-_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Writes texts as Go's YAML does: in double quotes what would be read as another type, blocks for many lines."""
+
+    def text(self, value: str) -> yaml.Node:
+        """Return a text's node."""
+        style = "|" if "\n" in value else None
+        if style is None and self.resolve(yaml.ScalarNode, value, (True, False)) != _TEXT:
+            style = '"'
+        node: yaml.Node = self.represent_scalar(_TEXT, value, style)
+        return node
+
+
+_TEXT = "tag:yaml.org,2002:str"
+_Dumper.add_representer(str, _Dumper.text)
 
 
 def _version_only(metadata: JsonObject) -> JsonObject:

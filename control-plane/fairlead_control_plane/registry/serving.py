@@ -9,7 +9,7 @@ from typing import TypeVar
 import orjson
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import NotFound
+from fairlead_api.errors import NotFound, Unclassified
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.registry import (
     applying,
@@ -22,6 +22,7 @@ from fairlead_control_plane.registry import (
     metadata,
     patching,
     reading,
+    scale_applying,
     scaling,
     writing,
 )
@@ -76,9 +77,9 @@ class Serving:
         response.warnings.extend(target.warnings)
         return response
 
-    def _renderer(self, target: Target, request: Request, *, is_list: bool = False) -> Renderer:
-        accept = request.headers.get("accept", "")
-        form = media.accepted(accept, is_list=is_list, include=request.query.get("includeObject", ""))
+    def _renderer(self, target: Target, request: Request, *, is_list: bool = False, is_watch: bool = False) -> Renderer:
+        accept, include = request.headers.get("accept", ""), request.query.get("includeObject", "")
+        form = media.accepted(accept, is_list=is_list, is_watch=is_watch, include=include)
         return Renderer(target, form, self._parts.now_s())
 
     async def _get(self, target: Target, request: Request) -> Response:
@@ -98,7 +99,7 @@ class Serving:
 
     async def _watch(self, target: Target, request: Request) -> Response:
         options = list_options(request.query, watching=True)
-        renderer = self._renderer(target, request)
+        renderer = self._renderer(target, request, is_watch=True)
         fields = options.field_selector
         if target.name:
             fields = ",".join(part for part in (fields, f"metadata.name={target.name}") if part)
@@ -121,6 +122,9 @@ class Serving:
         raw = await request.body()
         content_type = request.headers.get("content-type", "")
         obj = await _read(raw, lambda: body.decode(raw, content_type, target, options.validation))
+        version = str(obj["metadata"].get("resourceVersion") or "")
+        if version.strip("0") and version.isdecimal() and not options.dry_run:
+            raise Unclassified("resourceVersion should not be set on objects to be created")
         manage = managing.by(self._parts, target, options)
         written = await writing.create(self._parts, target, obj, options, manage)
         return _answer(renderer, renderer.one(written.value, written.revision), 201)
@@ -128,13 +132,14 @@ class Serving:
     async def _virtual(
         self, target: Target, request: Request, handler: Callable[[Target, JsonObject], Awaitable[JsonObject]]
     ) -> Response:
+        renderer = self._renderer(target, request)
         raw = await request.body()
         content_type = request.headers.get("content-type", "")
         if target.subresource:
             parsed = body.parse_any(raw, content_type)
         else:
             parsed = body.decode(raw, content_type, target, "Ignore")
-        return Response(201, orjson.dumps(await handler(target, parsed)))
+        return _answer(renderer, orjson.dumps(await handler(target, parsed)), 201)
 
     async def _update(self, target: Target, request: Request) -> Response:
         options = write_options(request.query, request.query_all, _agent(request), "UpdateOptions")
@@ -167,6 +172,9 @@ class Serving:
         raw = await request.body()
         if is_apply:
             config, problems = await _read(raw, lambda: applying.configuration(raw, options.validation))
+            if target.subresource == "scale":
+                written = await scale_applying.apply(self._parts, target, config, options)
+                return self._scale(target, renderer, written.value, written.revision)
             applied = await applying.apply(self._parts, target, config, options, problems=problems)
             return _written(renderer, applied)
         change, problems = await _read(raw, lambda: patching.patch_of(raw, kind, target, options.validation))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists, ApiError, ServiceUnavailable
+from fairlead_api.errors import AlreadyExists, ApiError, ServiceUnavailable, Unclassified
 from fairlead_control_plane.kinds import encoding
 from fairlead_control_plane.registry import messages, metadata, preparing
 from fairlead_control_plane.registry.call import Parts, Target
@@ -158,8 +158,17 @@ def _check_preconditions(target: Target, new: JsonObject, old: JsonObject) -> No
     if uid and uid != old["metadata"]["uid"]:
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}"
         raise messages.conflict(target.resource, target.name, why)
-    if version and parse_version(version) and version != old["metadata"]["resourceVersion"]:
+    if version and _precondition(version) and version != old["metadata"]["resourceVersion"]:
         raise messages.conflict(target.resource, target.name)
+
+
+def _precondition(version: str) -> int:
+    """Return the number of the version an update replaces; raises ``Unclassified`` when it is none."""
+    try:
+        return parse_version(version)
+    except Unclassified as error:
+        why = error.message.partition(": strconv")
+        raise Unclassified(f"strconv{why[2]}") from error
 
 
 def is_finished(obj: JsonObject) -> bool:

@@ -46,12 +46,18 @@ def _default_container(container: JsonObject, *, host_network: bool) -> None:
         for port in container.get("ports") or ():
             if not port.get("hostPort"):
                 port["hostPort"] = port.get("containerPort")
-    resources = container.get("resources") or {}
-    limits = resources.get("limits")
-    if limits:
-        requests = resources.setdefault("requests", {})
-        for name, amount in limits.items():
-            requests.setdefault(name, amount)
+
+
+def default_requests(spec: JsonObject) -> None:
+    """Let a pod's containers request what they are limited to where they do not say; templates are left as they are."""
+    for field in _CONTAINER_LISTS:
+        for container in spec.get(field) or ():
+            resources = container.get("resources") or {}
+            limits = resources.get("limits")
+            if limits:
+                requests = resources.setdefault("requests", {})
+                for name, amount in limits.items():
+                    requests.setdefault(name, amount)
 
 
 def _tag(image: str) -> str:

@@ -16,7 +16,12 @@ from fairlead_api.errors import Cause
 from fairlead_api.quantity import QuantityError, parse
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
-from fairlead_control_plane.kinds.strategies.pod_spec import default_pod_spec, validate_pod_spec, validate_template
+from fairlead_control_plane.kinds.strategies.pod_spec import (
+    default_pod_spec,
+    default_requests,
+    validate_pod_spec,
+    validate_template,
+)
 from fairlead_control_plane.kinds.strategies.resources import ZERO
 
 _FINISHED = {"Failed", "Succeeded"}
@@ -31,6 +36,7 @@ _CONTAINER_LISTS = ("containers", "initContainers")
 def default_pod(spec: JsonObject) -> None:
     """Fill in what only a Pod has, not a template."""
     default_pod_spec(spec)
+    default_requests(spec)
     if spec.get("enableServiceLinks") is None:
         spec["enableServiceLinks"] = True
 

@@ -14,17 +14,18 @@ from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.kinds.strategies.containers import PROTOCOLS
-from fairlead_control_plane.kinds.strategies.metadata import IMMUTABLE, validate_labels
+from fairlead_control_plane.kinds.strategies.metadata import validate_labels
 from fairlead_control_plane.kinds.strategies.pod_spec import validate_ip, validate_network
 from fairlead_control_plane.kinds.strategies.probes import validate_port
+from fairlead_control_plane.kinds.strategies.service_types import ADDRESSED_TYPES, NODE_PORT_TYPES, is_reachable, settle
 
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
-_NODE_PORT_TYPES = {"NodePort", "LoadBalancer"}
 _AFFINITIES = ("ClientIP", "None")
 _TRAFFIC = ("Cluster", "Local")
 _FAMILIES = ("IPv4", "IPv6")
 _FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
 _MAX_AFFINITY_S = 86400
+_FIXED = "may not change once set"
 _ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
 
 
@@ -40,30 +41,13 @@ def _default(obj: JsonObject) -> None:
         port.setdefault("protocol", "TCP")
         if not port.get("targetPort"):
             port["targetPort"] = port.get("port")
-    # Both forms of the address are kept in step.
-    if spec.get("clusterIP") and not spec.get("clusterIPs"):
-        spec["clusterIPs"] = [spec["clusterIP"]]
-    if kind != "ExternalName":
+    if kind in ADDRESSED_TYPES:
         spec.setdefault("internalTrafficPolicy", "Cluster")
-        _default_families(spec)
-    if kind in _NODE_PORT_TYPES or (spec.get("externalIPs") and kind == "ClusterIP"):
+    if is_reachable(spec):
         spec.setdefault("externalTrafficPolicy", "Cluster")
     if kind == "LoadBalancer":
         spec.setdefault("allocateLoadBalancerNodePorts", True)
     normalise(obj)
-
-
-def _default_families(spec: JsonObject) -> None:
-    """Name the address family as a single-stack cluster does."""
-    is_headless = spec.get("clusterIP") == "None"
-    if is_headless and not spec.get("selector"):
-        spec.setdefault("ipFamilyPolicy", "RequireDualStack")
-        spec.setdefault("ipFamilies", ["IPv4", "IPv6"])
-        return
-    address = spec.get("clusterIP") or ""
-    spec.setdefault("ipFamilyPolicy", "SingleStack")
-    if not spec.get("ipFamilies"):
-        spec["ipFamilies"] = ["IPv6" if ":" in address else "IPv4"]
 
 
 def _prepare_create(obj: JsonObject) -> None:
@@ -72,47 +56,38 @@ def _prepare_create(obj: JsonObject) -> None:
 
 
 def _prepare_update(new: JsonObject, old: JsonObject) -> None:
-    """Carry over what the server gave out, and drop what a change of type makes meaningless."""
-    spec, before = new.setdefault("spec", {}), old.get("spec") or {}
-    kind, was = spec.get("type") or "ClusterIP", before.get("type") or "ClusterIP"
-    if kind != "ExternalName" and was != "ExternalName":
-        for field in ("clusterIP", "clusterIPs"):
-            if not spec.get(field) and before.get(field):
-                spec[field] = before[field]
-    if kind in _NODE_PORT_TYPES and was in _NODE_PORT_TYPES:
-        _keep_node_ports(spec, before)
-    for field in _dropped_fields(kind, was):
-        if spec.get(field) == before.get(field):
-            spec.pop(field, None)
-    if was in _NODE_PORT_TYPES and kind not in _NODE_PORT_TYPES and _node_ports(spec) == _node_ports(before):
-        for port in spec.get("ports") or ():
-            port.pop("nodePort", None)
+    del old
     _default(new)
 
 
-def _dropped_fields(kind: str, was: str) -> list[str]:
-    fields: list[str] = []
-    if kind == "ExternalName" and was != "ExternalName":
-        fields += ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]
-    if was == "LoadBalancer" and kind != "LoadBalancer":
-        fields += ["allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort"]
-    if was in _NODE_PORT_TYPES and kind not in _NODE_PORT_TYPES:
-        fields.append("externalTrafficPolicy")
-    return fields
+def _settle(new: JsonObject, old: JsonObject | None) -> None:
+    before = None if old is None else old.get("spec") or {}
+    settle(new["spec"], before)
+    if before is not None and before.get("type") == "LoadBalancer" != new["spec"].get("type"):
+        new["status"] = {**(new.get("status") or {}), "loadBalancer": {}}
 
 
-def _keep_node_ports(spec: JsonObject, before: JsonObject) -> None:
-    given = {
-        (port.get("protocol", "TCP"), port.get("port")): port.get("nodePort") for port in before.get("ports") or ()
-    }
-    for port in spec.get("ports") or ():
-        known = given.get((port.get("protocol", "TCP"), port.get("port")))
-        if known and not port.get("nodePort"):
-            port["nodePort"] = known
-
-
-def _node_ports(spec: JsonObject) -> list[int]:
-    return sorted(port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort"))
+def _warn(new: JsonObject, old: JsonObject | None) -> list[str]:
+    """Return what Kubernetes says of settings that do nothing.  Source: pkg/api/service/warnings.go."""
+    del old
+    spec = new["spec"]
+    is_external, has_addresses = spec.get("type") == "ExternalName", bool(spec.get("externalIPs"))
+    is_headless = not is_external and spec.get("clusterIP") == "None"
+    found = []
+    if spec.get("externalName") and not is_external:
+        found.append('spec.externalName is ignored when spec.type is not "ExternalName"')
+    if has_addresses and is_external:
+        found.append('spec.externalIPs is ignored when spec.type is "ExternalName"')
+    if is_headless:
+        if spec.get("loadBalancerIP"):
+            found.append("spec.loadBalancerIP is ignored for headless services")
+        if has_addresses:
+            found.append("spec.externalIPs is ignored for headless services")
+        if spec.get("sessionAffinity") not in {None, "", "None"}:
+            found.append("spec.SessionAffinity is ignored for headless services")
+    elif has_addresses and not is_external:
+        found.append("spec.externalIPs is deprecated and may no longer be implemented in some clusters")
+    return found
 
 
 def _validate(obj: JsonObject) -> list[Cause]:
@@ -138,7 +113,7 @@ def _validate(obj: JsonObject) -> list[Cause]:
     causes += _port_conflicts(ports, kind)
     for index, text in enumerate(spec.get("loadBalancerSourceRanges") or ()):
         causes += validate_network(text.strip(), f"spec.LoadBalancerSourceRanges[{index}]")
-    return causes + _load_balancer(spec, kind) + _traffic(spec, kind)
+    return causes + _load_balancer(spec, kind) + _traffic(spec)
 
 
 def _external_name(spec: JsonObject) -> list[Cause]:
@@ -153,7 +128,7 @@ def _external_name(spec: JsonObject) -> list[Cause]:
 def _addresses(spec: JsonObject, kind: str, *, headless: bool) -> list[Cause]:
     causes: list[Cause] = []
     address, addresses = spec.get("clusterIP") or "", spec.get("clusterIPs") or []
-    if headless and kind in _NODE_PORT_TYPES:
+    if headless and kind in NODE_PORT_TYPES:
         causes.append(wrong.invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services"))
     if address and not addresses:
         causes.append(wrong.required("spec.clusterIPs"))
@@ -259,11 +234,10 @@ def _load_balancer(spec: JsonObject, kind: str) -> list[Cause]:
     return causes
 
 
-def _traffic(spec: JsonObject, kind: str) -> list[Cause]:
+def _traffic(spec: JsonObject) -> list[Cause]:
     causes: list[Cause] = []
     external = spec.get("externalTrafficPolicy")
-    reachable = kind in _NODE_PORT_TYPES or (kind == "ClusterIP" and spec.get("externalIPs"))
-    if external and not reachable:
+    if external and not is_reachable(spec):
         text = "may only be set for externally-accessible services"
         causes.append(wrong.invalid("spec.externalTrafficPolicy", external, text))
     elif external and external not in _TRAFFIC:
@@ -275,13 +249,22 @@ def _traffic(spec: JsonObject, kind: str) -> list[Cause]:
 
 
 def _validate_update(new: JsonObject, old: JsonObject) -> list[Cause]:
-    """Refuse to change an address that was given out, unless the type changed from or to ExternalName."""
+    """
+    Refuse to change an address, unless the type changed from or to ExternalName.
+
+    A Service without one has none here, but has been given one in each cluster that it runs in.
+    """
     spec, before = new.get("spec") or {}, old.get("spec") or {}
-    if "ExternalName" in {spec.get("type"), before.get("type")} or not before.get("clusterIP"):
+    if "ExternalName" in {spec.get("type"), before.get("type")}:
         return []
-    if spec.get("clusterIP") == before["clusterIP"]:
-        return []
-    return [wrong.invalid("spec.clusterIPs[0]", spec.get("clusterIPs"), IMMUTABLE)]
+    causes: list[Cause] = []
+    if spec.get("clusterIP") != before.get("clusterIP"):
+        causes.append(wrong.invalid("spec.clusterIPs[0]", spec.get("clusterIPs"), _FIXED))
+    if spec.get("type") == before.get("type") == "LoadBalancer":
+        wanted = spec.get("loadBalancerClass")
+        if wanted != before.get("loadBalancerClass"):
+            causes.append(wrong.invalid("spec.loadBalancerClass", wanted, _FIXED))
+    return causes
 
 
 def _prepare_endpoints(obj: JsonObject) -> None:
@@ -291,6 +274,8 @@ def _prepare_endpoints(obj: JsonObject) -> None:
 SERVICE = Strategy(
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
+    settle=_settle,
+    warn=_warn,
     validate=_validate,
     validate_update=_validate_update,
     validate_name=validation.dns1123_label,

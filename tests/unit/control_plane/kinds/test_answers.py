@@ -56,6 +56,8 @@ def _created(sent: dict[str, Any]) -> tuple[dict[str, Any], list[Cause], str | N
     strategy = resource.strategy
     if strategy.prepare_create:
         strategy.prepare_create(obj)
+    if strategy.settle:
+        strategy.settle(obj, None)
     causes = validate_metadata(obj, namespaced=resource.namespaced, validate_name=strategy.validate_name)
     causes += strategy.validate(obj) if strategy.validate else ()
     return obj, causes, None
@@ -124,6 +126,8 @@ def test_updates_are_refused_for_the_same_causes(entry: dict[str, Any]) -> None:
     assert strategy.prepare_update is not None
     resource.versions[0].schema().default(new)
     strategy.prepare_update(new, old)
+    if strategy.settle:
+        strategy.settle(new, old)
     causes = validate_metadata_update(new, old)
     causes += strategy.validate(new) if strategy.validate else ()
     causes += strategy.validate_update(new, old) if strategy.validate_update else ()

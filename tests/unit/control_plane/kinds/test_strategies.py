@@ -62,15 +62,15 @@ def test_a_deployments_generation_counts_spec_and_annotations() -> None:
 
 def test_a_services_address_survives_an_update_that_leaves_it_out() -> None:
     """Replacing and applying the original manifest keeps what was given out."""
-    prepare = _strategy("", "services").prepare_update
-    assert prepare is not None
+    settle = _strategy("", "services").settle
+    assert settle is not None
     old: dict[str, Any] = {
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"},
         "spec": {"type": "NodePort", "clusterIP": "10.0.0.7", "clusterIPs": ["10.0.0.7"],
                  "ports": [{"port": 80, "protocol": "TCP", "nodePort": 30001}]},
     }  # fmt: skip
     new = {**old, "spec": {"type": "NodePort", "ports": [{"port": 80}]}}
-    prepare(new, old)
+    settle(new, old)
     assert new["spec"]["clusterIP"] == "10.0.0.7"
     assert new["spec"]["ports"][0]["nodePort"] == 30001
 
@@ -85,6 +85,8 @@ def test_a_service_that_stops_needing_node_ports_gives_them_back() -> None:
     old: dict[str, Any] = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": spec}
     new = {**old, "spec": {**spec, "type": "ClusterIP", "ports": [dict(spec["ports"][0])]}}
     strategy.prepare_update(new, old)
+    assert strategy.settle is not None
+    strategy.settle(new, old)
     assert strategy.validate(new) == []
     assert "nodePort" not in new["spec"]["ports"][0]
 
