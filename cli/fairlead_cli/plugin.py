@@ -11,6 +11,7 @@ from fairlead_cli.options import HELP, Server, cluster_argument, output_option, 
 
 _HERE = "fairlead_cli.plugin"
 COMMANDS = {
+    "check": "fairlead_cli.checking.command:check",
     "cluster": f"{_HERE}:cluster",
     "ws": "fairlead_cli.workspaces:main",
     "why": f"{_HERE}:why",
