@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from fairlead_api import JsonObject
@@ -23,6 +23,18 @@ from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.store.contract import Event, Store
 
 SERVICE_ACCOUNTS = Resource("", "serviceaccounts", "ServiceAccount", ())
+Assigned = Callable[[str, str, str], Awaitable[tuple[str, ...] | None]]
+"""Logical cluster, namespace and uid of a SyncTarget to the keys of the rows by which it runs there; or None."""
+
+_VIEWS, _NAMESPACE = "/views/", "/core/namespaces/"
+"""Rows that say which namespaces run on which SyncTarget (``views.rows``)."""
+_RESTED_ON = (
+    "/core/serviceaccounts/",
+    "/core/secrets/",
+    "/core/pods/",
+    "/core/nodes/",
+    "/workload.kcp.io/synctargets/",
+)
 _PLURALS = {"ServiceAccount": "serviceaccounts", "Pod": "pods", "Secret": "secrets", "Node": "nodes"}
 
 
@@ -41,6 +53,7 @@ class ServiceAccounts:
         catalog: Says where the objects lie that tokens are bound to (Pods may come in through a binding).
         clock: Seconds since the epoch.
         size: Most tokens remembered.
+        assigned: Asked about tokens that were minted for a SyncTarget; without it there are none.
     """
 
     def __init__(
@@ -51,12 +64,14 @@ class ServiceAccounts:
         clock: Callable[[], float],
         *,
         size: int = 8192,
+        assigned: Assigned | None = None,
     ) -> None:
         self.tokens = tokens
         self._catalog = catalog
         self._reader = ObjectReader(store)
         self._clock = clock
         self._size = size
+        self._assigned = assigned
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._by_key: dict[str, set[bytes]] = {}
         self._writes = 0
@@ -128,12 +143,18 @@ class ServiceAccounts:
             if obj is None or resource is None or obj["metadata"].get("uid") != uid:
                 return None
             keys.append(object_key(resource, claims.cluster, claims.namespace, name))
+        if claims.target:
+            runs = await self._assigned(claims.cluster, claims.namespace, claims.target) if self._assigned else None
+            if runs is None:
+                return None
+            keys += runs
         return tuple(keys)
 
     def _changed(self, events: Sequence[Event], revision: int) -> None:
         del revision
         for event in events:
-            if event.key.startswith(("/core/serviceaccounts/", "/core/secrets/", "/core/pods/", "/core/nodes/")):
+            is_view = event.key.startswith(_VIEWS) and _NAMESPACE in event.key
+            if is_view or event.key.startswith(_RESTED_ON):
                 self._writes += 1
                 for digest in tuple(self._by_key.get(event.key, ())):
                     self._forget(digest)

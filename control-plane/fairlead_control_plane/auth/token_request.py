@@ -28,9 +28,12 @@ class TokenRequests:
         self._accounts = accounts
         self._clock = clock
 
-    async def __call__(self, asked: Asked, request: JsonObject) -> JsonObject:
+    async def __call__(self, asked: Asked, request: JsonObject, *, target: str = "") -> JsonObject:
         """
         Answer a TokenRequest for the account named in the path.
+
+        Args:
+            target: Uid of the SyncTarget whose Pods it is for: it ends when the namespace leaves there.
 
         Raises:
             NotFound: No such account or bound object.
@@ -56,6 +59,7 @@ class TokenRequests:
             tuple(spec.get("audiences") or (tokens.issuer,)),
             now + seconds,
             str(uuid4()),
+            target=target,
         )
         ref = spec.get("boundObjectRef")
         if ref:

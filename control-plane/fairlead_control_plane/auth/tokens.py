@@ -25,6 +25,7 @@ from fairlead_api import JsonObject
 
 ALGORITHM = "ES256"
 MIN_SECONDS, MAX_SECONDS = 600, 2**32
+_TARGET_CLAIM = "workload.kcp.io/synctarget"
 _SKEW_S = 10
 """Accepted difference between the clocks of two servers that share a key."""
 
@@ -50,6 +51,8 @@ class Claims:
     expires_s: float
     identifier: str
     bound: Bound | None = None
+    target: str = ""
+    """Uid of the SyncTarget it was minted for; it counts while the namespace runs there."""
 
 
 class ServiceAccountTokens:
@@ -90,6 +93,8 @@ class ServiceAccountTokens:
             "kubernetes.io": about,
             "sub": f"system:serviceaccount:{claims.namespace}:{claims.name}",
         }
+        if claims.target:
+            body[_TARGET_CLAIM] = {"uid": claims.target}
         return jwt.encode(body, self._key, ALGORITHM, {"kid": self.key_id})
 
     def is_ours(self, token: str) -> bool:
@@ -194,4 +199,5 @@ def _claims(body: JsonObject) -> Claims:
         expires_s=float(body["exp"]),
         identifier=str(body.get("jti", "")),
         bound=bound,
+        target=str(body[_TARGET_CLAIM]["uid"]) if _TARGET_CLAIM in body else "",
     )

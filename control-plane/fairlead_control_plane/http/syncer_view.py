@@ -68,7 +68,8 @@ class SyncerWorkspace:
     Attributes:
         may: Asks whether a user has a verb on ``synctargets/<name>`` in a logical cluster (kcp's ``sync``; ``update``
             for making a bootstrap token).
-        mint: Issues a service account token: (cluster, namespace, name, request body) to TokenRequest.
+        mint: Issues a service account token for a SyncTarget: (cluster, namespace, name, request body, uid) to
+            TokenRequest.
     """
 
     store: Store
@@ -79,7 +80,7 @@ class SyncerWorkspace:
     reports: SyncTargetReports
     statuses: StatusWriter
     may: Callable[[User, str, str, str], object]
-    mint: Callable[[str, str, str, JsonObject], object]
+    mint: Callable[[str, str, str, JsonObject, str], object]
 
     async def __call__(self, request: Request, user: User, rest: str) -> Response:
         """Answer a request below ``/services/syncer/``."""
@@ -317,7 +318,8 @@ class SyncerWorkspace:
             raise BadRequest("spec.expirationSeconds must be a whole number")
         # Nothing else is taken from an agent: no audiences and no bindings of its choice.
         body: JsonObject = {"spec": {"expirationSeconds": min(seconds, LONGEST_TOKEN_S)}}
-        minted = await self.mint(info.cluster, info.namespace, info.name, body)  # type: ignore[misc]  # awaitable
+        uid = target["metadata"]["uid"]
+        minted = await self.mint(info.cluster, info.namespace, info.name, body, uid)  # type: ignore[misc]  # awaitable
         return json_response(minted, 201)
 
     @staticmethod

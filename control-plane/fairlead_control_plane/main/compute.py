@@ -38,6 +38,7 @@ from fairlead_control_plane.main.readings import Agents
 from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.sharing.objects import EXPORTS, SCHEMAS, Records
 from fairlead_control_plane.store.contract import Store
+from fairlead_control_plane.views import rows
 from fairlead_control_plane.views.assignment import Assignments
 from fairlead_control_plane.views.effects import AssignmentEffects, ViewEffects
 from fairlead_control_plane.views.targets import TargetIndex
@@ -49,7 +50,7 @@ ASSIGNMENTS = ("scheduling.fairlead.io", "assignments")
 _EVENTS = ("", "events")
 
 Resolve = Callable[[str], Awaitable[str | None]]
-Mint = Callable[[str, str, str, JsonObject], Awaitable[JsonObject]]
+Mint = Callable[[str, str, str, JsonObject, str], Awaitable[JsonObject]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,13 @@ class Compute:
             AssignmentEffects(store, targets, assignments, _now),
         )
         return cls(store, records, targets, assignments, effects)
+
+    async def assigned(self, cluster: str, namespace: str, uid: str) -> tuple[str, ...] | None:
+        """Return the keys of the rows by which a namespace runs on a target now; None when it does not."""
+        live = self.targets.compare(uid)
+        key = rows.namespace_row_key(uid, cluster, namespace)
+        row = None if live is None else await self.store.get(key)
+        return (key, live.key) if live and row is not None and rows.decode(row).state == rows.SYNC else None
 
 
 @dataclass(frozen=True, slots=True)

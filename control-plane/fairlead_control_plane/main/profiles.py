@@ -23,6 +23,7 @@ from fairlead_control_plane.admission.lifecycle import NamespaceLifecycle
 from fairlead_control_plane.admission.namespace_objects import NamespaceObjects
 from fairlead_control_plane.admission.placements import May, PlacementAdmission
 from fairlead_control_plane.admission.reserved import ReservedMetadata
+from fairlead_control_plane.auth.accounts import Assigned
 from fairlead_control_plane.auth.authenticate import TokenVerifier
 from fairlead_control_plane.auth.authorize import Authorizer, Guard, Workspaces
 from fairlead_control_plane.auth.policies import Policies
@@ -117,6 +118,7 @@ class Profile:
         begin: Makes the first objects; called before the server listens.
         build: Makes what runs over the registry.
         closers: Called when the server ends.
+        assigned: Says whether a namespace runs on a SyncTarget; None where there are none.
     """
 
     catalog: Catalog
@@ -131,6 +133,7 @@ class Profile:
     authorized: Callable[[Authorizer], Sequence[Plugin]] = _no_more
     serving: Callable[[Serve], Serve] = _unchanged
     closers: Sequence[Callable[[], None]] = ()
+    assigned: Assigned | None = None
 
 
 async def of_profile(settings: Settings, ground: Ground) -> Profile:
@@ -197,10 +200,10 @@ async def _workspaces(settings: Settings, ground: Ground) -> Profile:
         await rooms.begin()
 
     def build(built: Built) -> Parts:
-        async def mint(cluster: str, namespace: str, name: str, body: JsonObject) -> JsonObject:
+        async def mint(cluster: str, namespace: str, name: str, body: JsonObject, uid: str) -> JsonObject:
             accounts = _builtin("", "serviceaccounts")
             target = Target(accounts, accounts.storage_version, cluster, namespace, name, "token")
-            return await built.mint(target, body)
+            return await built.mint(target, body, target=uid)
 
         around = compute.Surroundings(
             built.hub, rooms.catalog, built.registry, built.authorizer, rooms.tenancy.resolve, mint
@@ -233,6 +236,7 @@ async def _workspaces(settings: Settings, ground: Ground) -> Profile:
         guards=(rooms.guard,),
         authorized=lambda authorizer: (PlacementAdmission(_may(authorizer), rooms.tenancy.resolve),),
         serving=rooms.serving,
+        assigned=half.assigned,
     )
 
 

@@ -147,7 +147,7 @@ async def _compose(settings: Settings, store: Store, credentials: _Credentials, 
     for close in kinds.closers:
         stack.callback(close)
     tokens = ServiceAccountTokens(credentials.accounts_key, settings.service_account_issuer, time.time)
-    accounts = ServiceAccounts(store, kinds.catalog, tokens, time.time)
+    accounts = ServiceAccounts(store, kinds.catalog, tokens, time.time, assigned=kinds.assigned)
     stack.callback(accounts.close)
     hub = Hub(store)
     stack.callback(hub.close)

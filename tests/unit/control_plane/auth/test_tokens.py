@@ -16,6 +16,7 @@ from fairlead_control_plane.auth.accounts import SERVICE_ACCOUNTS, ServiceAccoun
 from fairlead_control_plane.auth.tokens import Bound, Claims, ServiceAccountTokens
 from fairlead_control_plane.kinds.catalog import StaticCatalog
 from fairlead_control_plane.kinds.reader import delete, put
+from fairlead_control_plane.store.contract import Delete, Put
 from fairlead_control_plane.store.sqlite import SqliteSettings, SqliteStore
 
 NOW = 1_700_000_000.0
@@ -30,8 +31,8 @@ def forged(**changes: object) -> str:
 
 
 def test_verifies_what_it_issued() -> None:
-    """All parts come back, the bound object too."""
-    claims = replace(CLAIMS, bound=Bound("Pod", "p", "uid-p"))
+    """All parts come back, the bound object and the SyncTarget too."""
+    claims = replace(CLAIMS, bound=Bound("Pod", "p", "uid-p"), target="uid-t")
     assert TOKENS.verify(TOKENS.issue(claims)) == claims
 
 
@@ -100,4 +101,36 @@ async def test_a_token_ends_with_its_account() -> None:
         assert await accounts.authenticate(token) is None
     finally:
         accounts.close()
+        await store.close()
+
+
+async def test_a_token_for_a_target_ends_when_its_namespace_leaves() -> None:
+    """S80: refused with the very write by which the namespace leaves, and by a server that knows of no targets."""
+    store = await SqliteStore.open(":memory:", SqliteSettings(history_s=0))
+    row = "/views/target-1/core/namespaces/-/team/-/default"
+
+    async def assigned(cluster: str, namespace: str, uid: str) -> tuple[str, ...] | None:
+        key = f"/views/{uid}/core/namespaces/-/{cluster}/-/{namespace}"
+        return (key,) if await store.get(key) is not None else None
+
+    accounts = ServiceAccounts(store, StaticCatalog([]), TOKENS, lambda: NOW, assigned=assigned)
+    without = ServiceAccounts(store, StaticCatalog([]), TOKENS, lambda: NOW)
+    account = {"apiVersion": "v1", "kind": "ServiceAccount"}
+    account["metadata"] = {"name": "builder", "namespace": "default", "uid": "uid-1"}  # type: ignore[assignment]
+    token = TOKENS.issue(replace(CLAIMS, target="target-1"))
+    try:
+        await store.commit([put(SERVICE_ACCOUNTS, "team", account)])
+        assert await accounts.authenticate(token) is None
+        await store.commit([Put(row, b"{}")])
+        user = await accounts.authenticate(token)
+        assert user is not None
+        assert await accounts.authenticate(token) is user
+        assert await accounts.authenticate(TOKENS.issue(replace(CLAIMS, target="target-2"))) is None
+        assert await without.authenticate(token) is None
+        await store.commit([Delete(row)])
+        assert await accounts.authenticate(token) is None
+        assert await accounts.review(token, ()) is None
+    finally:
+        accounts.close()
+        without.close()
         await store.close()

@@ -1,0 +1,89 @@
+"""What reaches a cluster by way of its agent ends when the namespace leaves there (S73, S80)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from fairlead_api import JsonObject
+from tests.integration.security.conftest import A, Room, account
+
+pytestmark = pytest.mark.integration
+TARGETS = f"{A}/apis/workload.kcp.io/v1alpha1/synctargets"
+ASSIGNMENTS = f"{A}/apis/scheduling.fairlead.io/v1alpha1/assignments"
+MERGE = "application/merge-patch+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A SyncTarget and a namespace that runs there."""
+
+    room: Room
+    cluster: str
+    namespace: str
+    target: JsonObject
+
+    @classmethod
+    def made(cls, room: Room, name: str) -> Place:
+        """Make both, and say what the scheduler would say."""
+        body = {"apiVersion": "workload.kcp.io/v1alpha1", "kind": "SyncTarget", "metadata": {"name": name}}
+        target = room.make(TARGETS, body)
+        namespace = room.make(f"{A}/api/v1/namespaces", {"metadata": {"name": name}})
+        place = cls(room, namespace["metadata"]["annotations"]["kcp.io/cluster"], name, target)
+        spec = {"namespaceUID": namespace["metadata"]["uid"], "targets": [place.assigned("Sync")]}
+        head = {"apiVersion": "scheduling.fairlead.io/v1alpha1", "kind": "Assignment", "metadata": {"name": name}}
+        room.make(ASSIGNMENTS, {**head, "spec": spec})
+        return place
+
+    def assigned(self, state: str) -> JsonObject:
+        """Return the entry of the Assignment."""
+        metadata = self.target["metadata"]
+        key = metadata["labels"]["internal.workload.kcp.io/key"]
+        return {"uid": metadata["uid"], "key": key, "cluster": self.cluster, "name": self.namespace, "state": state}
+
+    def move(self, *states: str) -> None:
+        """Change the Assignment."""
+        change = {"spec": {"targets": [self.assigned(state) for state in states]}}
+        answer = self.room.wire.ask("PATCH", f"{ASSIGNMENTS}/{self.namespace}", change, Content_Type=MERGE)
+        assert answer.code == 200, answer.message
+
+    def service(self, name: str) -> str:
+        """Return where the target's agent speaks, of this workspace."""
+        metadata = self.target["metadata"]
+        return f"/services/{name}/{self.cluster}/{metadata['name']}/{metadata['uid']}/clusters/{self.cluster}"
+
+    def token(self) -> str:
+        """Return a token for the target's Pods."""
+        path = f"{self.service('syncer')}/api/v1/namespaces/{self.namespace}/serviceaccounts/default/token"
+        made = self.room.make(path, {"spec": {"expirationSeconds": 3600}})
+        return str(made["status"]["token"])
+
+    def code(self, token: str) -> int:
+        """Return what the token's owner is answered to a list of the own namespace."""
+        return self.room.wire.ask("GET", f"{A}/api/v1/namespaces/{self.namespace}/configmaps", token=token).code
+
+
+def test_a_token_for_pods_ends_with_the_assignment(room: Room) -> None:
+    """It counts while the namespace runs there, also while it is being left for another; then it is nobody's: 401."""
+    place = Place.made(room, "tokens")
+    room.grant(A, "tokens", account("default", "tokens"))
+    token, plain = place.token(), room.token(A, "tokens")
+    assert (place.code(token), place.code(plain)) == (200, 200)
+    place.move("Draining")
+    assert place.code(token) == 200
+    place.move("Leaving")
+    assert (place.code(token), place.code(plain)) == (401, 200)
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
+    answer = room.wire.ask("POST", f"{A}/apis/authentication.k8s.io/v1/tokenreviews", review)
+    assert "authenticated" not in answer.json["status"]
+
+
+def test_a_token_for_pods_ends_with_its_target(room: Room) -> None:
+    """Also when nobody has yet taken the namespace away from it."""
+    place = Place.made(room, "gone")
+    room.grant(A, "gone", account("default", "gone"))
+    token = place.token()
+    assert place.code(token) == 200
+    assert room.wire.ask("DELETE", f"{TARGETS}/gone").code == 200
+    assert place.code(token) == 401
