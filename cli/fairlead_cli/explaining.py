@@ -1,7 +1,7 @@
 """
 ``kubectl fairlead why`` and ``where``: the scheduler's own record, in words.
 
-Nothing is decided anew here: what is printed is what the Assignment says, with the SyncTargets as they are now.
+Nothing is decided anew here: what is printed is what the Assignment says, and how its SyncTargets stand now.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import click
 from fairlead_api import JsonObject
 from fairlead_api.errors import Forbidden, NotFound
 from fairlead_api.names import Locator, downstream_namespace
-from fairlead_cli import resolving
+from fairlead_cli import resolving, standing
 from fairlead_cli.assignments import Assigned, cluster_of
 from fairlead_cli.failure import USAGE, Failure
 from fairlead_cli.options import Server
@@ -100,12 +100,17 @@ async def where(server: Server, what: str, namespace: str, output: str) -> None:
     async with connected(server) as session:
         subject = await _subject(session, what, namespace)
         targets = subject.assigned.targets() if subject.assigned else []
-        places = [subject.place(one) for one in targets]
+        is_sent = standing.is_sent(subject.kind.gvr, await standing.read(session, targets))
+        places = [subject.place(one) for one in targets] if is_sent else []
     if output in {"json", "yaml"}:
         click.echo(document({"object": what, "places": places}, output))
         return
     if not places:
-        raise Failure(f"{what} runs nowhere", _no_placement(subject), f"kubectl fairlead why {what}")
+        if not is_sent:
+            raise Failure(f"{what} is in no cluster", standing.stays(subject.kind.gvr))
+        raise Failure(
+            f"{what} runs nowhere", _no_placement(subject), f"kubectl fairlead why {what} -n {subject.namespace}"
+        )
     if output == "name":
         for place in places:
             click.echo(f"synctarget.workload.kcp.io/{place['syncTarget']}")
@@ -122,7 +127,7 @@ async def where(server: Server, what: str, namespace: str, output: str) -> None:
 
 def _no_placement(subject: Subject) -> str:
     if subject.assigned is None:
-        return f"no Placement selects namespace {subject.namespace}"
+        return f"no Placement selects namespace {subject.namespace} (to see them: kubectl get placements)"
     return str(subject.assigned.decision.get("message") or "no target was found yet")
 
 
@@ -131,6 +136,7 @@ async def why(server: Server, what: str, namespace: str, output: str) -> None:
     async with connected(server) as session:
         subject = await _subject(session, what, namespace)
         locations = await _location_labels(session, subject)
+        stand = await standing.read(session, subject.assigned.targets() if subject.assigned else [])
     if output in {"json", "yaml"}:
         assigned = subject.assigned
         body = {"object": what, "namespace": subject.namespace}
@@ -141,7 +147,13 @@ async def why(server: Server, what: str, namespace: str, output: str) -> None:
         for one in subject.assigned.targets() if subject.assigned else ():
             click.echo(f"synctarget.workload.kcp.io/{one['name']}")
         return
-    click.echo("\n".join(lines(subject, locations, wide=output == "wide")))
+    if not standing.is_sent(subject.kind.gvr, stand):
+        click.echo(f"{what} → no cluster\n  {standing.stays(subject.kind.gvr)}")
+        return
+    told = lines(subject, locations, wide=output == "wide")
+    for one in stand.values():
+        told += [f"  ! {trouble}" for trouble in standing.troubles(one, cluster_of(one))]
+    click.echo("\n".join(told))
 
 
 async def _location_labels(session: Session, subject: Subject) -> dict[tuple[str, str], str]:
@@ -176,7 +188,8 @@ def lines(subject: Subject, locations: dict[tuple[str, str], str], *, wide: bool
     if not running:
         found.append(f"  {_no_placement(subject)}")
     for placement in _placements(subject):
-        found += _placement_lines(subject, placement, running, locations)
+        found += _placement_lines(subject, placement, running, locations, wide=wide)
+        found += _stays(placement, running)
     for one in targets:
         place = subject.place(one)
         moving = f"  {one['state']}: {one.get('reason', '')}" if one.get("state", "Sync") != "Sync" else ""
@@ -190,21 +203,36 @@ def lines(subject: Subject, locations: dict[tuple[str, str], str], *, wide: bool
 
 
 def _placement_lines(
-    subject: Subject, placement: JsonObject, running: list[JsonObject], locations: dict[tuple[str, str], str]
+    subject: Subject,
+    placement: JsonObject,
+    running: list[JsonObject],
+    locations: dict[tuple[str, str], str],
+    *,
+    wide: bool,
 ) -> list[str]:
     location = placement.get("location") or {}
     text = f'  Placement "{placement["name"]}" selects namespace {subject.namespace}'
     if location:
         labels = locations.get((location["path"], location["name"]), "")
         text += f" and chose Location {location['name']}" + (f" (labels: {labels})" if labels else "")
-    candidates = [candidate_text(one, running) for one in placement.get("candidates") or ()]
+    candidates = [candidate_text(one, running, wide=wide) for one in placement.get("candidates") or ()]
     return [text, "  Candidates: " + (" · ".join(candidates) or placement.get("message", "none"))]
 
 
-def candidate_text(candidate: JsonObject, running: list[JsonObject]) -> str:
+def _stays(placement: JsonObject, running: list[JsonObject]) -> list[str]:
+    """Say of what runs where nothing accepts it any more that it is not lost."""
+    accepted = {one["uid"] for one in placement.get("candidates") or () if one.get("accepted")}
+    here = [one["name"] for one in running if one.get("placement", placement["name"]) == placement["name"]]
+    if accepted or not here:
+        return []
+    return [f"  No cluster can take it, so it stays in {', '.join(here)} and runs on"]
+
+
+def candidate_text(candidate: JsonObject, running: list[JsonObject], *, wide: bool = False) -> str:
     """Return what became of a candidate: chosen, accepted with its score, or rejected with the reason."""
     if not candidate.get("accepted"):
-        return f"{candidate['name']} rejected: {candidate.get('filter', '')} ({candidate.get('message', '')})"
+        by = f" (filter {candidate.get('filter', '')})" if wide else ""
+        return f"{candidate['name']} rejected: {candidate.get('message', '')}{by}"
     chosen = any(one["uid"] == candidate["uid"] for one in running)
     return f"{candidate['name']} {'chosen' if chosen else 'accepted'} (score {candidate.get('score', 0)})"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fairlead_api import JsonObject
-from fairlead_cli import explaining, resolving
+from fairlead_cli import explaining, resolving, standing
 from fairlead_cli.assignments import Assigned
 from fairlead_cli.explaining import Subject
 from fairlead_cli.failure import Failure
@@ -39,7 +39,7 @@ def test_the_whole_answer() -> None:
     assert explaining.lines(subject(TARGET), {("root:org:ws", "eu"): "region=eu"}) == [
         "deploy/web → us-west1 (Ready 3/3, generation 7 = observed 7)",
         '  Placement "default" selects namespace test and chose Location eu (labels: region=eu)',
-        "  Candidates: us-west1 chosen (score 71) · eu-1 rejected: Schedulable (is cordoned and takes nothing new)",
+        "  Candidates: us-west1 chosen (score 71) · eu-1 rejected: is cordoned and takes nothing new",
         "  Downstream: us-west1, namespace kcp-33jbiactwhg0",
     ]
 
@@ -58,7 +58,41 @@ def test_nowhere() -> None:
         "  0/1 SyncTargets are available: a is not ready.",
     ]
     unplaced = Subject("deploy/web", DEPLOYMENT, "test", WEB, None, "")
-    assert explaining.lines(unplaced, {})[1] == "  no Placement selects namespace test"
+    assert (
+        explaining.lines(unplaced, {})[1]
+        == "  no Placement selects namespace test (to see them: kubectl get placements)"
+    )
+
+
+def test_what_nobody_can_take_is_not_lost() -> None:
+    """Of what runs where it should not, with nowhere to go, it is said that it stays; who refused it stands in wide."""
+    drained = {"uid": "syncTargetUID", "name": "us-west1", "filter": "NotEvicting", "message": "is being drained"}
+    decided = {"placements": [{**PLACEMENT, "candidates": [drained]}]}
+    told = explaining.lines(subject(TARGET, decision=decided), {}, wide=True)
+    assert told[2:4] == [
+        "  Candidates: us-west1 rejected: is being drained (filter NotEvicting)",
+        "  No cluster can take it, so it stays in us-west1 and runs on",
+    ]
+
+
+def test_trouble_with_a_cluster_is_told_with_its_mend() -> None:
+    """A cluster that is silent or holds deletions says so, and what to do."""
+    silent = {"metadata": {"name": "east"}, "status": {"conditions": [{"type": "Ready", "status": "False"}]}}
+    assert "no heartbeat yet" in standing.troubles(silent, "root")[0]
+    status = {"conditions": [{"type": "Ready", "status": "True"}], "heldDeletions": {"count": 21, "digest": "x"}}
+    [held] = standing.troubles({"metadata": {"name": "east"}, "status": status}, "root")
+    assert held.startswith("east holds 21 deletions")
+    assert held.endswith("kubectl fairlead cluster approve east -w root")
+
+
+def test_what_is_sent() -> None:
+    """What compute binds, ConfigMaps and Secrets are sent; where no SyncTarget can be seen nothing is claimed."""
+    targets = {"u": {"status": {"syncedResources": [{"group": "apps", "resource": "deployments"}]}}}
+    roles = Gvr("rbac.authorization.k8s.io", "v1", "roles")
+    assert standing.is_sent(DEPLOYMENT.gvr, targets)
+    assert standing.is_sent(Gvr("", "v1", "secrets"), targets)
+    assert not standing.is_sent(roles, targets)
+    assert standing.is_sent(roles, {})
 
 
 def test_places_for_machines() -> None:
