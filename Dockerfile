@@ -7,7 +7,7 @@ WORKDIR /src
 RUN python3 -m venv /opt/fairlead
 COPY requirements.txt ./
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/fairlead/bin/python -m pip install --quiet --no-compile --require-hashes --only-binary=:all: -r requirements.txt
+    /opt/fairlead/bin/python -m pip install --quiet --no-compile --no-deps --require-hashes --only-binary=:all: -r requirements.txt
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY machinery ./machinery
 COPY transforms ./transforms

@@ -24,7 +24,19 @@ from tests.support.dockerfile import Stage, Step, parse
 STEP_TIMEOUT_S = 280.0
 PYTHON = Path(sys.base_prefix)
 """The Python that plays the base image's, mounted where it is: it may need libraries of its surroundings."""
-_SYSTEM = ("usr", "bin", "sbin", "lib", "lib64", "etc", "dev", "proc")
+_SYSTEM = ("usr", "bin", "sbin", "lib", "lib64", "dev", "proc")
+_CONFIGURATION = (
+    "ca-certificates.conf",
+    "group",
+    "hosts",
+    "ld.so.cache",
+    "nsswitch.conf",
+    "passwd",
+    "pip.conf",
+    "resolv.conf",
+    "ssl",
+)
+"""What is copied of ``/etc``, so that volumes can be mounted in there."""
 _PIP = (
     "PIP_CERT",
     "PIP_INDEX_URL",
@@ -64,7 +76,7 @@ class Image:
         *,
         volumes: Mapping[str, Path] | None = None,
         env: Mapping[str, str] | None = None,
-        beside: int = 0,
+        network: int | None = None,
         timeout_s: float = 60,
     ) -> str:
         """
@@ -72,18 +84,25 @@ class Image:
 
         Args:
             volumes: Folders or files of this machine by where they are mounted.
-            beside: Process id of a container whose network it shares; by default it has none but loopback.
+            network: Process id of what it shares the network with, 0 for this machine; its own loopback by default.
 
         Raises:
             StepFailed: It ended with another code than 0.
         """
-        return _finished(self._contained(command, volumes or {}, env or {}, beside), timeout_s)
+        return _finished(self._contained(command, volumes or {}, env or {}, network), timeout_s)
 
     def start(
-        self, name: str, command: Sequence[str], *, volumes: Mapping[str, Path], env: Mapping[str, str], log: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        volumes: Mapping[str, Path],
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        network: int | None = None,
     ) -> processes.Process:
         """Start a program of the image as :meth:`run` does, and return at once."""
-        return processes.start(name, self._contained(command, volumes, env, 0), log=log)
+        return processes.start(name, self._contained(command, volumes, env or {}, network), log=log)
 
     def step(self, command: str, *, cache: str = "") -> None:
         """Do what RUN does: as root, with this machine's network, writing into the image."""
@@ -95,17 +114,17 @@ class Image:
         _finished([*_UNSHARE, "sh", "-euc", "\n".join(script)], STEP_TIMEOUT_S)
 
     def _contained(
-        self, command: Sequence[str], volumes: Mapping[str, Path], env: Mapping[str, str], beside: int
+        self, command: Sequence[str], volumes: Mapping[str, Path], env: Mapping[str, str], network: int | None
     ) -> list[str]:
         inner = ["sh", "-c", f'cd {shlex.quote(self.folder)}; exec "$@"', "sh", *command]
         script = [
             *_mounts(self.root, volumes),
             f"mount -o remount,bind,ro {shlex.quote(str(self.root))}",
-            "" if beside else "ip link set lo up",
+            "ip link set lo up" if network is None else "",
             _entered(self.root, self.user, _with_environment({**self.environment, **env}, inner)),
         ]
-        network = ["nsenter", f"--net=/proc/{beside}/ns/net"] if beside else ["unshare", "--net"]
-        return [*network, *_UNSHARE, "sh", "-euc", "\n".join(script)]
+        shared = ["nsenter", f"--net=/proc/{network}/ns/net"] if network else []
+        return [*(["unshare", "--net"] if network is None else shared), *_UNSHARE, "sh", "-euc", "\n".join(script)]
 
 
 _UNSHARE = ["unshare", "--mount", "--propagation=private"]
@@ -189,9 +208,15 @@ def _copy(source: Path, names: Sequence[str], root: Path, folder: Path, target: 
 
 def _lay_base(root: Path) -> None:
     """Make the folders that the base is mounted on."""
-    for name in (*_SYSTEM, "tmp", "root", "opt", "var"):
+    for name in (*_SYSTEM, "etc", "tmp", "root", "opt", "var"):
         (root / name).mkdir(parents=True)
     (root / "tmp").chmod(0o1777)
+    for name in _CONFIGURATION:
+        source, place = Path("/etc", name), root / "etc" / name
+        if source.is_dir():
+            shutil.copytree(source, place, ignore=shutil.ignore_patterns("private"))
+        elif source.exists():
+            shutil.copy(source, place)
 
 
 def _mounts(root: Path, volumes: Mapping[str, Path]) -> list[str]:

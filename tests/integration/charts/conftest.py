@@ -23,8 +23,4 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Image:
     """Give the image, after all steps of the Dockerfile."""
     image.check_supported()
-    folder = tmp_path_factory.mktemp("image")
-    # Others than its owner get into what pytest makes only by name; the image's user is such another.
-    for outer in (folder, *folder.parents[:2]):
-        outer.chmod(0o755)
-    return image.build(ROOT / "Dockerfile", folder)
+    return image.build(ROOT / "Dockerfile", tmp_path_factory.mktemp("image"))
