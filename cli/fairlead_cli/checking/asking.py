@@ -87,17 +87,21 @@ async def may(client: Client, gvr: Gvr, verb: str, namespace: str = "", name: st
 
 
 async def refused(client: Client, wanted: Iterable[tuple[Gvr, str, str]]) -> list[str]:
-    """Return what the user may not do of (resource, verb, namespace), in words, each once."""
+    """Return what the user may not do of (resource, verb, namespace): ``get/list pods in x``, a text a resource."""
     limit = asyncio.Semaphore(_AT_ONCE)
+    asked = list(dict.fromkeys(wanted))
 
-    async def ask(gvr: Gvr, verb: str, namespace: str) -> str:
+    async def ask(gvr: Gvr, verb: str, namespace: str) -> bool:
         async with limit:
-            allowed = await may(client, gvr, verb, namespace)
-        what = ".".join(part for part in (gvr.resource, gvr.group) if part)
-        return "" if allowed else f"{verb} {what}" + (f" in {namespace}" if namespace else "")
+            return await may(client, gvr, verb, namespace)
 
-    answers = await asyncio.gather(*(ask(*one) for one in dict.fromkeys(wanted)))
-    return [answer for answer in answers if answer]
+    answers = await asyncio.gather(*(ask(*one) for one in asked))
+    verbs: dict[str, list[str]] = {}
+    for (gvr, verb, namespace), allowed in zip(asked, answers, strict=True):
+        if not allowed:
+            what = ".".join(part for part in (gvr.resource, gvr.group) if part)
+            verbs.setdefault(what + (f" in {namespace}" if namespace else ""), []).append(verb)
+    return [f"{'/'.join(some_verbs)} {what}" for what, some_verbs in verbs.items()]
 
 
 class Discovery:

@@ -56,6 +56,8 @@ def unknown(namespaces: Iterable[JsonObject], others: Iterable[JsonObject], know
     found = []
     for one in namespaces:
         metadata = one["metadata"]
+        if metadata.get("deletionTimestamp"):
+            continue  # somebody has seen to it
         locator = (metadata.get("annotations") or {}).get(names.LOCATOR_ANNOTATION)
         is_agents = metadata["name"].startswith(_PREFIX) and metadata["name"] not in agents
         if is_agents or (locator is not None and _target_of(locator) not in uids):

@@ -199,7 +199,7 @@ CASES: list[tuple[str, Change, Level, str]] = [
         "user-rights",
         plane(f"POST /clusters/root{REVIEW}", deny("synctargets")),
         W,
-        "you may not list synctargets.workload.kcp.io",
+        "you may not list/get/create/patch/delete synctargets.workload.kcp.io",
     ),
     (
         "user-credentials",
@@ -341,7 +341,7 @@ CASES: list[tuple[str, Change, Level, str]] = [
         "join-rights",
         cluster(f"POST {REVIEW}", deny("clusterroles")),
         E,
-        "you may not get clusterroles.rbac.authorization.k8s.io",
+        "you may not get/create/patch/delete clusterroles.rbac.authorization.k8s.io",
     ),
     (
         "join-names",
