@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import click
 
+_DENIED = ": access denied"
 FAILED, USAGE, TIMED_OUT, FORBIDDEN, FINDINGS = 1, 2, 3, 4, 5
 
 
@@ -45,7 +46,7 @@ def explain(error: Exception) -> Failure | None:
     if isinstance(error, Failure):
         return error
     if isinstance(error, Forbidden | Unauthorized):
-        return Failure(str(error), code=FORBIDDEN)
+        return Failure(str(error), *_not_allowed(error), code=FORBIDDEN)
     if isinstance(error, KubeconfigError | ApiError):
         return Failure(str(error))
     if isinstance(error, Unreachable):
@@ -53,3 +54,15 @@ def explain(error: Exception) -> Failure | None:
     if isinstance(error, OSError) and error.strerror:
         return Failure(error.strerror, str(error.filename or ""))
     return None
+
+
+def _not_allowed(error: Exception) -> tuple[str, str]:
+    """Return why a server refused a user, as far as it can be told, and what to do."""
+    from fairlead_api.errors import Unauthorized  # noqa: PLC0415 - see explain
+
+    if isinstance(error, Unauthorized):
+        why = "the server does not take this context's credentials: they have expired, or are another server's"
+        return why, "name another --context, or renew your kubeconfig"
+    # A workspace that is not there and one that may not be entered look alike.
+    is_closed = str(error).endswith(_DENIED)
+    return "", "is the workspace there, and may you enter it? kubectl ws tree" if is_closed else ""

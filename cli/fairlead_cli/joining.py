@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _NO_UID = "00000000-0000-0000-0000-000000000000"
 _LOOK_S = 0.25
+_PROBE_BYTES = 64 * 1024
+"""More than all that a join writes: a full disk is found out before anything is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,17 @@ async def _join(session: Session, cluster: Client, context: str, wanted: Wanted,
         await _take_back(session, cluster, registration, folder, steps)
         if isinstance(error, asyncio.CancelledError):
             raise
+        if isinstance(error, OSError):
+            raise _cannot_write(folder, error) from error
         raise (explain(error) or error) from error
     await _wait(session, cluster, wanted, agent, folder, steps)
     click.echo(f"Cluster {wanted.name} is joined and takes work.")
     click.echo(f"Next: kubectl ws create NAME --compute --enter   (a workspace whose workloads run in {wanted.name})")
+
+
+def _cannot_write(folder: AgentFolder, error: OSError) -> Failure:
+    what = f"the state directory {folder.path} cannot be written"
+    return Failure(what, error.strerror or str(error), "name another with --state-directory")
 
 
 async def _folder(session: Session, wanted: Wanted) -> AgentFolder:
@@ -130,10 +139,9 @@ async def _folder(session: Session, wanted: Wanted) -> AgentFolder:
     if not wanted.print_only:
         try:
             folder.make()
-            folder.write(".probe", "").unlink()
+            folder.write(".probe", "." * _PROBE_BYTES).unlink()
         except OSError as error:
-            what = f"the state directory {folder.path} cannot be written"
-            raise Failure(what, error.strerror or str(error), "name another with --state-directory") from error
+            raise _cannot_write(folder, error) from error
     return folder
 
 

@@ -48,12 +48,16 @@ def local(server: Server) -> Local:
     Read the kubeconfig.
 
     Raises:
-        KubeconfigError: It is missing or broken, or has no such context.
+        Failure: There is none.
+        KubeconfigError: It is broken, or has no such context.
     """
     if server.kubeconfig:
         config = kubeconfig.load([Path(server.kubeconfig)], explicit=True)
     else:
         config = kubeconfig.load(kubeconfig.default_paths(os.environ))
+    if not config.files:
+        fix = "export KUBECONFIG=DIR/admin.kubeconfig, with the directory of fairlead start, or say --kubeconfig"
+        raise Failure("there is no kubeconfig", ", ".join(map(str, kubeconfig.default_paths(os.environ))), fix)
     context = server.context or config.current_context
     return Local(config, context, config.credentials(context).server)
 

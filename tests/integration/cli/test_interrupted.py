@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tests.integration.cli.desk import DEPLOYMENT, Desk, dump
@@ -65,6 +69,20 @@ def test_a_directory_that_cannot_be_written(desk: Desk) -> None:
     refusal = desk.join("east", desk.east, "--state-directory", str(desk.folder / "file" / "x"), code=1)
     assert len(refusal.splitlines()) == 1
     assert "state directory" in refusal
+    assert desk.cluster("list", "-o", "name") == ""
+
+
+def test_a_full_disk(desk: Desk) -> None:
+    """So is a disk that takes no more: a limit on the size of files stands for it."""
+    limit = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)); "
+    run = limit + "sys.argv[0] = 'kubectl-fairlead'; from fairlead_cli.plugin import main; main()"
+    command = [sys.executable, "-c", run, "cluster", "join", "east", "--context", desk.east.context, "--as-process"]
+    environment = {**os.environ, **desk.environment(), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "cannot be written · File too large" in done.stderr
     assert desk.cluster("list", "-o", "name") == ""
 
 

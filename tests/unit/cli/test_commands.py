@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
+from fairlead_api.errors import ApiError, Forbidden, Unauthorized
 from fairlead_cli import commands, main, workspaces
 from fairlead_cli.commands import leading_last
-from fairlead_cli.failure import Failure
+from fairlead_cli.failure import Failure, explain
 from fairlead_cli.session import duration_s
 
 
@@ -30,6 +31,30 @@ def test_a_missing_kubeconfig_is_one_line() -> None:
     """An error of the machinery is told in one line, and the exit code is 1."""
     result = CliRunner().invoke(workspaces.main, [".", "--kubeconfig", "/does/not/exist"])
     assert (result.exit_code, result.output) == (1, "Error: cannot read /does/not/exist: No such file or directory\n")
+
+
+def test_no_kubeconfig_at_all_says_where_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has just started the server is told of its kubeconfig."""
+    monkeypatch.setenv("KUBECONFIG", "/does/not/exist")
+    result = CliRunner().invoke(workspaces.main, ["."])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: there is no kubeconfig · /does/not/exist · export KUBECONFIG=")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (Unauthorized("Unauthorized"), "they have expired, or are another server's · name another --context"),
+        (Forbidden('... cannot list resource "x": access denied'), "kubectl ws tree"),
+        (Forbidden("no right"), "no right"),
+    ],
+)
+def test_what_is_not_allowed_says_why(error: ApiError, words: str) -> None:
+    """Expired credentials and workspaces that cannot be entered are told with what to do; the exit code is 4."""
+    failure = explain(error)
+    assert failure is not None
+    assert words in failure.message
+    assert failure.exit_code == 4
 
 
 def test_debug_shows_everything() -> None:
