@@ -1,7 +1,7 @@
 """
-What the demo has seen: watch events of all its clusters, merged in the order in which they came.
+What was seen on several clusters: watch events, merged in the order in which they came.
 
-Polling would miss a moment; a watch does not. What is asserted of a drain is asserted of this history.
+Polling would miss a moment; a watch does not. What the demo and the tests assert of a drain they assert of this.
 """
 
 from __future__ import annotations

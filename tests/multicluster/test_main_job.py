@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from fairlead_cli.demo_history import fewest_ready
 from tests.support.clusters import Cluster
-from tests.support.history import watch_deployments
+from tests.support.history import watch_pods
 from tests.support.stages import NEVER_READY
 from tests.support.team import Team, a_team
 from tests.support.waiting import wait_until
@@ -42,11 +43,11 @@ def test_apply_run_see_drain(team: Team) -> None:
 
     team.join("west")
     team.clusters["west"].set_pod_readiness(30)
-    with watch_deployments(list(team.clusters.values())) as history:
+    with watch_pods(list(team.clusters.values()), "app=web") as history:
         began_s = time.monotonic()
         told = team.plugin("cluster", "drain", "east", "--yes", "--timeout", "150s", timeout_s=180)
         assert time.monotonic() - began_s > 25, told
-        assert history.least_ready("web", since_s=began_s) >= 3
+        assert fewest_ready(list(history.events), team.clusters, began_s) >= 3
     assert team.runs_in().endswith("west")
     team.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     left = json.loads(
@@ -102,7 +103,7 @@ def test_kills_in_the_middle_of_drains(team: Team) -> None:
     for cluster in team.clusters.values():
         cluster.set_pod_readiness(4)
     here, there = "east", "west"
-    with watch_deployments(list(team.clusters.values())) as history:
+    with watch_pods(list(team.clusters.values()), "app=web") as history:
         for kill in (None, _kill_scheduler, _kill_server, _kill_agents):
             for phase in ("Draining", "Leaving"):
                 began_s = time.monotonic()
@@ -114,6 +115,6 @@ def test_kills_in_the_middle_of_drains(team: Team) -> None:
                     kill(team)
                 team.plugin("cluster", "drain", here, "--yes", "--timeout", "120s", timeout_s=150)
                 assert team.states() == {there: "Sync"}
-                assert history.least_ready("web", since_s=began_s) >= 3, (kill, phase)
+                assert fewest_ready(list(history.events), team.clusters, began_s) >= 3, (kill, phase)
                 team.plugin("cluster", "uncordon", here)
                 here, there = there, here
