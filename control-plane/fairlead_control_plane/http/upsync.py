@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import BadRequest, Conflict, Forbidden, MethodNotAllowed, NotFound
@@ -17,6 +18,7 @@ from fairlead_api.validation import dns1123_subdomain, label_value, qualified_na
 from fairlead_control_plane.controllers.departed import ORIGIN
 from fairlead_control_plane.http.syncer_routes import parse_route
 from fairlead_control_plane.http.syncer_view import SyncerWorkspace, json_body
+from fairlead_control_plane.http.upsync_bounds import UpsyncBounds
 from fairlead_control_plane.kinds import encoding, keys
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.store.contract import Compare, CompareFailed, Delete, Operation, Put, Row, prefix_end
@@ -26,6 +28,7 @@ from fairlead_machinery.web import Request, Response, json_response
 from fairlead_transforms.strip import travelling_metadata
 
 _TRIES = 5
+_PAGE = 500
 _LONGEST_TEXT = 64
 _SUCCESS: JsonObject = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
 
@@ -38,10 +41,12 @@ class UpsyncerWorkspace:
     Attributes:
         syncer: Knows targets and who may speak for them.
         now: RFC 3339 time, for Pods that name none.
+        bounds: How much may come up.
     """
 
     syncer: SyncerWorkspace
     now: Callable[[], str]
+    bounds: UpsyncBounds
 
     async def __call__(self, request: Request, user: User, rest: str) -> Response:
         """Answer a request below ``/services/upsyncer/``."""
@@ -57,7 +62,8 @@ class UpsyncerWorkspace:
         if info.verb == "list":
             return json_response({"pods": await self._shown(resource, info, target)})
         if info.verb == "update":
-            return json_response(await self._show(resource, held, info, target, await json_body(request)))
+            body = await json_body(request, 2 * self.bounds.most.pod_bytes)
+            return json_response(await self._show(resource, held, info, target, body))
         if info.verb == "delete":
             await self._hide(resource, info, target)
             return json_response(_SUCCESS)
@@ -85,6 +91,19 @@ class UpsyncerWorkspace:
         own = [row for row in found if _origin(row) == target["metadata"]["uid"]]
         return [keys.parse_key(row.key).name.removesuffix(_suffix(target)) for row in own]
 
+    async def _count(self, resource: Resource, uid: str, cluster: str, namespace: str) -> tuple[int, int]:
+        """Return how many Pods of a target a namespace has, and their bytes; found by their label as it is stored."""
+        mark = f'"{ORIGIN}":"{uid}"'.encode()
+        prefix = keys.range_prefix(resource, cluster, namespace)
+        start, pods, size = prefix, 0, 0
+        while True:
+            page = await self.syncer.store.range(start, prefix_end(prefix), limit=_PAGE)
+            own = [len(row.value) for row in page.rows if mark in row.value]
+            pods, size = pods + len(own), size + sum(own)
+            if not page.more:
+                return pods, size
+            start = page.rows[-1].key + "\0"
+
     async def _show(
         self, resource: Resource, held: Compare, info: RequestInfo, target: JsonObject, body: JsonObject
     ) -> JsonObject:
@@ -92,12 +111,16 @@ class UpsyncerWorkspace:
         if dns1123_subdomain(info.name):
             raise BadRequest(f"{info.name!r} is no name for a pod")
         owner = await self._owner(info, body.get("owner"))
+        place = (target["metadata"]["uid"], info.cluster, info.namespace)
+        count = partial(self._count, resource, *place)
         for _ in range(_TRIES):
             key, row = await self._place(resource, info, target)
             made = self._pod(pod, info, target, owner, key, row)
             value = encoding.encode(made)
             if row is not None and row.value == value:
                 return {"metadata": {"resourceVersion": str(row.mod_revision)}}
+            before = None if row is None else len(row.value)
+            await self.bounds.check(place, before, len(value), count)
             try:
                 if row is not None and encoding.decode(row)["metadata"]["uid"] != made["metadata"]["uid"]:
                     await self._commit(
@@ -105,6 +128,7 @@ class UpsyncerWorkspace:
                     )  # another Pod of that name: who watches must see the end of one
                     row = None
                 revision = await self._commit(Put(key, value), row, held)
+                self.bounds.note(place, before, len(value))
             except CompareFailed:
                 _, held = await self._pods(info, target)
                 continue
@@ -120,6 +144,8 @@ class UpsyncerWorkspace:
                 await self._commit(Delete(key), row)
             except CompareFailed:
                 continue
+            place = (target["metadata"]["uid"], info.cluster, info.namespace)
+            self.bounds.note(place, len(row.value), None)
             return
         raise Conflict("the pod keeps changing; delete it again")
 

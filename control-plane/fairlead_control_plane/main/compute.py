@@ -29,6 +29,7 @@ from fairlead_control_plane.http.agent_door import AgentDoor
 from fairlead_control_plane.http.syncer_status import StatusWriter
 from fairlead_control_plane.http.syncer_view import SyncerWorkspace
 from fairlead_control_plane.http.upsync import UpsyncerWorkspace
+from fairlead_control_plane.http.upsync_bounds import UpsyncBounds
 from fairlead_control_plane.http.virtual import VirtualWorkspace
 from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.change import Effects
@@ -165,7 +166,10 @@ def build(compute: Compute, around: Surroundings, key: ec.EllipticCurvePrivateKe
         now=_now,
         clock_s=time.monotonic,
     )
-    virtual: dict[str, VirtualWorkspace] = {"syncer": syncer, "upsyncer": UpsyncerWorkspace(syncer, _now)}
+    virtual: dict[str, VirtualWorkspace] = {
+        "syncer": syncer,
+        "upsyncer": UpsyncerWorkspace(syncer, _now, UpsyncBounds(time.monotonic)),
+    }
     return ComputeParts(tokens, targets, virtual, controller, [reports.run], Agents(beats, targets))
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from fairlead_api import JsonObject
+from fairlead_control_plane.http.upsync_bounds import Most
 from tests.integration.security.conftest import A, Room, account
+from tests.integration.security.wire import Answer
 
 pytestmark = pytest.mark.integration
 TARGETS = f"{A}/apis/workload.kcp.io/v1alpha1/synctargets"
@@ -87,3 +89,25 @@ def test_a_token_for_pods_ends_with_its_target(room: Room) -> None:
     assert place.code(token) == 200
     assert room.wire.ask("DELETE", f"{TARGETS}/gone").code == 200
     assert place.code(token) == 401
+
+
+def test_a_stolen_agent_cannot_fill_the_store(room: Room) -> None:
+    """One Pod has a largest size (413), and a namespace room for so many (429); elsewhere nothing is lost."""
+    place, most = Place.made(room, "full"), Most()
+    pods = f"{place.service('upsyncer')}/api/v1/namespaces/full/pods"
+
+    def put(name: str, size: int) -> Answer:
+        text = {"metadata": {"uid": name, "annotations": {"a": "x" * size}}}
+        return room.wire.ask("PUT", f"{pods}/{name}", {"pod": text})
+
+    assert put("huge", most.pod_bytes).code == 413
+    assert put("huge", 4 * most.pod_bytes).code == 413
+    large = most.pod_bytes - 2048
+    answers = [put(f"p{number}", large) for number in range(most.total_bytes // large + 2)]
+    full = [answer for answer in answers if answer.code != 200]
+    assert 0 < len(full) <= 3
+    assert {(answer.code, answer.headers.get("retry-after")) for answer in full} == {(429, "5")}
+    assert "exceeded quota: the pods that namespace full shows have" in full[0].message
+    assert put("p0", large).code == 200
+    assert room.wire.ask("DELETE", f"{pods}/p0").code == 200
+    assert put("again", large).code == 200
