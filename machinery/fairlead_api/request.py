@@ -138,8 +138,6 @@ def _collection_verb(verb: str, name: str, query: Mapping[str, str]) -> str:
     watching = query.get("watch", "false").lower() not in {"", "0", "f", "false"}
     if verb == "get" and not name:
         return "watch" if watching else "list"
-    if verb == "get" and watching:
-        return "watch"
     if verb == "delete" and not name:
         return "deletecollection"
     return verb
