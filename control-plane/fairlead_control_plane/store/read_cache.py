@@ -29,6 +29,10 @@ def _size(row: Row) -> int:
     return len(row.key) + len(row.value) + _ROW_BYTES
 
 
+def _size_of(key: str, row: Row | None) -> int:
+    return len(key) + _ROW_BYTES if row is None else _size(row)
+
+
 class KeptRange:
     """
     The rows of one prefix; made before they are read, so that no change between is missed.
@@ -84,27 +88,35 @@ class KeptRange:
 
 
 class ReadCache:
-    """The rows and ranges that were read last, as they are now."""
+    """The rows and ranges that were read last, as they are now; of a key also that there is no row."""
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit = limit_bytes
-        self._rows: OrderedDict[str, Row] = OrderedDict()
+        self._rows: OrderedDict[str, Row | None] = OrderedDict()
         self._ranges: OrderedDict[str, KeptRange] = OrderedDict()
         self.size = 0
 
     def get(self, key: str) -> Row | None:
-        """Return a row that is kept, else None."""
-        row = self._rows.get(key)
-        if row is not None:
-            self._rows.move_to_end(key)
+        """
+        Return a row, None when there is none.
+
+        Raises:
+            KeyError: The cache does not know.
+        """
+        row = self._rows[key]
+        self._rows.move_to_end(key)
         return row
 
-    def keep(self, row: Row) -> None:
-        """Keep the newest state of a row."""
-        self._forget(row.key)
-        self._rows[row.key] = row
-        self.size += _size(row)
+    def keep(self, key: str, row: Row | None) -> None:
+        """Keep the newest state of a row; None: there is none."""
+        self._put(key, row)
         self._shrink()
+
+    def _put(self, key: str, row: Row | None) -> None:
+        if key in self._rows:
+            self.size -= _size_of(key, self._rows.pop(key))
+        self._rows[key] = row
+        self.size += _size_of(key, row)
 
     def range(self, prefix: str) -> Sequence[Row] | None:
         """Return all rows below a prefix if they are kept, else None."""
@@ -137,10 +149,7 @@ class ReadCache:
         for transaction in transactions:
             for event in transaction.events:
                 if event.key in self._rows:
-                    self._forget(event.key)
-                    if event.row is not None:
-                        self._rows[event.key] = event.row
-                        self.size += _size(event.row)
+                    self._put(event.key, event.row)
                 if self._ranges:
                     self._note_ranges(event)
         self._shrink()
@@ -156,16 +165,11 @@ class ReadCache:
                 self.size += kept.size - before
             slash = event.key.find("/", slash + 1)
 
-    def _forget(self, key: str) -> None:
-        row = self._rows.pop(key, None)
-        if row is not None:
-            self.size -= _size(row)
-
     def _shrink(self) -> None:
         """Drop what was not read for longest; ranges, which are cheap for what they hold, after rows."""
         while self.size > self._limit and self._rows:
-            _, row = self._rows.popitem(last=False)
-            self.size -= _size(row)
+            key, row = self._rows.popitem(last=False)
+            self.size -= _size_of(key, row)
         while self.size > self._limit and self._ranges:
             _, kept = self._ranges.popitem(last=False)
             self.size -= kept.size

@@ -78,7 +78,7 @@ class SqliteStore:
         self._cache = ReadCache(settings.cache_bytes)
         self._written_bytes = 0
         self._is_closed = False
-        self._writer = Writer(database.connection, self._publish, is_threaded=not database.is_memory)
+        self._writer = Writer(database.connection, self._publish, self._cache.get, is_threaded=not database.is_memory)
         self._compactor = Compactor(self._writer, lambda: self._feed.revision)
         self._large_reads = LargeReads(database)
         self._compaction: asyncio.Task[None] | None = None
@@ -131,14 +131,16 @@ class SqliteStore:
         try:
             if revision and revision != self._feed.revision:
                 return read_row_at(self._reader, key, revision)
-            return self._cache.get(key) or self._read_row(key)
+            try:
+                return self._cache.get(key)
+            except KeyError:
+                return self._read_row(key)
         except apsw.Error as error:
             raise Unavailable(f"the store cannot be read: {error}") from error
 
     def _read_row(self, key: str) -> Row | None:
         row = read_row(self._reader, key)
-        if row is not None:
-            self._cache.keep(row)
+        self._cache.keep(key, row)
         return row
 
     async def range(self, start: str, end: str, *, limit: int = 0, revision: int = 0) -> Range:

@@ -74,6 +74,8 @@ class _Waiting:
 class _Batch:
     transactions: list[Transaction] = field(default_factory=list)
     outcomes: list[tuple[asyncio.Future[int], int | CompareFailed]] = field(default_factory=list)
+    written: dict[str, Row | None] = field(default_factory=dict)
+    """The rows of all keys written so far."""
     maintained: asyncio.Future[int] | None = None
 
 
@@ -83,6 +85,7 @@ class Writer:
 
     Args:
         publish: Called on the event loop with each durable batch, before any of its writers hears.
+        known: Returns a row as of what was published last, None where there is none; KeyError when it has to be read.
         is_threaded: False for a database in memory, whose commit takes no time.
     """
 
@@ -90,11 +93,13 @@ class Writer:
         self,
         connection: apsw.Connection,
         publish: Callable[[Sequence[Transaction]], None],
+        known: Callable[[str], Row | None],
         *,
         is_threaded: bool,
     ) -> None:
         self.connection = connection
         self._publish = publish
+        self._known = known
         self._revision = newest_revision(connection)
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Waiting] = deque()
@@ -190,7 +195,7 @@ class Writer:
         return is_changed or bool(batch.transactions)
 
     def _apply(self, batch: _Batch, waiting: _Waiting) -> int | CompareFailed:
-        rows = {compare.key: read_row(self.connection, compare.key) for compare in waiting.compares}
+        rows = {compare.key: self._row(batch, compare.key) for compare in waiting.compares}
         for compare in waiting.compares:
             row = rows[compare.key]
             if compare.mod_revision != (0 if row is None else row.mod_revision):
@@ -199,14 +204,24 @@ class Writer:
         events: list[Event] = []
         for operation in waiting.operations:
             key = operation.key
-            previous = rows[key] if key in rows else read_row(self.connection, key)
+            previous = rows[key] if key in rows else self._row(batch, key)
             if isinstance(operation, Put) or previous is not None:
                 value = operation.value if isinstance(operation, Put) else None
                 events.append(self._write(key, value, previous, ((newest + 1) << POSITION_BITS) + len(events)))
         if not events:
             return newest
         batch.transactions.append(transaction_of(newest + 1, events))
+        batch.written.update((event.key, event.row) for event in events)
         return newest + 1
+
+    def _row(self, batch: _Batch, key: str) -> Row | None:
+        """Return a row as this batch leaves it so far."""
+        if key in batch.written:
+            return batch.written[key]
+        try:
+            return self._known(key)
+        except KeyError:
+            return read_row(self.connection, key)
 
     def _write(self, key: str, value: bytes | None, previous: Row | None, row_id: int) -> Event:
         revision = row_id >> POSITION_BITS

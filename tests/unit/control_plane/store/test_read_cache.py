@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead_control_plane.store.contract import Delete, Event, Operation, Put, Row, prefix_end
+from fairlead_control_plane.store.contract import (
+    Compare,
+    CompareFailed,
+    Delete,
+    Event,
+    Operation,
+    Put,
+    Row,
+    prefix_end,
+)
 from fairlead_control_plane.store.read_cache import ReadCache
 from fairlead_control_plane.store.sqlite import SqliteSettings, SqliteStore
 from fairlead_control_plane.store.transaction import transaction_of
@@ -91,10 +103,52 @@ def test_a_read_that_failed_or_was_too_large_is_not_kept() -> None:
 
 def test_what_was_not_read_for_longest_goes_first() -> None:
     cache = ReadCache(3_000)
-    cache.keep(row("/a/1", 5, 1_000))
-    cache.keep(row("/a/2", 5, 1_000))
+    for number in (1, 2):
+        cache.keep(f"/a/{number}", row(f"/a/{number}", 5, 1_000))
     cache.get("/a/1")
-    cache.keep(row("/a/3", 5, 1_000))
-    assert cache.get("/a/2") is None
+    cache.keep("/a/3", row("/a/3", 5, 1_000))
+    with pytest.raises(KeyError):
+        cache.get("/a/2")
     assert cache.get("/a/1") is not None
     assert cache.get("/a/3") is not None
+
+
+def test_that_there_is_no_row_is_known_until_there_is_one() -> None:
+    cache = ReadCache()
+    cache.keep("/a/1", None)
+    assert cache.get("/a/1") is None
+    new = row("/a/1", 6)
+    cache.note([transaction_of(6, [Event(6, "/a/1", new, None)])])
+    assert cache.get("/a/1") == new
+    cache.note([transaction_of(7, [Event(7, "/a/1", None, new)])])
+    assert cache.get("/a/1") is None
+
+
+def test_names_that_do_not_exist_are_bounded_too() -> None:
+    cache = ReadCache(10_000)
+    for number in range(1_000):
+        cache.keep(f"/a/{number}", None)
+    assert 9_000 < cache.size <= 10_000
+
+
+async def test_a_compare_sees_what_the_same_batch_wrote() -> None:
+    """Of transactions that wait together, also where the cache knows the row from before them."""
+    store = await SqliteStore.open(":memory:")
+    first = await store.commit([Put("/a", b"1")])
+    assert await store.get("/a") is not None
+    assert await store.get("/b") is None
+    outcomes = await asyncio.gather(
+        store.commit([Put("/a", b"2"), Put("/b", b"1")], [Compare("/a", first), Compare("/b", 0)]),
+        store.commit([Put("/a", b"3")], [Compare("/a", first)]),
+        store.commit([Put("/b", b"2")], [Compare("/b", 0)]),
+        store.commit([Delete("/b")], [Compare("/b", first + 1)]),
+        store.commit([Put("/b", b"3")], [Compare("/b", 0)]),
+        return_exceptions=True,
+    )
+    assert [outcome if isinstance(outcome, int) else type(outcome) for outcome in outcomes] == [
+        first + 1, CompareFailed, CompareFailed, first + 2, first + 3,
+    ]  # fmt: skip
+    found = await store.get("/b")
+    assert found is not None
+    assert (found.value, found.create_revision) == (b"3", first + 3)
+    await store.close()
