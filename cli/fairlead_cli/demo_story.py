@@ -117,7 +117,7 @@ class Story:
         say("\n".join(filter(None, ("or step by step:", hint))))
         say("   fairlead lab up --clusters 3")
         say("   fairlead start &")
-        say("   export KUBECONFIG=.fairlead/admin.kubeconfig:.fairlead-lab/kubeconfig")
+        say("   export KUBECONFIG=$PWD/.fairlead/admin.kubeconfig:$PWD/.fairlead-lab/kubeconfig")
         say("   kubectl fairlead cluster join lab-eu-1 --context lab-eu-1 --as-process")
         say("   kubectl ws create shop --compute --enter")
         say("   kubectl apply -f YOUR-APP.yaml")
@@ -158,11 +158,11 @@ class Story:
         await self._until(are_ready, "not all clusters became ready")
         tell.command("kubectl fairlead cluster list")
         tell.output(await self._stage.run(["kubectl", "fairlead", "cluster", "list"]))
-        tell.seen("three SyncTargets are Ready")
+        tell.seen("all three are heard of; a cluster that takes work is called a SyncTarget")
 
     async def _make_workspace(self, group: asyncio.TaskGroup) -> None:
         tell = self._telling
-        why = "A team's own API, with compute: it binds Deployments and Services, and a Placement says where to."
+        why = "A team's own API, as separate as a cluster and as cheap as a namespace; --compute: it can run workloads."
         tell.step("Make a workspace", why)
         command = f"kubectl ws create {WORKSPACE} --compute --enter"
         tell.command(command)
@@ -176,7 +176,7 @@ class Story:
             return any((one.get("status") or {}).get("phase") == "Bound" for one in placements)
 
         await self._until(is_bound, "the workspace's Placement was not bound to a Location")
-        tell.seen(f"root:{WORKSPACE} is ready and its Placement is Bound")
+        tell.seen(f"root:{WORKSPACE} is ready; its Placement, which says where work may go, found clusters")
 
     async def _apply(self) -> None:
         tell = self._telling
@@ -199,7 +199,10 @@ class Story:
     async def _show(self) -> str:
         """Show where the app runs; return the cluster."""
         tell = self._telling
-        tell.step("See where it runs", "Users need not know; whoever asks is told.")
+        tell.step(
+            "See where it runs",
+            "Users need not know; whoever asks is told. The cluster has a namespace of its own for each of theirs.",
+        )
         tell.command(f"kubectl fairlead where deployment/{NAME}")
         tell.output(await self._stage.run(["kubectl", "fairlead", "where", f"deployment/{NAME}"]))
         await self._until(lambda: len(self._ready(WORKSPACE)) == REPLICAS, "the pods did not show up in the workspace")
@@ -218,7 +221,10 @@ class Story:
 
     async def _drain(self, place: str) -> None:
         tell = self._telling
-        tell.step(f"Drain {place}", "The new copy is ready elsewhere before the old one goes.")
+        tell.step(
+            f"Drain {place}",
+            "As before maintenance: everything moves away, and the new copy is ready before the old one goes.",
+        )
         others = [lab.name for lab in self._labs if lab.name != place]
         since_s = asyncio.get_running_loop().time()
         command = f"kubectl fairlead cluster drain {place} --workspace root --yes"

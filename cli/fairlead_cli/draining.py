@@ -194,7 +194,8 @@ def _print_plan(registration: Registration, steps: Sequence[Step], output: str) 
     where = ", ".join(f"{names} ({count})" for names, count in counts.items()) or "nowhere"
     click.echo(
         f"Plan: {count(len(steps), 'namespace')} in {count(workspaces, 'workspace')} "
-        f"leave {registration.name} → {where}. {len(stuck)} blocked" + (":" if stuck else ".")
+        f"{'leaves' if len(steps) == 1 else 'leave'} {registration.name} → {where}. "
+        f"{len(stuck)} blocked" + (":" if stuck else ".")
     )
     for step in stuck:
         click.echo(f"  ! {step.assigned}: nowhere to go: {step.reason}")

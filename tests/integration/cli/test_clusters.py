@@ -67,6 +67,19 @@ def test_what_is_refused_at_join(desk: Desk) -> None:
     assert wait_until(lambda: dump(desk.east) == before, 20)
 
 
+def test_a_placement_that_matches_nothing(desk: Desk) -> None:
+    """Whoever binds is told at once, with exit code 3; whoever applies reads the same in ``why``."""
+    desk.join("east", desk.east)
+    desk.run("kubectl-ws", "create", "shop", "--enter")
+    bind = ("bind", "compute", ":root", "--location-selectors", "region=mars", "--name", "mars", "--timeout", "5s")
+    reason = "none of the 1 Locations of root matches locationSelectors"
+    assert reason in desk.run("kubectl-kcp", *bind, code=3)
+    desk.server.kubectl("--server", f"{desk.server.url}/clusters/root:shop", "apply", "-f", "-", stdin=DEPLOYMENT)
+    assert wait_until(lambda: reason in desk.run("kubectl-fairlead", "why", "deployment/web"), 10)
+    assert reason in desk.run("kubectl-fairlead", "where", "deployment/web", code=1)
+    desk.cluster("remove", "east", "--yes", "-w", "root")
+
+
 def test_kcps_words(desk: Desk) -> None:
     """Cordon, uncordon and drain say what kcp says, each twice; sync prints a manifest the cluster takes."""
     manifest = desk.run("kubectl-kcp", "workload", "sync", "east", "--syncer-image", "fairlead:v1", "--labels", "a=b")
