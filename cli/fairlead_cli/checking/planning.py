@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -69,6 +69,9 @@ async def check(wanted: Wanted, upstream: Server, physical: Server) -> int:
     """Make the checks, show the results, return the exit code."""
     if wanted.pre is not None and not (physical.context or physical.kubeconfig):
         raise Failure("which cluster is to be joined?", fix="name it with --context CONTEXT", code=USAGE)
+    if wanted.pre is None and not physical.context:
+        # With one file there is no question whose it is; the charts' tests and kubectl's own habit rely on that.
+        upstream, physical = replace(upstream, kubeconfig=upstream.kubeconfig or physical.kubeconfig), Server()
     report = Report()
     table = None if wanted.output == "json" else telling.Table(short=wanted.output == "short")
     async with AsyncExitStack() as stack:
@@ -101,7 +104,7 @@ async def _plan(
     for target in targets:
         yield joined.category_of(target)
     agents = _Agents(plane, joined, stack, wanted.state_directory)
-    if physical.context or physical.kubeconfig:
+    if physical.context:
         yield await agents.of_context(targets, physical)
         return
     for target in targets:

@@ -13,7 +13,7 @@ from fairlead_api.names import Locator
 from tests.integration.check.desk import Desk
 from tests.support.certificates import make_authority
 from tests.support.clusters import Cluster
-from tests.support.servers import FairleadServer, fairlead_server
+from tests.support.servers import FairleadServer, fairlead_server, run_program
 from tests.support.waiting import wait_until
 
 
@@ -109,6 +109,8 @@ def test_without_a_scheduler(cluster: Cluster, tmp_path: Path) -> None:
         wrong = desk.wrong("--wait", "2s")
         assert wrong["scheduler-alive"] == "error: no scheduler has been heard of"
         assert wrong.keys() == {"scheduler-alive", "clusters-joined"}
+        one_file = run_program("kubectl-fairlead", "--kubeconfig", str(server.kubeconfig), "check", "-o", "short")
+        assert "no scheduler has been heard of" in one_file.stdout
 
 
 def test_a_control_plane_that_cannot_be_talked_to(fairlead: FairleadServer, tmp_path: Path, cluster: Cluster) -> None:

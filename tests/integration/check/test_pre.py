@@ -157,3 +157,15 @@ async def test_not_verified(desk: Desk, ask: Ask, tmp_path: Path) -> None:
         found = await told(ask, asked)
         assert found.level is Level.WARNING
         assert found.text.endswith("was still Pending after 2 s")
+
+
+async def test_a_node_that_is_played(two_clusters: tuple[Cluster, Cluster]) -> None:
+    """Where kwok plays nodes, a Pod is said to run and does nothing: not verified, and the Pod goes."""
+    east = two_clusters[0]
+    async with Client(kubeconfig.load([east.kubeconfig]).credentials()) as client:
+        found = await told(
+            lambda asked: probe.ask(client, asked), probe.Probe("https://plane.test", "", "i", timeout_s=3)
+        )
+    assert found.level is Level.WARNING
+    assert found.text.endswith("was still Running after 3 s")
+    wait_until(lambda: "fairlead-check" not in east.kubectl("get", "pods", "-n", "default", "-o", "name"), 10)

@@ -462,3 +462,20 @@ async def test_one_cluster_uid_is_kept(world: World) -> None:
     result = (await world.check())["join-names"]
     assert result.level is E
     assert CLUSTER_UID in result.text
+
+
+async def test_who_may_not_list_everything_looks_into_each_workspace(world: World) -> None:
+    """What cannot be entered is told as not verified; what can be is judged."""
+    scheduling, spaces = "apis/scheduling.kcp.io/v1alpha1", "apis/tenancy.kcp.io/v1alpha1/workspaces"
+    placements = world.plane.answers.pop(f"GET /clusters/*/{scheduling}/placements:h")
+    children = [{"metadata": {"name": name}, "spec": {"cluster": name}} for name in ("w1", "w2")]
+    world.plane.answers |= {
+        f"GET /clusters/*/{scheduling}/placements:h": Refusal(403),
+        f"GET /clusters/root/{spaces}": listed(*children),
+        f"GET /clusters/w1/{scheduling}/placements": placements,
+        f"GET /clusters/w2/{scheduling}/placements": Refusal(403),
+        SPACE: listed(unscheduled("cordoned")),
+    }
+    results = await world.check()
+    assert results["namespaces-decided"].text.startswith("not verified: 1 workspace could not be looked into")
+    assert results["namespaces-schedulable"].text.endswith("web (w1)): cordoned")
