@@ -19,7 +19,7 @@ from typing import Protocol
 import structlog
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import ApiError
+from fairlead_api.errors import ApiError, Expired
 from fairlead_machinery.cache import ObjectKey, key_of
 from fairlead_machinery.client import Event, Gvr, Unreachable, is_gone
 
@@ -179,6 +179,9 @@ class Reflector:
 
     def _handle(self, event: Event) -> None:
         version = event.object["metadata"].get("resourceVersion", "")
+        if _is_older(version, self._version):
+            # The server was restored from a backup, or it is a replica that lags: what we know is of another history.
+            raise Expired(f"the watch of {self._gvr} went back from {self._version} to {version}")
         if event.type != "BOOKMARK":
             key = key_of(event.object)
             if event.type == "DELETED":
@@ -188,3 +191,8 @@ class Reflector:
                 self._store(key, event.object)
         if version:
             self._version = version
+
+
+def _is_older(version: str, known: str) -> bool:
+    """Tell whether a resourceVersion comes before another; they can be compared as numbers (KEP-5504)."""
+    return version.isdecimal() and known.isdecimal() and int(version) < int(known)

@@ -220,3 +220,36 @@ def test_the_cache_ends_up_as_the_server_is(steps: list[tuple[str, int, int]]) -
         await stop(task)
 
     run(main())
+
+
+def test_after_a_restore_what_was_lost_is_reported() -> None:
+    """A watch from a revision that is still to come would hide it; an older one's bookmark tells."""
+
+    async def main() -> None:
+        server = Restored()
+        for name in "abc":
+            server.write(name)
+        feed = Feed(server)
+        task = asyncio.create_task(feed.reflector.run())
+        await feed.reflector.synced.wait()
+        del server.objects["b"]
+        server.version, server.events = 2, []
+        server.failures = [Unreachable("restarted")]
+        server.changed.set()
+        await asyncio.sleep(60)
+        assert server.lists == 2
+        assert feed.deleted() == ["b"]
+        await stop(task)
+
+    run(main())
+
+
+class Restored(Server):
+    """Tells its own revision whenever a watch begins, as bookmarks do."""
+
+    async def watch(
+        self, gvr: Gvr, *, namespace: str = "", resource_version: str = "", query: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Event, None]:
+        yield Event("BOOKMARK", {"metadata": {"resourceVersion": str(self.version)}})
+        async for event in super().watch(gvr, resource_version=resource_version):
+            yield event
