@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fairlead_api import JsonObject
 from fairlead_api.errors import BadRequest, MethodNotAllowed
 
 _VERBS = {
@@ -38,6 +39,17 @@ class User:
     def is_master(self) -> bool:
         """True for members of ``system:masters``, whom no authorizer refuses."""
         return "system:masters" in self.groups
+
+    def as_json(self) -> JsonObject:
+        """Return the user as ``authentication.k8s.io/v1 UserInfo``: what is empty is left out."""
+        info: JsonObject = {"username": self.name}
+        if self.uid:
+            info["uid"] = self.uid
+        if self.groups:
+            info["groups"] = list(self.groups)
+        if self.extra:
+            info["extra"] = {key: list(values) for key, values in self.extra.items()}
+        return info
 
 
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))

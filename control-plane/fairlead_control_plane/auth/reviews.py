@@ -140,7 +140,7 @@ class Reviews:
 
     async def self_subject(self, asked: Asked, review: JsonObject) -> JsonObject:
         """SelfSubjectReview: who the caller is."""
-        return _with_status(review, {"userInfo": user_info(asked.user)})
+        return _with_status(review, {"userInfo": asked.user.as_json()})
 
     async def _access(self, asked: Asked, review: JsonObject, spec: JsonObject, user: User) -> JsonObject:
         info = _request(asked, review.get("kind", ""), spec)
@@ -151,20 +151,8 @@ class Reviews:
         return _with_status(review, status)
 
 
-def user_info(user: User) -> JsonObject:
-    """Return a user as ``authentication.k8s.io/v1`` UserInfo."""
-    info: JsonObject = {"username": user.name}
-    if user.uid:
-        info["uid"] = user.uid
-    if user.groups:
-        info["groups"] = list(user.groups)
-    if user.extra:
-        info["extra"] = {key: list(values) for key, values in user.extra.items()}
-    return info
-
-
 def _authenticated(user: User, audiences: list[str]) -> JsonObject:
-    return {"authenticated": True, "user": user_info(user), "audiences": audiences}
+    return {"authenticated": True, "user": user.as_json(), "audiences": audiences}
 
 
 def _with_status(review: JsonObject, status: JsonObject) -> JsonObject:

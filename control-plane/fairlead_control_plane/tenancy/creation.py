@@ -204,14 +204,7 @@ def initialized(pending: Sequence[str]) -> JsonObject:
 
 def owner_annotation(user: User) -> str:
     """Return a user as the owner annotation has it: a ``UserInfo`` of ``authentication.k8s.io/v1``."""
-    info: JsonObject = {"username": user.name}
-    if user.uid:
-        info["uid"] = user.uid
-    if user.groups:
-        info["groups"] = list(user.groups)
-    if user.extra:
-        info["extra"] = {key: list(values) for key, values in user.extra.items()}
-    return orjson.dumps(info).decode()
+    return orjson.dumps(user.as_json()).decode()
 
 
 def owner_name(annotation: str) -> str:
