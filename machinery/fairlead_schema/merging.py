@@ -264,18 +264,41 @@ def compare(shape: Shape, old: JsonObject, new: JsonObject) -> Comparison:
 
 
 def _compare(shape: Shape, old: Any, new: Any, element: str, out: Comparison) -> None:
+    if old is ABSENT:
+        _add(shape, new, element, out.added)
+        return
     if old is new or old == new:
         return
-    old_kind = shape.kind_of(new if old is ABSENT else old)
+    old_kind = shape.kind_of(old)
     new_kind = shape.kind_of(old if new is ABSENT else new)
     is_leaf = _compare_as(old_kind, shape, old, new, element, out)
     if new_kind is not old_kind:
         is_leaf = _compare_as(new_kind, shape, old, new, element, out)
-    if not is_leaf:
-        if old is ABSENT:
-            out.added.members.add(element)
-        elif new is ABSENT:
-            out.removed.members.add(element)
+    if not is_leaf and new is ABSENT:
+        out.removed.members.add(element)
+
+
+def _add(shape: Shape, new: Any, element: str, added: FieldSet) -> None:
+    """Note a value with nothing before it, and all below; on the path of every create, so without comparing."""
+    added.members.add(element)
+    kind = shape.kind_of(new)
+    if kind is SCALAR or not new:
+        return
+    inner = FieldSet()
+    if kind is MAP:
+        if type(new) is not dict or shape.atomic_map:
+            return
+        for name, item in new.items():
+            _add(shape.child(name), item, f"f:{name}", inner)
+    else:
+        if type(new) is not list or shape.atomic_list:
+            return
+        for below, items in _grouped(shape, new).items():
+            if len(items) == 1:
+                _add(shape.items, items[0], below, inner)
+            else:
+                inner.members.add(below)
+    added.children[element] = inner
 
 
 def _compare_as(kind: str, shape: Shape, old: Any, new: Any, element: str, out: Comparison) -> bool:
@@ -285,9 +308,7 @@ def _compare_as(kind: str, shape: Shape, old: Any, new: Any, element: str, out: 
     new_inner = new if type(new) is container else container()
     is_atomic = kind is SCALAR or (shape.atomic_map if kind is MAP else shape.atomic_list)
     if is_atomic or not (old_inner or new_inner):
-        if old is ABSENT:
-            out.added.members.add(element)
-        elif new is ABSENT:
+        if new is ABSENT:
             out.removed.members.add(element)
         elif old != new:
             out.modified.members.add(element)
@@ -308,7 +329,7 @@ def _compare_maps(shape: Shape, old: JsonObject, new: JsonObject, out: Compariso
             _compare(shape.child(name), item, other, f"f:{name}", out)
     for name, item in new.items():
         if name not in old:
-            _compare(shape.child(name), ABSENT, item, f"f:{name}", out)
+            _add(shape.child(name), item, f"f:{name}", out.added)
 
 
 def _compare_lists(shape: Shape, old: list[Any], new: list[Any], out: Comparison) -> None:
