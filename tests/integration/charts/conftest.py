@@ -8,6 +8,7 @@ import pytest
 
 from tests.support import image
 from tests.support.charts import Helm
+from tests.support.clusters import Cluster
 from tests.support.image import Image
 
 ROOT = Path(__file__).parents[3]
@@ -24,3 +25,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Image:
     """Give the image, after all steps of the Dockerfile."""
     image.check_supported()
     return image.build(ROOT / "Dockerfile", tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture
+def east(two_clusters: tuple[Cluster, Cluster]) -> Cluster:
+    """Give a whole cluster."""
+    return two_clusters[0]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
 from fairlead_api import JsonObject
+from fairlead_control_plane.main import pki
 from tests.integration.charts.playing import ACCOUNT, container, lay_out
 from tests.support.charts import CONTROL_PLANE, SYNCER, Helm, of_kind
 from tests.support.clusters import Cluster
@@ -50,19 +53,18 @@ def test_nothing_can_be_changed_or_installed(built: Image) -> None:
             built.run(["python3", "-m", module])
 
 
-def test_the_control_planes_pod(built: Image, helm: Helm, fairlead: FairleadServer, tmp_path: Path) -> None:
+def test_the_control_planes_pod(built: Image, helm: Helm, tmp_path: Path) -> None:
     """The chart's pod comes up on its volumes alone, with the CA and the tokens of its Secrets, and ends when asked."""
     values = {
         "externalUrl": "https://localhost:6443",
         "tls": {"ca": {"existingSecret": "ca"}},
         "auth": {"tokens": {"existingSecret": "people"}},
     }
-    spec = of_kind(helm.render(CONTROL_PLANE, values, release="fairlead"), "StatefulSet")["spec"]["template"]["spec"]
+    objects = helm.render(CONTROL_PLANE, values, release="fairlead")
+    spec = of_kind(objects, "StatefulSet")["spec"]["template"]["spec"]
     spec["volumes"].append({"name": "data"})  # of the claim
-    authority = {
-        "tls.crt": (fairlead.directory / "ca.crt").read_text(),
-        "tls.key": (fairlead.directory / "ca.key").read_text(),
-    }
+    pki.ensure(tmp_path, ["localhost"], datetime.now(UTC))
+    authority = {"tls.crt": (tmp_path / "ca.crt").read_text(), "tls.key": (tmp_path / "ca.key").read_text()}
     secrets = {"ca": {"stringData": authority}, "people": {"stringData": {"tokens.csv": "secret,ann,1\n"}}}
     volumes = lay_out(spec, secrets, tmp_path)
     first = container(spec["initContainers"][0], volumes)
@@ -86,21 +88,30 @@ def test_the_control_planes_pod(built: Image, helm: Helm, fairlead: FairleadServ
         process.wait_ready(is_ready, START_S)
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             assert answer(spec["containers"][0][probe]["httpGet"]["path"]).strip() == "ok"
+        assert "Status check results are √" in _checked(built, of_kind(objects, "Pod")["spec"], volumes, process.pid)
         assert process.stop(spec["terminationGracePeriodSeconds"]) == 0
     written = {path.name for path in (volumes["data"] / "server").iterdir()}
     assert {"admin.kubeconfig", "tokens.json", "ca.crt", "ca.key"} <= written
     assert all(path.lstat().st_uid == 65532 for path in (volumes["data"] / "server").rglob("*"))
 
 
+def _checked(built: Image, spec: JsonObject, of_server: Mapping[str, Path], network: int) -> str:
+    """Run what ``helm test`` runs, beside the server, and return what it says."""
+    (given,) = spec["containers"]
+    volumes = {"temporary": of_server["temporary"], "kubeconfig": of_server["data"]}
+    test = container(given, volumes)
+    env = {one["name"]: one["value"] for one in given["env"]}
+    return built.run(test.command, volumes=test.volumes, env=env, network=network)
+
+
 def test_the_agents_pod(
     built: Image,
     helm: Helm,
     fairlead: FairleadServer,
-    two_clusters: tuple[Cluster, Cluster],
+    east: Cluster,
     tmp_path: Path,
 ) -> None:
     """The agent that the chart installs is heard of, with the rights of the chart and nothing but its volumes."""
-    east = two_clusters[0]
     files = {"KUBECONFIG": f"{fairlead.kubeconfig}:{east.kubeconfig}", "HOME": str(tmp_path)}
     arguments = ("workload", "sync", "pod", "--syncer-image=fairlead:v0", "--output-file=-")
     synced = fairlead.command("kubectl-kcp", *arguments, env=files)

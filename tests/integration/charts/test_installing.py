@@ -40,12 +40,6 @@ WAIT_S = 40.0
 
 
 @pytest.fixture
-def east(two_clusters: tuple[Cluster, Cluster]) -> Cluster:
-    """Give a whole cluster."""
-    return two_clusters[0]
-
-
-@pytest.fixture
 def cluster_helm(helm: Helm, east: Cluster) -> Helm:
     """Give a helm for that cluster."""
     return Helm(helm.home, east.kubeconfig)
@@ -189,7 +183,7 @@ def test_helm_test_follows_its_pod(cluster_helm: Helm, east: Cluster, home: str)
     where = f"--namespace={home}"
     cluster_helm("install", "fairlead", CONTROL_PLANE, where, "--wait", values=CONTROL_PLANE_VALUES)
     for phase in ("Succeeded", "Failed"):
-        ended = threading.Thread(target=_end_pod, args=(east, home, phase))
+        ended = threading.Thread(target=end_pod, args=(east, home, phase))
         ended.start()
         try:
             told = cluster_helm("test", "fairlead", where, "--timeout=40s")
@@ -202,7 +196,7 @@ def test_helm_test_follows_its_pod(cluster_helm: Helm, east: Cluster, home: str)
     cluster_helm("uninstall", "fairlead", where)
 
 
-def _end_pod(cluster: Cluster, namespace: str, phase: str) -> None:
+def end_pod(cluster: Cluster, namespace: str, phase: str) -> None:
     """Wait for the hook's pod and end it."""
     name = "fairlead-check"
     wait_until(lambda: cluster.kubectl("get", "pod", name, "-n", namespace, "--ignore-not-found", "-o", "name"), WAIT_S)

@@ -122,17 +122,17 @@ def test_values_reach_the_server(helm: Helm) -> None:
 
 
 def test_the_check_runs_in_a_pod_of_the_image(helm: Helm) -> None:
-    """``helm test`` runs kubectl-fairlead check; the server's beside the server, for it shares the volume."""
+    """``helm test`` runs the check; the server's beside the server, for it shares the volume."""
     pod = of_kind(helm.render(CONTROL_PLANE, release="fairlead"), "Pod")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
     (container,) = pod["spec"]["containers"]
-    assert container["command"] == ["kubectl-fairlead", "check"]
-    assert container["args"] == ["--kubeconfig=/var/lib/fairlead/server/admin.kubeconfig"]
+    assert container["command"] == ["fairlead", "check"]
+    assert container["env"][0] == {"name": "KUBECONFIG", "value": "/var/lib/fairlead/server/admin.kubeconfig"}
     assert pod["spec"]["volumes"][1]["persistentVolumeClaim"] == {"claimName": "data-fairlead-0"}
     assert [one["kind"] for one in helm.render(SYNCER, required_values())].count("Pod") == 0
     given = required_values() | {"tests": {"existingSecret": "reader", "extraArgs": ["-o=json"]}}
     (container,) = of_kind(helm.render(SYNCER, given), "Pod")["spec"]["containers"]
-    assert container["args"] == ["--kubeconfig=/etc/fairlead/check/kubeconfig", "-o=json"]
+    assert container["args"] == ["--cluster=east", "-o=json"]
 
 
 REFUSED = [
