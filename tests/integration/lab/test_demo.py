@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,24 @@ def test_the_demo_tells_its_story_and_leaves_nothing(tmp_path: Path) -> None:
     assert "SIMULATED" in done.stdout
     assert "ready pods never fell below 3" in done.stdout
     assert "\x1b" not in done.stdout
+    assert not list(tmp_path.glob("fairlead-demo-*"))
+    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(tmp_path) not in processes
+
+
+@pytest.mark.parametrize("word", ["Start a control plane", "Join the clusters", "Drain"])
+def test_ctrl_c_leaves_nothing(tmp_path: Path, word: str) -> None:
+    """Interrupted at any step it ends with 130, and no file or process is left."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "fairlead_cli", "demo"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if word in line:
+                process.send_signal(signal.SIGINT)
+                break
+        process.stdout.read()
+        assert process.wait(60) == 130
     assert not list(tmp_path.glob("fairlead-demo-*"))
     processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert str(tmp_path) not in processes
