@@ -171,13 +171,12 @@ class Client:
         proxy = self.transport.credentials.proxy_url or None
         async with AsyncExitStack() as stack:
             try:
-                opening = await stack.enter_async_context(asyncio.timeout(open_timeout_s))
-                request = session.request(
-                    method, URL(url, encoded=True), data=body, headers=sent, allow_redirects=False,
-                    server_hostname=name, proxy=proxy,
-                )  # fmt: skip
-                response = await stack.enter_async_context(request)
-                opening.reschedule(None)  # what follows may take as long as its reader likes
+                async with asyncio.timeout(open_timeout_s):  # what follows may take as long as its reader likes
+                    request = session.request(
+                        method, URL(url, encoded=True), data=body, headers=sent, allow_redirects=False,
+                        server_hostname=name, proxy=proxy,
+                    )  # fmt: skip
+                    response = await stack.enter_async_context(request)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise Unreachable(f"{method} {self.host}{self.base}{path}: {reason_of(error)}") from error
             yield response

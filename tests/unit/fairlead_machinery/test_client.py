@@ -121,6 +121,19 @@ async def test_an_answer_that_never_comes_is_unreachable() -> None:
             await client.request("GET", "/version", timeout_s=0.05)
 
 
+async def test_a_watch_that_is_never_answered_is_unreachable() -> None:
+    """Not a TimeoutError, which nobody who watches expects: it ended the agent."""
+
+    async def silent(_: web.BaseRequest) -> web.Response:
+        await asyncio.Event().wait()
+        return answer({})
+
+    async with serving(silent) as url, Client(Credentials(url)) as client:
+        with pytest.raises(Unreachable, match="TimeoutError"):
+            async with client.stream("GET", "/api/v1/pods", {"watch": "true"}, open_timeout_s=0.05):
+                pass
+
+
 async def test_a_list_is_all_pages_of_one_snapshot() -> None:
     async def handle(request: web.BaseRequest) -> web.Response:
         page = int(request.query.get("continue") or 0)
