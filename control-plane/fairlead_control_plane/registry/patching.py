@@ -15,6 +15,7 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError, BadRequest
 from fairlead_api.field_errors import invalid, invalid_object
 from fairlead_control_plane.registry import body, media, messages
+from fairlead_control_plane.registry.aside import aside, is_large
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written
 from fairlead_control_plane.registry.managing import Manage
@@ -83,8 +84,12 @@ async def patch(
     async def changed(old: JsonObject | None) -> JsonObject:
         if old is None:
             raise BadRequest("there is nothing to patch")
+        merged = await aside(lambda: change(old), is_large=is_large(old))
+        return await aside(lambda: finished(merged, old), is_large=is_large(merged))
+
+    def finished(merged: JsonObject, old: JsonObject) -> JsonObject:
         # The merges share unchanged parts with their input; what follows changes the result in place.
-        patched = copied(change(old))
+        patched = copied(merged)
         if not isinstance(patched.get("metadata"), dict):
             patched["metadata"] = {}
         keep_uid(patched, old, target)

@@ -16,6 +16,7 @@ from fairlead_api.field_errors import invalid_object
 from fairlead_control_plane.admission.contract import Attributes
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.registry import metadata
+from fairlead_control_plane.registry.aside import aside, is_large
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.managing import LABELS_KEPT, Manage
 from fairlead_control_plane.registry.options import WriteOptions
@@ -54,26 +55,32 @@ async def created(parts: Parts, target: Target, obj: JsonObject, options: WriteO
         Invalid: The kind's rules or those of metadata are broken.
         ApiError: Admission refused.
     """
-    resource = target.resource
+    resource, large = target.resource, is_large(obj)
     if "status" in target.version.subresources and (resource.group, resource.plural) not in _KEEPS_STATUS_ON_CREATE:
         obj.pop("status", None)
     metadata.prepare_create(obj, uid=parts.new_uid(), timestamp=parts.timestamp())
     strategy = resource.strategy
-    if strategy.prepare_create is not None:
-        strategy.prepare_create(obj)
-    manage(obj, None)
+
+    def prepare() -> None:
+        if strategy.prepare_create is not None:
+            strategy.prepare_create(obj)
+        manage(obj, None)
+
+    await aside(prepare, is_large=large)
     if strategy.generation_of is not None:
         obj["metadata"]["generation"] = 1
     if parts.marks_cluster:
         metadata.place(obj, target.cluster)
     attributes = _attributes(target, "CREATE", obj, None, options)
     await parts.admission.admit(attributes)
-    if strategy.settle is not None:
-        strategy.settle(obj, None)
-    causes = metadata.validate(obj, resource)
-    causes += _content_causes(target, obj)
-    _refuse(target, obj, causes)
-    _warn(target, obj, None)
+
+    def check() -> None:
+        if strategy.settle is not None:
+            strategy.settle(obj, None)
+        _refuse(target, obj, [*metadata.validate(obj, resource), *_content_causes(target, obj)])
+        _warn(target, obj, None)
+
+    await aside(check, is_large=large)
     await parts.admission.validate(attributes)
     return obj
 
@@ -87,6 +94,18 @@ async def updated(
     Raises:
         Invalid, ApiError: As for :func:`created`.
     """
+    large = is_large(new) or is_large(old)
+    new = await aside(lambda: _prepared(target, new, old, manage), is_large=large)
+    if parts.marks_cluster:
+        metadata.place(new, target.cluster)
+    attributes = _attributes(target, "UPDATE", new, old, options)
+    await parts.admission.admit(attributes)
+    await aside(lambda: _check_update(target, new, old), is_large=large)
+    await parts.admission.validate(attributes)
+    return new
+
+
+def _prepared(target: Target, new: JsonObject, old: JsonObject, manage: Manage) -> JsonObject:
     strategy = target.resource.strategy
     new = _reset(target, new, old)
     metadata.prepare_update(new, old)
@@ -95,10 +114,12 @@ async def updated(
     elif target.subresource == "status":
         normalise(new)
     manage(new, old)
-    if parts.marks_cluster:
-        metadata.place(new, target.cluster)
-    attributes = _attributes(target, "UPDATE", new, old, options)
-    await parts.admission.admit(attributes)
+    return new
+
+
+def _check_update(target: Target, new: JsonObject, old: JsonObject) -> None:
+    """Settle what the server gives out, and validate."""
+    strategy = target.resource.strategy
     if strategy.settle is not None and target.subresource not in _NARROW:
         strategy.settle(new, old)
     is_bound = target.subresource == _BINDING
@@ -114,8 +135,6 @@ async def updated(
         causes += strategy.validate_update(new, old)
     _refuse(target, new, causes)
     _warn(target, new, old)
-    await parts.admission.validate(attributes)
-    return new
 
 
 def _reset(target: Target, new: JsonObject, old: JsonObject) -> JsonObject:

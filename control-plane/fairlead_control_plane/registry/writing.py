@@ -14,6 +14,7 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError, ServiceUnavailable, Unclassified
 from fairlead_control_plane.kinds import encoding
 from fairlead_control_plane.registry import messages, metadata, preparing
+from fairlead_control_plane.registry.aside import aside
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written, commit
 from fairlead_control_plane.registry.managing import Manage
@@ -22,6 +23,7 @@ from fairlead_control_plane.registry.rendering import shown
 from fairlead_control_plane.store.contract import CompareFailed, Row
 
 _GENERATED_TRIES = 8
+_LARGE_BYTES = 128 << 10
 _TRIES = 16
 """Reads and commits until an update gives up: only effects that other writers keep invalidating come near."""
 
@@ -141,7 +143,7 @@ async def _replace(
     new["metadata"].pop("resourceVersion", None)
     saved = stored(target, new)
     old_saved = encoding.decode(row)
-    if preparing.is_same(saved, old_saved):
+    if await aside(lambda: preparing.is_same(saved, old_saved), is_large=len(row.value) > _LARGE_BYTES):
         return Written(row.value, row.mod_revision)
     if is_finished(new) and old["metadata"].get("deletionTimestamp"):
         gone = await commit(parts, target, row, None, old=old_saved, dry_run=options.dry_run)
