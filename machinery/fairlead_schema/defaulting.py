@@ -145,6 +145,6 @@ def zero(node: Node) -> JsonObject:
             found[name] = zero(child)
         elif name in required and child.kind in (MAP, LIST):
             found[name] = None
-        elif name in required and "default" in raw:
+        elif "default" in raw and (name in required or raw["default"] == ""):
             found[name] = raw["default"]
     return found

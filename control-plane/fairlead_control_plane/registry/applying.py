@@ -34,7 +34,12 @@ def configuration(raw: bytes, validation: str) -> tuple[Any, list[str]]:
     body.check_size(raw)
     if raw.lstrip()[:1] == b"{":
         return body.parse_json(raw, validation)
-    return body.parse_yaml(raw), []
+    value = body.parse_yaml(raw)
+    problems = [] if validation == IGNORE else body.doubled_yaml_keys(raw)
+    if problems and validation == STRICT:
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        raise BadRequest(f"error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:{lines}")
+    return value, problems
 
 
 async def apply(

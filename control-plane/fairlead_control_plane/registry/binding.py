@@ -43,7 +43,7 @@ async def bind(parts: Parts, target: Target, binding: JsonObject) -> JsonObject:
         status["conditions"] = set_meta_condition(status.get("conditions"), scheduled, parts.timestamp())
         return pod
 
-    options = WriteOptions(manager="kube-scheduler")
+    options = WriteOptions(manager="kube-scheduler", dry_run=target.dry_run)
     await writing.update(parts, target, change, options, managing.already)
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 

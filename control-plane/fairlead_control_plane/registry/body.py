@@ -16,6 +16,7 @@ import yaml
 from fairlead_api import JsonObject
 from fairlead_api.errors import BadRequest, RequestTooLarge, UnsupportedMediaType
 from fairlead_control_plane.kinds import facts, protobuf
+from fairlead_control_plane.kinds.schemas import builtin_schema
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.registry import media
 from fairlead_control_plane.registry.call import Target
@@ -24,6 +25,7 @@ from fairlead_schema.strictjson import strict_json
 
 LIMIT_BYTES = 3 << 20
 """Largest body, as in Kubernetes (MaxRequestBodyBytes)."""
+_DELETE_OPTIONS = builtin_schema(f"{facts.META}.DeleteOptions")
 _SPACED_COLON = re.compile(rb'"\s+:')
 _SHOWN_BYTES = 30
 _DEPTH = 200
@@ -77,6 +79,24 @@ def parse_yaml(raw: bytes) -> Any:
         raise BadRequest(f"error decoding YAML: {error}") from error
     count_keys(value)
     return value
+
+
+def doubled_yaml_keys(raw: bytes) -> list[str]:
+    """Return what Go's decoder says of keys that a readable YAML document names twice, with their lines."""
+    found: list[str] = []
+    pending = [yaml.compose(raw, Loader=_Loader)]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, yaml.SequenceNode):
+            pending += reversed(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                if key.value in seen:
+                    found.append(f'line {key.start_mark.line + 1}: key "{key.value}" already set in map')
+                seen.add(key.value)
+                pending.append(value)
+    return found
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -174,6 +194,26 @@ def parse_any(raw: bytes, content_type: str) -> JsonObject:
     return value
 
 
+def parse_delete_options(raw: bytes, content_type: str) -> JsonObject:
+    """
+    Parse the DeleteOptions of a request.
+
+    Raises:
+        BadRequest: It is of another kind, or a field has the wrong type.
+        RequestTooLarge, UnsupportedMediaType.
+    """
+    options = parse_any(raw, content_type)
+    kind, version = options.get("kind") or "DeleteOptions", options.get("apiVersion") or "v1"
+    if kind != "DeleteOptions":
+        raise BadRequest(
+            f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/runtime/scheme.go:111"'
+        )
+    text = _DELETE_OPTIONS().typed_errors(options)
+    if text:
+        raise BadRequest(text)
+    return options
+
+
 def _not_an_object(value: Any) -> str:
     return (
         f"json parse error: json: cannot unmarshal {_go_name(value)} into Go value of type "
@@ -223,21 +263,21 @@ def checked_kind(value: Any, target: Target) -> JsonObject:
         )
     if (given, api_version) != (resource.kind, target.api_version):
         version = str(api_version).rpartition("/")[2]
-        why = _no_conversion(str(given), str(api_version), target)
+        package = resource.group.partition(".")[0] or "core"
+        why = no_conversion(str(given), str(api_version), f"{package}.{resource.kind}")
         raise BadRequest(f'{given} in version "{version}" cannot be handled as a {resource.kind}: {why}')
     value["kind"], value["apiVersion"] = given, api_version
     return value
 
 
-def _no_conversion(kind: str, api_version: str, target: Target) -> str:
-    """Return why an object of another kind is none of the target's: it is a known one, or nobody knows it."""
+def no_conversion(kind: str, api_version: str, wanted: str) -> str:
+    """Return why an object is none of the kind ``wanted`` (``core.Pod``): it is another one, or nobody knows it."""
     group, _, version = api_version.rpartition("/")
     try:
         facts.definition_name(group, version, kind)
     except KeyError:
         return f'no kind "{kind}" is registered for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"'
-    package = target.resource.group.partition(".")[0] or "core"
-    return f"converting ({version}.{kind}) to ({package}.{target.resource.kind}): unknown conversion"
+    return f"converting ({version}.{kind}) to ({wanted}): unknown conversion"
 
 
 def _go_name(value: Any) -> str:

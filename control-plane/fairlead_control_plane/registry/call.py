@@ -45,6 +45,7 @@ class Target:
         namespace: ``""`` for cluster-scoped resources and for "all namespaces".
         name: ``""`` for collections.
         warnings: Collected for the client as the request proceeds.
+        dry_run: For what is done by a :data:`VirtualResource`, which gets no options.
     """
 
     resource: Resource
@@ -55,6 +56,7 @@ class Target:
     subresource: str = ""
     user: User = SYSTEM
     warnings: list[str] = field(default_factory=list)
+    dry_run: bool = False
 
     @property
     def key(self) -> str:

@@ -68,14 +68,16 @@ async def delete(parts: Parts, target: Target, options: DeleteOptions) -> Delete
 
 async def _delete_row(parts: Parts, target: Target, row: Row, options: DeleteOptions) -> Deleted:
     old = encoding.decode(row)
-    _check_preconditions(target, old, options)
+    check_preconditions(target, old, options)
     await preparing.deleting(parts, target, old, dry_run=options.dry_run)
     new = preparing.copied(old)
     _mark(parts, target, new, options)
     if not is_finished(new):
         return await _begin(parts, target, row, old, new, options)
     written = await commit(parts, target, row, None, old=old, dry_run=options.dry_run)
-    return Deleted(row.value, written.revision, is_gone=True)
+    # What goes after a grace period, if only of no seconds, is shown as it went; the rest as it was.
+    shown = encoding.encode(new) if target.resource.strategy.graceful_s is not None else row.value
+    return Deleted(shown, written.revision, is_gone=True)
 
 
 async def _begin(
@@ -87,7 +89,8 @@ async def _begin(
     return Deleted(written.value, written.revision, is_gone=False)
 
 
-def _check_preconditions(target: Target, old: JsonObject, options: DeleteOptions) -> None:
+def check_preconditions(target: Target, old: JsonObject, options: DeleteOptions) -> None:
+    """Raise ``Conflict`` when the object is not the one, or not in the version, that the options ask for."""
     uid, version = old["metadata"]["uid"], old["metadata"]["resourceVersion"]
     if options.uid is not None and options.uid != uid:
         why = (

@@ -47,6 +47,8 @@ def by(parts: Parts, target: Target, options: WriteOptions) -> Manage:
 
 def reset_fields(target: Target) -> FieldSet:
     """Return the fields that a write to this endpoint cannot change, so that its manager does not own them."""
+    if target.subresource == "finalize":
+        return _STATUS
     if (target.resource.group, target.resource.plural) == ("", "namespaces"):
         return _SPEC_AND_STATUS if target.subresource != "status" else _SPEC
     if target.subresource == "status":

@@ -117,7 +117,7 @@ def _name_causes(metadata: JsonObject, resource: Resource) -> list[Cause]:
     check = resource.strategy.validate_name or validation.dns1123_subdomain
     causes = []
     generate = metadata.get("generateName")
-    if generate and not metadata.get("name"):
+    if generate:
         # What is appended makes a trailing dash or dot good.
         stem = generate[:-1] + "a" if generate[-1] in "-." else generate
         causes += [invalid("metadata.generateName", generate, message) for message in check(stem)]

@@ -22,6 +22,7 @@ from fairlead_control_plane.registry import (
     binding,
     body,
     deleting,
+    eviction,
     managing,
     media,
     patching,
@@ -72,6 +73,7 @@ class Registry:
             now_s=now_s,
         )
         virtual.setdefault(("", "pods/binding"), partial(binding.bind, self.parts))
+        virtual.setdefault(("", "pods/eviction"), partial(eviction.evict, self.parts))
         self._serving = Serving(self.parts)
 
     async def serve(self, info: RequestInfo, request: Request, user: User) -> Response:

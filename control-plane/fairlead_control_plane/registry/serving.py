@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import orjson
@@ -132,14 +133,25 @@ class Serving:
     async def _virtual(
         self, target: Target, request: Request, handler: Callable[[Target, JsonObject], Awaitable[JsonObject]]
     ) -> Response:
+        options = write_options(request.query, request.query_all, _agent(request), "CreateOptions")
+        target = replace(target, dry_run=options.dry_run)
         renderer = self._renderer(target, request)
         raw = await request.body()
         content_type = request.headers.get("content-type", "")
         if target.subresource:
-            parsed = body.parse_any(raw, content_type)
-        else:
-            parsed = body.decode(raw, content_type, target, "Ignore")
-        return _answer(renderer, orjson.dumps(await handler(target, parsed)), 201)
+            return _answer(renderer, orjson.dumps(await handler(target, body.parse_any(raw, content_type))), 201)
+        parsed = body.decode(raw, content_type, target, options.validation)
+        managing.by(self._parts, target, options)(parsed, None)
+        found = await handler(target, parsed)
+        # Reviews are never stored, but who wrote what in them is noted all the same.
+        owners = parsed["metadata"].get("managedFields")
+        shown = {
+            **found,
+            "metadata": {**(found.get("metadata") or {}), **({"managedFields": owners} if owners else {})},
+        }
+        if shown["kind"] == "SelfSubjectReview":
+            shown["metadata"]["creationTimestamp"] = self._parts.timestamp()
+        return _answer(renderer, orjson.dumps(shown), 201)
 
     async def _update(self, target: Target, request: Request) -> Response:
         options = write_options(request.query, request.query_all, _agent(request), "UpdateOptions")
@@ -253,7 +265,7 @@ async def _options_body(request: Request) -> JsonObject:
     raw = await request.body()
     if not raw:
         return {}
-    return body.parse_any(raw, request.headers.get("content-type", ""))
+    return body.parse_delete_options(raw, request.headers.get("content-type", ""))
 
 
 def _answer(renderer: Renderer, content: bytes, code: int = 200) -> Response:

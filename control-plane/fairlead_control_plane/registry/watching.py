@@ -42,6 +42,8 @@ class Watch:
 
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield chunks of whole lines until the watch's time is over, its client too slow or its start too old."""
+        if self._options.timeout_s is not None and self._options.timeout_s < 0:
+            return
         try:
             async for chunk in self._state():
                 yield chunk
@@ -87,7 +89,9 @@ class Watch:
             if size >= _INITIAL_BYTES:
                 yield b"".join(lines)
                 lines, size = [], 0
-        if options.send_initial_events and options.bookmarks:
+        # Without any version the state's end is told as well, to whom asked for bookmarks.
+        tells_end = options.send_initial_events or (options.send_initial_events is None and not options.version)
+        if tells_end and options.bookmarks:
             lines.append(self._bookmark(page.revision, is_end_of_state=True))
         if lines:
             yield b"".join(lines)

@@ -49,18 +49,12 @@ EXPLAINED = re.compile(
 )
 """The lines of ``kubectl explain`` that are compared: """ + _PROSE
 _OWNED = "The mark made the annotations before this manager did, so the map itself is not new to it."
-_FAMILIES = "A workspace names the address family at once; Kubernetes does when it gives out an address."
-_EMPTY_DEFAULT = "An empty securityContext that defaulting added is not noted as its creator's; nothing hangs on it."
 _STRANGERS = "Who may not enter a workspace does not learn which kinds it has, as in kcp."
-_SAME_SECOND = "Kubernetes notes no time for scale, and managers are sorted by time."
 _SHOWN = "The message shows the patched object, whose keys come in another order."
 _DECODED = "The message shows the patched object where Kubernetes shows the patch; field and code are the same."
 
 COMMANDS: dict[str, str] = {
     "apply-server-side: get configmap settings -o yaml --show-managed-fields": _OWNED,
-    "create: get service plain -o yaml --show-managed-fields": _FAMILIES,
-    "create: get deployment web -o yaml --show-managed-fields": _EMPTY_DEFAULT,
-    "change: get deploy web -o yaml --show-managed-fields": _SAME_SECOND,
     'change: patch cm settings --type=merge -p \'{"data":{"new":1}}\'': _SHOWN,
     "change: patch cm settings --type=merge -p '{\"data\":[1]}'": _SHOWN,
     'change: patch cm settings --type=merge -p \'{"kind":"Secret"}\'': _SHOWN,
@@ -83,3 +77,9 @@ COMMANDS: dict[str, str] = {
 def rules(of: tuple[Rule, ...] = OURS) -> tuple[tuple[re.Pattern[str], str], ...]:
     """Return compiled rules."""
     return tuple((re.compile(rule.pattern, re.MULTILINE), rule.word) for rule in of)
+
+
+REQUESTS: dict[str, str] = {
+    "forms: GET {ns}/configmaps?watch=1&timeoutSeconds=1 application/yaml": "What is refused is told in JSON.",
+}
+"""``scenario: request`` to the reason why its answers are not compared."""

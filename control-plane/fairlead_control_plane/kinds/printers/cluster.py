@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fairlead_api import JsonObject
 from fairlead_api.selectors import from_map
 from fairlead_control_plane.kinds.ages import Timed, since
-from fairlead_control_plane.kinds.printers.workloads import NONE, Cell, created, flag, number, selector, text
+from fairlead_control_plane.kinds.printers.workloads import NONE, Cell, created, number, selector, text
 
 _ROLE_LABEL = "node-role.kubernetes.io/"
 _ROLE_NAME_LABEL = "kubernetes.io/role"
@@ -311,10 +311,6 @@ CELLS: Mapping[tuple[str, str], Mapping[str, Cell]] = {
         "Ports": lambda obj: "80, 443" if (obj.get("spec") or {}).get("tls") else "80",
     },
     ("networking.k8s.io", "networkpolicies"): {**_AGE, "Pod-Selector": _pod_selector},
-    ("networking.k8s.io", "ingressclasses"): {
-        **_AGE,
-        "Controller": text("spec", "controller", absent=""),
-    },
     ("policy", "poddisruptionbudgets"): {
         **_AGE,
         "Min Available": _budget("minAvailable"),
@@ -341,6 +337,9 @@ CELLS: Mapping[tuple[str, str], Mapping[str, Cell]] = {
         "StorageCapacity": lambda obj: bool((obj.get("spec") or {}).get("storageCapacity")),
         "RequiresRepublish": lambda obj: bool((obj.get("spec") or {}).get("requiresRepublish")),
         "Modes": lambda obj: ",".join((obj.get("spec") or {}).get("volumeLifecycleModes") or ()),
+        "TokenRequests": lambda obj: (
+            ",".join(one.get("audience", "") for one in (obj.get("spec") or {}).get("tokenRequests") or ()) or "<unset>"
+        ),
     },
     ("storage.k8s.io", "csinodes"): {
         **_AGE,
@@ -351,7 +350,7 @@ CELLS: Mapping[tuple[str, str], Mapping[str, Cell]] = {
         "Attacher": text("spec", "attacher", absent=""),
         "PV": text("spec", "source", "persistentVolumeName", absent=""),
         "Node": text("spec", "nodeName", absent=""),
-        "Attached": flag("status", "attached"),
+        "Attached": lambda obj: bool((obj.get("status") or {}).get("attached")),
     },
     ("node.k8s.io", "runtimeclasses"): {**_AGE, "Handler": text("handler", absent="")},
     ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"): _WEBHOOKS,

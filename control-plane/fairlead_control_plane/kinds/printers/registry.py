@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import facts
-from fairlead_control_plane.kinds.printers import cluster, pods, workloads
+from fairlead_control_plane.kinds.printers import cluster, pods, policies, workloads
 from fairlead_control_plane.kinds.printers.workloads import Cell, created
 from fairlead_control_plane.kinds.record import Column
 
 _CELLS: Mapping[tuple[str, str], Mapping[str, Cell]] = {
     **cluster.CELLS,
+    **policies.CELLS,
     ("", "pods"): pods.CELLS,
     ("", "replicationcontrollers"): workloads.REPLICA_SET,
     ("apps", "controllerrevisions"): workloads.CONTROLLER_REVISION,
