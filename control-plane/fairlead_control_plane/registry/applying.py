@@ -11,6 +11,7 @@ from typing import Any
 from fairlead_api import JsonObject
 from fairlead_api.errors import BadRequest, NotFound
 from fairlead_control_plane.registry import body, managing
+from fairlead_control_plane.registry.aside import aside, is_large, weighed
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written
 from fairlead_control_plane.registry.metadata import check_place
@@ -73,9 +74,14 @@ async def apply(
         raise body.unhandled(target, "strict decoding error: " + ", ".join(problems))
     target.warnings.extend(problems if problems and options.validation != IGNORE else ())
 
+    large = weighed(config)
+
     async def changed(old: JsonObject | None) -> JsonObject:
         if old is None and target.subresource:
             raise NotFound(f'{target.resource.name} "{target.name}" not found')
+        return await aside(lambda: applied(old), is_large=large or (old is not None and is_large(old)))
+
+    def applied(old: JsonObject | None) -> JsonObject:
         merged = merging.apply(
             old,
             config,

@@ -14,9 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from fairlead_api import JsonObject
+from fairlead_api.errors import RequestTooLarge
 
 MEMBERS = 2_000
 """More keys and items than this, in all depths together, make an object large: some forty milliseconds of work."""
+
+MOST = 60_000
+"""Most members of an object beside ``managedFields``; in Kubernetes, a request to etcd ends at about as many."""
 
 T = TypeVar("T")
 _THREAD = ThreadPoolExecutor(1, "large-objects")
@@ -34,6 +38,34 @@ def is_large(obj: JsonObject) -> bool:
         items = value.values() if type(value) is dict else value
         todo += [item for item in items if type(item) is dict or type(item) is list]
     return False
+
+
+def weighed(obj: JsonObject) -> bool:
+    """
+    Tell whether an object that somebody wants to write is large.
+
+    Raises:
+        RequestTooLarge: It has more members than any could have that etcd takes with its ``managedFields``.
+    """
+    if not is_large(obj):
+        return False
+    data = obj.get("metadata")
+    owners = data.get("managedFields") if isinstance(data, dict) else None
+    noted = _members(owners) if isinstance(owners, list) else 0
+    if _members(obj) - noted > MOST or noted > 2 * MOST:
+        raise RequestTooLarge(f"Request entity too large: limit is {MOST} keys and items")
+    return True
+
+
+def _members(whole: Any) -> int:
+    count = 0
+    todo: list[Any] = [whole]
+    while todo:
+        value = todo.pop()
+        count += len(value)
+        items = value.values() if type(value) is dict else value
+        todo += [item for item in items if type(item) is dict or type(item) is list]
+    return count
 
 
 async def aside(work: Callable[[], T], *, is_large: bool) -> T:

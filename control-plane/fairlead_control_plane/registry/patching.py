@@ -15,7 +15,7 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError, BadRequest
 from fairlead_api.field_errors import invalid, invalid_object
 from fairlead_control_plane.registry import body, media, messages
-from fairlead_control_plane.registry.aside import aside, is_large
+from fairlead_control_plane.registry.aside import aside, is_large, weighed
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written
 from fairlead_control_plane.registry.managing import Manage
@@ -85,7 +85,7 @@ async def patch(
         if old is None:
             raise BadRequest("there is nothing to patch")
         merged = await aside(lambda: change(old), is_large=is_large(old))
-        return await aside(lambda: finished(merged, old), is_large=is_large(merged))
+        return await aside(lambda: finished(merged, old), is_large=weighed(merged))
 
     def finished(merged: JsonObject, old: JsonObject) -> JsonObject:
         # The merges share unchanged parts with their input; what follows changes the result in place.

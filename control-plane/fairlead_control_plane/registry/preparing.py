@@ -16,7 +16,7 @@ from fairlead_api.field_errors import invalid_object
 from fairlead_control_plane.admission.contract import Attributes
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.registry import metadata
-from fairlead_control_plane.registry.aside import aside, is_large
+from fairlead_control_plane.registry.aside import aside, is_large, weighed
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.managing import LABELS_KEPT, Manage
 from fairlead_control_plane.registry.options import WriteOptions
@@ -55,7 +55,7 @@ async def created(parts: Parts, target: Target, obj: JsonObject, options: WriteO
         Invalid: The kind's rules or those of metadata are broken.
         ApiError: Admission refused.
     """
-    resource, large = target.resource, is_large(obj)
+    resource, large = target.resource, weighed(obj)
     if "status" in target.version.subresources and (resource.group, resource.plural) not in _KEEPS_STATUS_ON_CREATE:
         obj.pop("status", None)
     metadata.prepare_create(obj, uid=parts.new_uid(), timestamp=parts.timestamp())
@@ -94,7 +94,7 @@ async def updated(
     Raises:
         Invalid, ApiError: As for :func:`created`.
     """
-    large = is_large(new) or is_large(old)
+    large = weighed(new) or is_large(old)
     new = await aside(lambda: _prepared(target, new, old, manage), is_large=large)
     if parts.marks_cluster:
         metadata.place(new, target.cluster)

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead_api import JsonObject
-from fairlead_control_plane.registry.aside import MEMBERS, aside, is_large
+from fairlead_api.errors import RequestTooLarge
+from fairlead_control_plane.registry.aside import MEMBERS, MOST, aside, is_large, weighed
 from fairlead_schema import apply
-from tests.unit.control_plane.in_process import MAPS, MERGE, in_process
+from tests.unit.control_plane.in_process import APPLY, MAPS, MERGE, in_process
 
 JSON = st.recursive(st.integers(0, 9), lambda inner: st.lists(inner, max_size=5), max_leaves=20)
 
@@ -52,6 +53,7 @@ async def test_walks_of_large_objects_leave_the_loop(
         return spy
 
     monkeypatch.setattr(apply, "update", watched("manage", apply.update))
+    monkeypatch.setattr(apply, "apply", watched("apply", apply.apply))
     data = {f"k{number}": "" for number in range(count)}
     async with in_process() as api:
         for method, path, body, kind in (
@@ -63,3 +65,24 @@ async def test_walks_of_large_objects_leave_the_loop(
             answer = await api.send(method, path, body, kind=kind)
             assert answer.code in (200, 201), answer.body
             assert seen == [("manage", is_aside)]
+        seen.clear()
+        config = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "n", "namespace": "default"},
+            "data": data,
+        }
+        answer = await api.send("PATCH", f"{MAPS}/n", config, kind=APPLY, fieldManager="x")
+        assert (answer.code, seen) == (201, [("apply", is_aside)])
+
+
+def test_nothing_has_more_members_than_could_be_kept() -> None:
+    """413; what the server itself notes about the fields is not held against the object."""
+    most = {f"k{number}": "" for number in range(MOST - 2)}
+    kept = {"data": most, "metadata": {"managedFields": [{"fieldsV1": {f"f:{key}": {} for key in most}}]}}
+    assert weighed({"data": most})
+    assert weighed({**kept, "data": dict(list(most.items())[:-2])})
+    with pytest.raises(RequestTooLarge, match="limit is 60000 keys and items"):
+        weighed({"data": {**most, "a": "", "b": "", "c": ""}})
+    with pytest.raises(RequestTooLarge):
+        weighed({"metadata": {"managedFields": [{f"f:{number}": {} for number in range(2 * MOST + 1)}]}})
