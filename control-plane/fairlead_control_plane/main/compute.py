@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
@@ -33,6 +33,8 @@ from fairlead_control_plane.http.upsync_bounds import UpsyncBounds
 from fairlead_control_plane.http.virtual import VirtualWorkspace
 from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.change import Effects
+from fairlead_control_plane.kinds.encoding import decode
+from fairlead_control_plane.kinds.keys import object_key
 from fairlead_control_plane.kinds.reader import ObjectReader
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.main.readings import Agents
@@ -140,7 +142,7 @@ def build(compute: Compute, around: Surroundings, key: ec.EllipticCurvePrivateKe
     store, targets = compute.store, compute.targets
     synctargets = compute.records[SYNCTARGETS]
     tokens = AgentTokens(key, key.public_key(), time.time)
-    exported = _Exported(ObjectReader(store), compute.records, around.resolve)
+    exported = _Exported(store, compute.records, around.resolve)
     beats = Heartbeats(time.monotonic)
     reports = SyncTargetReports(around.registry, targets, synctargets, beats, exported, _now)
     announce = _Announcer(around.registry, compute.records[_EVENTS])
@@ -175,28 +177,38 @@ def build(compute: Compute, around: Surroundings, key: ec.EllipticCurvePrivateKe
 
 @dataclass(frozen=True, slots=True)
 class _Exported:
-    """Lists what an APIExport offers, with its identity."""
+    """Lists what an APIExport offers, with its identity; asked with every heartbeat, so large schemas are read once."""
 
-    reader: ObjectReader
+    store: Store
     records: Records
     resolve: Resolve
+    _offers: dict[str, tuple[int, JsonObject]] = field(default_factory=dict)
 
     async def __call__(self, path: str, name: str) -> list[JsonObject]:
         """Return ``{"group", "resource", "versions", "identityHash"}`` of each; nothing without such an export."""
         cluster = await self.resolve(path)
-        export = None if cluster is None else await self.reader.get(self.records[EXPORTS], cluster, "", name)
+        reader = ObjectReader(self.store)
+        export = None if cluster is None else await reader.get(self.records[EXPORTS], cluster, "", name)
         if cluster is None or export is None:
             return []
         identity = (export.get("status") or {}).get("identityHash", "")
-        found = []
-        for schema_name in (export.get("spec") or {}).get("latestResourceSchemas") or ():
-            schema = await self.reader.get(self.records[SCHEMAS], cluster, "", schema_name)
-            if schema is not None:
-                spec = schema["spec"]
-                versions = sorted(version["name"] for version in spec["versions"] if version.get("served"))
-                body = {"group": spec.get("group", ""), "resource": spec["names"]["plural"], "versions": versions}
-                found.append({**body, "identityHash": identity})
-        return found
+        names = (export.get("spec") or {}).get("latestResourceSchemas") or ()
+        found = [await self._offer(object_key(self.records[SCHEMAS], cluster, "", one)) for one in names]
+        return [{**offer, "identityHash": identity} for offer in found if offer is not None]
+
+    async def _offer(self, key: str) -> JsonObject | None:
+        """Return group, resource and served versions of a schema; None when it is not there."""
+        row = await self.store.get(key)
+        if row is None:
+            self._offers.pop(key, None)
+            return None
+        kept = self._offers.get(key)
+        if kept is None or kept[0] != row.mod_revision:
+            spec = decode(row)["spec"]
+            versions = sorted(version["name"] for version in spec["versions"] if version.get("served"))
+            offer = {"group": spec.get("group", ""), "resource": spec["names"]["plural"], "versions": versions}
+            kept = self._offers[key] = (row.mod_revision, offer)
+        return kept[1]
 
 
 @dataclass(frozen=True, slots=True)
