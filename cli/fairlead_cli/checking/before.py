@@ -15,7 +15,7 @@ from fairlead_cli.checking import asking, comparing, probe, versions
 from fairlead_cli.checking.asking import Discovery, some
 from fairlead_cli.checking.catalogue import BEFORE, check
 from fairlead_cli.checking.clusters import missing_apis
-from fairlead_cli.checking.model import Category, Finding, Level, not_verified
+from fairlead_cli.checking.model import Category, Check, Finding, Level, not_verified
 from fairlead_cli.checking.plane import Plane, clock_finding
 from fairlead_cli.failure import Failure
 from fairlead_cli.manifests import Agent
@@ -89,8 +89,16 @@ class Before:
             "join-clock": self.clock,
         }
         if not self.wanted.as_process:
-            work |= {"join-address": self.address, "join-reach": self.reach}
-        return Category(BEFORE, self.name, [check(id_, one) for id_, one in work.items()], self.forget)
+            work["join-address"] = self.address
+        checks = [check(id_, one) for id_, one in work.items()]
+        if not self.wanted.as_process:
+            checks.append(self._reach())
+        return Category(BEFORE, self.name, checks, self.forget)
+
+    def _reach(self) -> Check:
+        """Return the check that takes as long as the user gives it, and the removal of its Pod."""
+        made = check("join-reach", self.reach)
+        return replace(made, spec=replace(made.spec, timeout_s=self.wanted.probe_timeout_s + probe.MARGIN_S))
 
     def forget(self) -> None:
         """Have everything asked anew."""

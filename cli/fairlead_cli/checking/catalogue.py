@@ -6,8 +6,6 @@ from fairlead_cli.checking.model import Check, Level, Spec, Work
 
 PLANE, SCHEDULER, CLUSTERS = "control plane", "scheduler", "clusters"
 CLUSTER, AGENT, BEFORE = "cluster", "agent", "before joining"
-PROBE_S = 90.0
-"""How long a Pod may take that asks for the control plane from inside a cluster, its removal included."""
 
 
 def _of(category: str, id_: str, description: str, *, warns: bool = False, fatal: bool = False) -> Spec:
@@ -56,7 +54,7 @@ CATALOGUE = (
     _of(BEFORE, "join-apis", "cluster offers the APIs that workspaces bind", warns=True),
     _of(BEFORE, "join-clock", "clocks of this machine, the control plane and the cluster agree"),
     _of(BEFORE, "join-address", "control plane has an address for agents in clusters"),
-    Spec("join-reach", BEFORE, "control plane can be reached from inside the cluster", timeout_s=PROBE_S),
+    _of(BEFORE, "join-reach", "control plane can be reached from inside the cluster"),
 )
 _BY_ID = {spec.id: spec for spec in CATALOGUE}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _NODES = Gvr("", "v1", "nodes")
 _POLL_S, _REMOVAL_S = 0.5, 20.0
+MARGIN_S = 2 * _REMOVAL_S
+"""What asking may take beyond the Pod's own time."""
 _USER = 65532
 _INSIDE = Path(__file__).with_name("probe_inside.py")
 
@@ -85,19 +87,23 @@ async def ask(cluster: Client, probe: Probe) -> Finding | None:
         return not_verified(why)
     script = await asyncio.to_thread(_INSIDE.read_text)
     name = f"fairlead-check-{secrets.token_hex(4)}"
+    may_be_there, left = True, False
     try:
-        await cluster.create(kinds.PODS, pod(probe, name, script), namespace=probe.namespace)
-    except ApiError as error:
-        return not_verified(f"a Pod may not be made in namespace {probe.namespace}: {error}")
-    left = True
-    try:
+        try:
+            await cluster.create(kinds.PODS, pod(probe, name, script), namespace=probe.namespace)
+        except ApiError as error:
+            may_be_there = False
+            return not_verified(f"a Pod may not be made in namespace {probe.namespace}: {error}")
         finding = await _word_of(cluster, probe, name)
-    finally:
-        left = not await _removed(cluster, probe.namespace, name)
-    if left:
-        text = f"Pod {name} in namespace {probe.namespace} could not be removed"
-        return Finding(text, f"kubectl -n {probe.namespace} delete pod {name}", Level.WARNING)
-    return finding
+    finally:  # also when no answer came, or the user has had enough
+        if may_be_there:
+            left = not await _removed(cluster, probe.namespace, name)
+    if not left:
+        return finding
+    text = f"Pod {name} in namespace {probe.namespace} could not be removed"
+    if finding is not None:
+        return replace(finding, text=f"{finding.text}; besides, {text}")
+    return Finding(text, f"kubectl -n {probe.namespace} delete pod {name}", Level.WARNING)
 
 
 async def _no_room(cluster: Client) -> str:

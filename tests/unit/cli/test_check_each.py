@@ -448,7 +448,8 @@ async def test_fails(world: World, id_: str, change: Change, level: Level, text:
 
 async def test_the_pod_is_always_removed(world: World) -> None:
     """Whatever comes of it."""
-    for change in (worded(stage="name", why="x"), waiting("ErrImagePull"), cluster(PODS, Refusal(500))):
+    unsure = cluster("POST /api/v1/namespaces/default/pods", Unreachable("no answer"))
+    for change in (worded(stage="name", why="x"), waiting("ErrImagePull"), cluster(PODS, Refusal(500)), unsure):
         change(world)
         world.cluster.asked.clear()
         await world.check()
