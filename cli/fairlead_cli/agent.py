@@ -51,7 +51,9 @@ _TOKEN_VARIABLE = "FAIRLEAD_BOOTSTRAP_TOKEN"
 )
 def syncer(**options: Any) -> None:
     """Run the agent of one physical cluster until SIGTERM or Ctrl-C."""
-    from fairlead_cli.session import duration_s  # noqa: PLC0415 - `fairlead --help` must not load it
+    import uvloop  # noqa: PLC0415 - `fairlead --help` must not load it
+
+    from fairlead_cli.session import duration_s  # noqa: PLC0415 - nor this
     from fairlead_machinery import kubeconfig, log  # noqa: PLC0415 - nor this
 
     log.configure(options["log_level"], as_json=True)
@@ -72,7 +74,8 @@ def syncer(**options: Any) -> None:
         deletion_window_s=duration_s(options["deletion_window"]),
     )
     try:
-        asyncio.run(program.run(settings))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(program.run(settings))
     except KeyboardInterrupt:
         raise SystemExit(0) from None
     except Exception as error:

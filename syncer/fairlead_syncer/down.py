@@ -19,6 +19,7 @@ from fairlead_syncer import plan
 from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.namespaces import Namespaces, NamespaceTaken
 from fairlead_syncer.repairs import Repairs
+from fairlead_syncer.settled import Settled
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key
 from fairlead_syncer.tokens import CannotMint, Tokens
@@ -68,6 +69,8 @@ class Down:
         self._tokens = tokens
         self._deletions = deletions
         self._repairs = Repairs()
+        self._settled = Settled()
+        self._met: set[Key] = set()  # whose names something unknown had when we wanted to create: looked up first
 
     async def reconcile(self, key: Key) -> float | None:
         """
@@ -79,8 +82,7 @@ class Down:
             Refused: The cluster said no, and the user has been told; try again later.
         """
         view = self._state.views.get(key)
-        if view is None or not plan.is_tombstone(view):
-            self._deletions.forget(key)
+        self._forget(key, view)
         if view is None:
             await self._tokens.mend(key)
             return None
@@ -106,12 +108,24 @@ class Down:
             raise
         return None
 
+    def _forget(self, key: Key, view: JsonObject | None) -> None:
+        """Drop what a view that is gone, or says the opposite by now, has made us remember."""
+        if view is None or not plan.is_tombstone(view):
+            self._deletions.forget(key)
+        if view is None or plan.is_tombstone(view):
+            self._settled.forget(key)
+        if view is None:
+            self._met.discard(key)
+
     async def _bring(self, key: Key, gvr: Gvr, view: JsonObject) -> float | None:
         is_going = plan.is_tombstone(view)
+        actual = self._state.actual.get(key)
+        if not is_going and self._settled.holds(key, view, actual):
+            await self._prepare(key, view)  # what it needs may have changed all the same: another namespace, say
+            return None
         proof = self._state.proof(key, view)
         desired = None if is_going else self._desired(key, view, proof)
-        actual = self._state.actual.get(key)
-        if actual is None or is_going:
+        if is_going or (actual is None and key in self._met):
             actual = await self._read(key, gvr)
         action = plan.plan(view, desired, actual, proof=proof)
         if isinstance(action, plan.Confirm):
@@ -144,7 +158,10 @@ class Down:
                 actual = await self._apply(key, gvr, action.obj, actual)
         if actual is not None:
             self._state.actual[key] = actual
-            await self._upstream.report(gvr, key, view["metadata"]["uid"], actual.get("status"), plan.report(actual))
+            self._met.discard(key)
+            uid = view["metadata"]["uid"]
+            told = await self._upstream.report(gvr, key, uid, actual.get("status"), plan.report(actual))
+            self._settled.note(key, view, told, actual)
         return None
 
     def _desired(self, key: Key, view: JsonObject, proof: str) -> JsonObject:
@@ -175,10 +192,8 @@ class Down:
         try:
             return await self._cluster.create(gvr, obj, namespace=self._home(key), query=_STRICT)
         except AlreadyExists as error:
-            # Ours from before a crash, or a foreign one: the next look has it in hand and decides by its marks.
-            actual = await self._read(key, gvr)
-            if actual is not None:
-                self._state.actual[key] = actual
+            # Ours from before a crash, or a foreign one: the next look reads it and decides by its marks.
+            self._met.add(key)
             raise Conflict(error.message) from error
         except ApiError as error:
             raise self._judged(key, error) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from fairlead_api.names import Locator, downstream_namespace, sync_target_key, tenant_id
@@ -50,7 +51,7 @@ class SyncTarget:
 
     def namespace(self, cluster: str, namespace: str) -> str:
         """Return the downstream namespace of a workspace's namespace."""
-        return downstream_namespace(self.locator(cluster, namespace))
+        return _namespace(self, cluster, namespace)
 
     def tenant(self, cluster: str) -> str:
         """Return the tenant id of a workspace on this target."""
@@ -74,3 +75,9 @@ class SyncTarget:
     def namespace_proof(self, name: str) -> str:
         """Return the mark for a downstream namespace: a locator can be copied by anybody who can read."""
         return hmac.new(self.secret, f"namespace\0{name}\0{self.uid}".encode(), hashlib.sha256).hexdigest()[:40]
+
+
+@lru_cache(maxsize=4096)
+def _namespace(target: SyncTarget, cluster: str, namespace: str) -> str:
+    """Hash the locator once: every object of a namespace is put there several times."""
+    return downstream_namespace(target.locator(cluster, namespace))

@@ -36,11 +36,17 @@ class Upstream:
         answer: JsonObject = (await self._syncer.request("POST", "/heartbeat", body=orjson.dumps(body))).json()
         return answer
 
-    async def report(self, gvr: Gvr, key: Key, uid: str, status: JsonObject | None, report: JsonObject) -> None:
-        """Report on one object; raises ``Conflict`` or ``NotFound`` when the view is another by now."""
+    async def report(self, gvr: Gvr, key: Key, uid: str, status: JsonObject | None, report: JsonObject) -> str:
+        """
+        Report on one object; return the resourceVersion its view has by that, "" when it is not said.
+
+        Raises:
+            Conflict, NotFound: The view is another by now.
+        """
         body = {"metadata": {"uid": uid}, "status": status, "report": report}
         path = f"/clusters/{key.cluster}{gvr.path(key.namespace, key.name, 'status')}"
-        await self._syncer.request("PUT", path, body=orjson.dumps(body))
+        answer = (await self._syncer.request("PUT", path, body=orjson.dumps(body))).json()
+        return str(answer.get("resourceVersion") or "") if isinstance(answer, dict) else ""
 
     async def confirm(self, gvr: Gvr, key: Key, uid: str) -> None:
         """Say that nothing of ours is left of a removed object."""

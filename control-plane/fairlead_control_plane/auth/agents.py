@@ -39,6 +39,8 @@ PROOF_LIFETIME_S = 60
 """How old a proof may be; also how long its id is remembered, so that none is used twice."""
 _PROOFS_OF_ONE_KEY = 128
 """More within two minutes is no agent's doing; counted for each key, so that nobody locks others out."""
+_MOST_VERIFIED = 4096
+"""Tokens whose signature need not be checked again; each target has one, and the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class AgentTokens:
         self._now_s = now_s
         self._seen: OrderedDict[tuple[str, bytes], float] = OrderedDict()
         self._count: Counter[str] = Counter()
+        self._verified: OrderedDict[str, tuple[AgentClaims, float]] = OrderedDict()
 
     def issue(self, claims: AgentClaims) -> tuple[str, int]:
         """Return a token and when it expires (seconds since the epoch)."""
@@ -90,6 +93,20 @@ class AgentTokens:
 
     def verify(self, token: str) -> AgentClaims | None:
         """Return what a token says, or None when it is not a valid one of ours (another authenticator's perhaps)."""
+        known = self._verified.get(token)
+        if known is None:
+            known = self._checked(token)
+            if known is None:
+                return None
+            # An agent sends the same token for most of an hour; its signature is as good the second time.
+            self._verified[token] = known
+            if len(self._verified) > _MOST_VERIFIED:
+                self._verified.popitem(last=False)
+        claims, expires_s = known
+        return claims if expires_s > self._now_s() else None
+
+    def _checked(self, token: str) -> tuple[AgentClaims, float] | None:
+        """Return what a token signed by us says and when it expires, whether it has or not."""
         try:
             claims = jwt.decode(
                 token,
@@ -100,9 +117,8 @@ class AgentTokens:
             )
         except jwt.PyJWTError:
             return None
-        if claims["exp"] <= self._now_s():
-            return None
-        return AgentClaims(claims["cluster"], claims["name"], claims["uid"], claims["thumbprint"])
+        found = AgentClaims(claims["cluster"], claims["name"], claims["uid"], claims["thumbprint"])
+        return found, claims["exp"]
 
     def check_proof(self, proof: str, jwk: JsonObject, audience: str) -> None:
         """

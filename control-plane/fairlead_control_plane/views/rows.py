@@ -7,7 +7,7 @@ nothing is deleted downstream (design section 6, number 1).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -57,7 +57,7 @@ class View:
 
     def encode(self) -> bytes:
         """Return the stored form."""
-        return orjson.dumps(asdict(self))
+        return orjson.dumps(self)
 
     @property
     def downstream_uid(self) -> str:

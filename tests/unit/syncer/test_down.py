@@ -1,0 +1,163 @@
+"""How many requests it takes to bring an object, and which of them none is left out of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from fairlead_api import JsonObject
+from fairlead_api.errors import AlreadyExists, Conflict, NotFound
+from fairlead_machinery.client import Gvr
+from fairlead_syncer.brake import Brake
+from fairlead_syncer.deletions import Deletions
+from fairlead_syncer.down import Down
+from fairlead_syncer.plan import CAUSE, HASH, ROW
+from fairlead_syncer.state import State
+from fairlead_syncer.target import Key, SyncTarget
+
+MAPS = Gvr("", "v1", "configmaps")
+KEY = Key("", "configmaps", "team", "default", "settings")
+
+
+@dataclass(slots=True)
+class Both:
+    """The cluster and the control plane: one object below, and what was asked of either side."""
+
+    found: JsonObject | None = None
+    asked: list[str] = field(default_factory=list)
+    told: list[JsonObject] = field(default_factory=list)
+    version: int = 10
+    ensured: int = 0
+
+    async def create(self, gvr: Gvr, body: JsonObject, **_: object) -> JsonObject:
+        self.asked.append("create")
+        if self.found is not None:
+            raise AlreadyExists(f"{gvr} exists")
+        self.found = {**body, "metadata": {**body["metadata"], "uid": "d1", "resourceVersion": "1"}}
+        return self.found
+
+    async def apply(self, gvr: Gvr, body: JsonObject, **_: object) -> JsonObject:
+        del gvr
+        self.asked.append("apply")
+        return {**body, "metadata": {**body["metadata"], "uid": "d1", "resourceVersion": "2"}}
+
+    async def get(self, gvr: Gvr, name: str, **_: object) -> JsonObject:
+        self.asked.append("get")
+        if self.found is None:
+            raise NotFound(f"{gvr} {name}")
+        return self.found
+
+    async def report(self, gvr: Gvr, key: Key, uid: str, status: object, report: JsonObject) -> str:
+        del gvr, key, uid, status
+        self.asked.append("report")
+        self.told.append(report)
+        self.version += 1
+        return str(self.version)
+
+    async def confirm(self, *_: object) -> None:
+        self.asked.append("confirm")
+
+    async def ensure(self, *_: object) -> None:
+        """Have the namespace, and the credentials."""
+        self.ensured += 1
+
+    async def mend(self, *_: object) -> None:
+        """Have nothing to mend."""
+
+    def look_again(self, *_: object) -> None:
+        """Have no namespace to look at."""
+
+
+def view(version: int, **annotations: str) -> JsonObject:
+    marks = {"kcp.io/cluster": "team", ROW: "5", **annotations}
+    metadata = {"name": "settings", "namespace": "default", "uid": "u1", "resourceVersion": str(version)}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {**metadata, "annotations": marks}, "data": {"a": "b"}}
+
+
+def made(both: Both) -> tuple[State, Down]:
+    state = State(SyncTarget("root", "east", "t1", "host", "443", b"secret"))
+    state.gvrs["", "configmaps"] = MAPS
+    fake = cast(Any, both)
+    deletions = Deletions(state, Brake(), lambda: 0.0, lambda key: None)
+    return state, Down(state, fake, fake, fake, fake, deletions)
+
+
+async def test_an_object_takes_one_write_and_one_report() -> None:
+    """Its own echoes, the cluster's event and the view that the report changed, cost nothing."""
+    both = Both()
+    state, down = made(both)
+    state.put_view(KEY, view(10))
+    await down.reconcile(KEY)
+    await down.reconcile(KEY)
+    state.put_view(KEY, view(11))
+    await down.reconcile(KEY)
+    assert both.asked == ["create", "report"]
+    assert both.ensured == 3, "its namespace may be another one by now"
+
+
+async def test_what_the_control_plane_may_have_forgotten_is_said_again() -> None:
+    """A view that was read again as it was before the report, as after a restore, is reported on."""
+    both = Both()
+    state, down = made(both)
+    state.put_view(KEY, view(10))
+    await down.reconcile(KEY)
+    state.put_view(KEY, view(10))
+    await down.reconcile(KEY)
+    assert both.asked == ["create", "report", "report"]
+
+
+async def test_a_user_who_was_faster_than_the_report_is_heard() -> None:
+    """The view has the version that the report made of it, and yet asks for something else."""
+    both = Both()
+    state, down = made(both)
+    state.put_view(KEY, view(10, **{HASH: "h1"}))
+    await down.reconcile(KEY)
+    state.put_view(KEY, view(11, **{HASH: "h2"}))
+    await down.reconcile(KEY)
+    assert both.asked == ["create", "report", "apply", "report"]
+
+
+async def test_a_change_on_either_side_is_looked_at() -> None:
+    """Another version below is reported; another of the view too."""
+    both = Both()
+    state, down = made(both)
+    state.put_view(KEY, view(10))
+    await down.reconcile(KEY)
+    below = state.actual[KEY]
+    state.actual[KEY] = {**below, "metadata": {**below["metadata"], "resourceVersion": "2"}}
+    await down.reconcile(KEY)
+    state.put_view(KEY, view(99))
+    await down.reconcile(KEY)
+    assert both.asked == ["create", "report", "report", "report"]
+
+
+async def test_a_name_that_is_taken_is_read_before_it_is_tried_again() -> None:
+    """What has it is judged by its marks each time, so that its owner can free the name."""
+    metadata = {"name": "settings", "uid": "foreign", "resourceVersion": "7"}
+    both = Both(found={"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    state, down = made(both)
+    state.put_view(KEY, view(10))
+    with pytest.raises(Conflict):
+        await down.reconcile(KEY)
+    assert await down.reconcile(KEY)
+    assert both.asked == ["create", "get", "report"]
+    assert both.told[-1]["reason"] == "NameTaken"
+    both.found = None
+    await down.reconcile(KEY)
+    assert both.asked[3:] == ["get", "create", "report"]
+
+
+async def test_a_tombstone_is_confirmed_after_a_look() -> None:
+    """However settled its object was: the cluster itself is asked, and nothing is there."""
+    both = Both()
+    state, down = made(both)
+    state.put_view(KEY, view(10))
+    await down.reconcile(KEY)
+    both.found = None
+    gone = view(12, **{CAUSE: "Deleted"})
+    gone["metadata"]["deletionTimestamp"] = "now"
+    state.put_view(KEY, gone)
+    await down.reconcile(KEY)
+    assert both.asked[2:] == ["get", "confirm"]
