@@ -11,11 +11,13 @@ from collections.abc import Callable
 import orjson
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import BadRequest, Forbidden, Unauthorized
+from fairlead_api.errors import BadRequest, Forbidden, RequestTooLarge, Unauthorized
 from fairlead_control_plane.auth import agents
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.registry.registry import Registry
 from fairlead_machinery.web import Request, Response, json_response
+
+_LARGEST_BODY, _DIGITS = 16 << 10, 9
 
 
 class AgentDoor:
@@ -123,6 +125,10 @@ def bearer_token(request: Request) -> str:
 
 
 async def _body(request: Request) -> JsonObject:
+    """Return the body; it comes before anything is proved, so nothing is read whose length is not known to be small."""
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal() or len(length) > _DIGITS or int(length) > _LARGEST_BODY:
+        raise RequestTooLarge(f"the body must have a Content-Length of at most {_LARGEST_BODY}")
     try:
         body = orjson.loads(await request.body())
     except orjson.JSONDecodeError as error:

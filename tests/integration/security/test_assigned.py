@@ -111,3 +111,13 @@ def test_a_stolen_agent_cannot_fill_the_store(room: Room) -> None:
     assert put("p0", large).code == 200
     assert room.wire.ask("DELETE", f"{pods}/p0").code == 200
     assert put("again", large).code == 200
+
+
+def test_enrolling_reads_no_large_body(room: Room) -> None:
+    """It is open to everybody: what is long, or does not say how long it is, is refused before it is read."""
+    target = Place.made(room, "door").target["metadata"]
+    cluster = target["annotations"]["kcp.io/cluster"]
+    path = f"/services/syncer/{cluster}/{target['name']}/{target['uid']}/enroll"
+    assert room.wire.ask("POST", path, b"x" * (17 << 10), token="fairlead-bootstrap.x").code == 413
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer fairlead-bootstrap.x\r\n"
+    assert room.wire.send_raw(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode()).startswith(b"HTTP/1.1 413 ")
