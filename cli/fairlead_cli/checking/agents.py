@@ -139,7 +139,10 @@ class AgentChecks:
             deployment = await self.cluster.get(kinds.DEPLOYMENTS, self.id, namespace=self.id)
         except NotFound:
             if registering.is_ready(self.target):
-                return not_verified("it runs elsewhere, as a process of another machine", "run this check there")
+                return not_verified(
+                    "it runs elsewhere: as a process of another machine, or in another namespace",
+                    "run this check there",
+                )
             return Finding(f"there is no Deployment {self.id}", f"kubectl fairlead cluster join {name}")
         wanted, status = (deployment.get("spec") or {}).get("replicas", 1), deployment.get("status") or {}
         if status.get("readyReplicas", 0) >= 1:
