@@ -1,6 +1,6 @@
 # `make help` lists what there is. Every target makes .venv first; that takes a moment only when a lock file changed.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run demo test test-unit test-integration test-multicluster test-binaries check format lock bench
+.PHONY: help setup setup-run demo test test-unit test-integration test-multicluster test-simulation simulate test-binaries check format lock bench
 SHELL := /bin/sh
 
 # PYTHON=/path/to/python3.11 chooses the interpreter that .venv is made with.
@@ -31,7 +31,7 @@ format: setup ## Bring all files into the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: check test-integration test-multicluster ## Everything that CI runs
+test: check test-simulation test-integration test-multicluster ## Everything that CI runs
 
 test-unit: setup ## Pure tests, seconds
 	$(BIN)/pytest tests/unit
@@ -41,6 +41,14 @@ test-integration: setup ## Against real etcd, kube-apiserver and our own process
 
 test-multicluster: setup ## Against several real clusters
 	$(BIN)/pytest tests/multicluster
+
+test-simulation: setup ## Simulated days with faults: 20 new ones, and all that once failed
+	$(BIN)/pytest tests/simulation
+
+SEEDS ?= 500
+START ?= 0
+simulate: setup ## Many simulated days, in two processes; SEEDS=500 START=0
+	$(BIN)/python -m tests.simulation --jobs 2 --seeds $(SEEDS) --start $(START)
 
 test-binaries: setup ## Build the Kubernetes programs the tests need into the cache (needs Go; once)
 	$(BIN)/python -m tests.support.binaries

@@ -2,7 +2,8 @@
 What can stand in a history, and its form as JSONL: one record a line, in the order in which things happened.
 
 Times are seconds on one clock. ``where`` is "" for the control plane and the uid of a SyncTarget for its cluster. An
-``actor`` is ``agent:<SyncTarget uid>``, ``user``, or ``system`` for controllers and garbage collection.
+``actor`` is ``agent:<SyncTarget uid>``, ``user``, ``backup`` (what restoring one changed), or ``system`` for
+controllers and garbage collection.
 """
 
 from __future__ import annotations

@@ -49,6 +49,8 @@ class Recorder:
             self.records.append(_assigned(at_s, cluster, obj, is_gone=new is None))
             return
         verb = "delete" if new is None else "update" if old is not None else "create"
+        if where and old is not None and _is_going(obj) and not _is_going(old):
+            verb = "delete"  # asked for; what finalizers and content of a namespace still take is not the asker's
         changed = essence.changed_parts(old, new) if old is not None and new is not None else ()
         self.records.append(
             Written(
@@ -148,6 +150,10 @@ def _assigned(at_s: float, cluster: str, obj: JsonObject, *, is_gone: bool) -> A
 
 def _cluster(obj: JsonObject) -> str:
     return str((obj["metadata"].get("annotations") or {}).get("kcp.io/cluster", ""))
+
+
+def _is_going(obj: JsonObject) -> bool:
+    return bool(obj["metadata"].get("deletionTimestamp"))
 
 
 def _home(locator: str) -> tuple[str, str] | None:

@@ -1,0 +1,159 @@
+"""What breaks, and how it is mended after a while."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+from tests.simulation import parts
+from tests.simulation.network import Faults, Link
+from tests.simulation.parts import PLANE, Agent
+from tests.simulation.script import Deed
+from tests.simulation.world import World
+
+_RESTART_S = 20.0
+"""How long after a restart its effects may last: connections are made again."""
+
+
+class Breakage:
+    """Carries out what the script says that breaks; each fault ends by itself."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._snapshots: dict[str, list[bytes]] = {host: [] for host in world.targets}
+        self._keys = 100
+
+    async def do(self, deed: Deed) -> None:
+        """Break something for a while; returns when it is mended."""
+        act: Callable[[Deed, random.Random], Awaitable[None]] = getattr(self, deed.what)
+        hosts = list(self._world.targets) if deed.what in {"restart_plane"} else [deed.host]
+        self._world.worse(*hosts)
+        try:
+            await act(deed, random.Random(f"fault {deed.pick}"))
+            await asyncio.sleep(_RESTART_S)
+        finally:
+            self._world.better(*hosts)
+
+    def remember(self) -> None:
+        """Back up every cluster."""
+        for host, kept in self._snapshots.items():
+            kept.append(self._world.servers[host].content())
+
+    def _links(self, deed: Deed, chance: random.Random) -> list[Link]:
+        """Return the way up, the way down, or both, of a target's agent."""
+        target = self._world.targets[deed.host]
+        ways = chance.choice([[PLANE], [deed.host], [PLANE, deed.host]])
+        return [self._world.network.link(target.part, host) for host in ways]
+
+    async def _for_a_while(self, links: list[Link], faults: Faults, for_s: float) -> None:
+        for link in links:
+            link.set(faults)
+        await asyncio.sleep(for_s)
+        for link in links:
+            link.set(Faults())
+
+    async def cut(self, deed: Deed, chance: random.Random) -> None:
+        """Cut connections, with or without a word."""
+        await self._for_a_while(
+            self._links(deed, chance), Faults(down=chance.choice(["refused", "silent"])), deed.for_s
+        )
+
+    async def weather(self, deed: Deed, chance: random.Random) -> None:
+        """Lose, delay and break some of everything."""
+        bad = chance.choice([0.02, 0.1, 0.3])
+        faults = Faults(
+            slow_s=chance.choice([0.02, 0.5, 5.0]), lost_request=bad, lost_answer=bad, half=bad,
+            cut_watch=bad, mute_watch=bad / 3,
+        )  # fmt: skip
+        await self._for_a_while(self._links(deed, chance), faults, deed.for_s)
+
+    async def lies(self, deed: Deed, chance: random.Random) -> None:
+        """Have something in between answer wrongly."""
+        faults = Faults(wrong=chance.choice([0.1, 0.5, 1.0]), empty=chance.choice([0.0, 0.2, 1.0]), cut_watch=0.2)
+        await self._for_a_while(self._links(deed, chance), faults, deed.for_s)
+
+    async def crash_agent(self, deed: Deed, chance: random.Random) -> None:
+        """Kill an agent, now."""
+        del chance
+        self._world.agents[deed.host].crash()
+
+    async def die_at(self, deed: Deed, chance: random.Random) -> None:
+        """Kill an agent before or after one of its next requests."""
+        agent = self._world.agents[deed.host]
+        agent.die_at(1 + chance.randrange(60), after_answer=chance.random() < 0.5)
+        await asyncio.sleep(30)
+
+    async def lose_state(self, deed: Deed, chance: random.Random) -> None:
+        """Have an agent's disk lost; an administrator lets it in again."""
+        del chance
+        self._keys += 1
+        while not self._world.servers[PLANE].is_up:  # noqa: ASYNC110 - virtual time
+            await asyncio.sleep(1)
+        await self._world.agents[deed.host].lose_state(self._keys)
+
+    async def skew(self, deed: Deed, chance: random.Random) -> None:
+        """Start an agent whose clock is wrong."""
+        agent = self._world.agents[deed.host]
+        agent.skew_s = chance.choice([-3600.0, -30.0, 30.0, 3600.0])
+        agent.crash()
+        await asyncio.sleep(deed.for_s)
+        agent.skew_s = 0.0
+        agent.crash()
+
+    async def second_agent(self, deed: Deed, chance: random.Random) -> None:
+        """Run a copy of an agent beside it, of the same state directory."""
+        del chance
+        if deed.host in self._world.seconds:
+            return
+        first = self._world.agents[deed.host]
+        folder = first.folder.with_name(f"{deed.host}-copy-{deed.pick}")
+        folder.mkdir()
+        for file in first.folder.iterdir():
+            (folder / file.name).write_bytes(file.read_bytes())
+        second = self._world.seconds[deed.host] = Agent(first.target, folder)
+        second.start()
+        await asyncio.sleep(deed.for_s)
+        self._world.gone.append(self._world.seconds.pop(deed.host))
+        await second.stop()
+
+    async def restart_plane(self, deed: Deed, chance: random.Random) -> None:
+        """Have the control plane die and come back."""
+        await self._restart(PLANE, chance, deed.for_s)
+
+    async def restart_cluster(self, deed: Deed, chance: random.Random) -> None:
+        """Have a cluster's API server die and come back."""
+        await self._restart(deed.host, chance, deed.for_s)
+
+    async def _restart(self, host: str, chance: random.Random, for_s: float) -> None:
+        server = self._world.servers[host]
+        if server.is_up:
+            server.crash()
+            await asyncio.sleep(chance.choice([0.0, 1.0, for_s]))
+            await server.start()
+
+    async def wipe_cluster(self, deed: Deed, chance: random.Random) -> None:
+        """Have a cluster begin anew, without anything."""
+        await self._replace(deed.host, self._world.first[deed.host], chance)
+
+    async def restore_cluster(self, deed: Deed, chance: random.Random) -> None:
+        """Have a cluster restored from a backup."""
+        kept = self._snapshots[deed.host]
+        if kept:
+            await self._replace(deed.host, chance.choice(kept), chance)
+
+    async def _replace(self, host: str, data: bytes, chance: random.Random) -> None:
+        server = self._world.servers[host]
+        if server.is_up:
+            server.crash()
+            server.become(data)
+            self._world.replaced(host, data)
+            await asyncio.sleep(chance.choice([0.5, 30.0]))
+            await server.start()
+
+    async def restart_scheduler(self, deed: Deed, chance: random.Random) -> None:
+        """Have the scheduler die and come back."""
+        del deed
+        self._world.running[0].cancel()
+        await asyncio.sleep(chance.choice([0.0, 30.0]))
+        self._world.running[0] = parts.start_scheduler()
