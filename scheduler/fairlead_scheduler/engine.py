@@ -269,8 +269,8 @@ def _condition(after: Sequence[Held], choices: Sequence[Choice]) -> JsonObject:
     running = [one for one in after if one.state != "Leaving"]
     if running:
         names = ", ".join(sorted(one.name for one in running))
-        moving = [one for one in running if one.state == "Draining"]
-        message = f"Runs in {names}" + (f"; leaving {moving[0].name}" if moving else "")
+        moving = ", ".join(sorted(one.name for one in running if one.state == "Draining"))
+        message = f"Runs in {names}" + (f"; leaving {moving}" if moving else "")
         return {"type": NAMESPACE_SCHEDULED, "status": "True", "reason": "Scheduled", "message": message}
     if not choices:
         message = "No available placements"

@@ -206,7 +206,15 @@ async def _drain(client: Client, infra: Client, shop: Client) -> None:
         ], targets
         return True
 
+    async def is_told() -> bool:
+        for namespace in (await shop.list(NAMESPACES))[0]:
+            shown = namespace["status"].get("conditions") or ()
+            messages = [one["message"] for one in shown if one["type"] == "NamespaceScheduled"]
+            assert messages in ([], ["Runs in east, west; leaving east"]), namespace
+        return True
+
     await wait_until_async(moves, WAIT_S)
+    await wait_until_async(is_told, WAIT_S)
     await wait_until_async(shows(infra, LOCATIONS, "default", instances=2, availableInstances=1), WAIT_S)
 
 
