@@ -14,6 +14,7 @@ import structlog
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError, Conflict, Invalid, NotFound
+from fairlead_machinery import failpoints
 from fairlead_machinery.client import JSON_PATCH, Client, Gvr
 from fairlead_syncer import plan
 from fairlead_syncer.deletions import Deletions
@@ -160,7 +161,9 @@ class Down:
             self._state.actual[key] = actual
             self._met.discard(key)
             uid = view["metadata"]["uid"]
+            failpoints.hit("syncer-before-report")
             told = await self._upstream.report(gvr, key, uid, actual.get("status"), plan.report(actual))
+            failpoints.hit("syncer-after-report")
             self._settled.note(key, view, told, actual)
         return None
 
@@ -190,13 +193,16 @@ class Down:
 
     async def _create(self, key: Key, gvr: Gvr, obj: JsonObject) -> JsonObject | None:
         try:
-            return await self._cluster.create(gvr, obj, namespace=self._home(key), query=_STRICT)
+            failpoints.hit("syncer-before-create")
+            made = await self._cluster.create(gvr, obj, namespace=self._home(key), query=_STRICT)
         except AlreadyExists as error:
             # Ours from before a crash, or a foreign one: the next look reads it and decides by its marks.
             self._met.add(key)
             raise Conflict(error.message) from error
         except ApiError as error:
             raise self._judged(key, error) from error
+        failpoints.hit("syncer-after-create")
+        return made
 
     def _judged(self, key: Key, error: ApiError) -> Exception:
         """Tell a refusal, which the user must hear, from a namespace on its way out and a cluster in trouble."""
@@ -211,6 +217,7 @@ class Down:
     async def _apply(self, key: Key, gvr: Gvr, obj: JsonObject, actual: JsonObject) -> JsonObject:
         try:
             await self._become_applier(key, gvr, actual)
+            failpoints.hit("syncer-before-apply")
             applied = await self._cluster.apply(
                 gvr,
                 obj,
@@ -226,6 +233,7 @@ class Down:
             raise Conflict(error.message) from error
         except ApiError as error:
             raise self._judged(key, error) from error
+        failpoints.hit("syncer-after-apply")
         self._repairs.applied(key, obj, applied, asyncio.get_running_loop().time())
         return applied
 
@@ -252,6 +260,7 @@ class Down:
         await self._upstream.check(gvr, key, view)
         name = downstream_name(key.group, key.resource, key.name)
         _log.info("removing", resource=key.resource, key="/".join(key[2:]), cause=action.cause, uid=action.uid)
+        failpoints.hit("syncer-before-delete")
         with suppress(NotFound):
             await self._cluster.delete(
                 gvr,
@@ -261,11 +270,14 @@ class Down:
                 resource_version=action.resource_version,
                 propagation="Background",
             )
+        failpoints.hit("syncer-after-delete")
         self._state.actual.pop(key, None)
         raise Conflict("removed; looking again whether it is gone")
 
     async def _confirm(self, key: Key, gvr: Gvr, uid: str) -> None:
+        failpoints.hit("syncer-before-confirm")
         await self._upstream.confirm(gvr, key, uid)
+        failpoints.hit("syncer-after-confirm")
         view = self._state.views.get(key)
         if view is not None and view["metadata"]["uid"] == uid and plan.is_tombstone(view):
             self._state.drop_view(key)

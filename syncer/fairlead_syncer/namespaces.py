@@ -12,6 +12,7 @@ import structlog
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError, Conflict, NotFound
+from fairlead_machinery import failpoints
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_syncer import plan
 from fairlead_syncer.deletions import Deletions
@@ -106,10 +107,12 @@ class Namespaces:
             found = await self._cluster.get(NAMESPACES, name)
         except NotFound:
             self._tokens.forget(cluster, namespace)
+            failpoints.hit("syncer-before-namespace")
             try:
                 found = await self._cluster.create(NAMESPACES, self._wanted(name, cluster, namespace))
             except AlreadyExists:
                 found = await self._cluster.get(NAMESPACES, name)
+            failpoints.hit("syncer-after-namespace")
         if self._state.home_of(found) != (cluster, namespace):
             raise NamespaceTaken(f"the cluster already has a namespace {name!r} that is not of this workspace")
         if found["metadata"].get("deletionTimestamp"):
@@ -169,7 +172,9 @@ class Namespaces:
         await self._upstream.check(NAMESPACES, key, view)
         self.forget(name)
         _log.info("removing namespace", namespace=name)
+        failpoints.hit("syncer-before-namespace-delete")
         await self._cluster.delete(NAMESPACES, name, uid=metadata["uid"], resource_version=metadata["resourceVersion"])
+        failpoints.hit("syncer-after-namespace-delete")
         return _GOING_S
 
     async def _tell(self, key: Key, view: JsonObject, refusal: plan.Refuse) -> None:

@@ -15,6 +15,7 @@ import structlog
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError, NotFound
+from fairlead_machinery import failpoints
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_machinery.transport import Unreachable
 from fairlead_syncer.plan import PROOF, annotations_of, is_tombstone
@@ -126,6 +127,7 @@ class Tokens:
         data = {"token": _encoded(minted), "namespace": _encoded(place[1])}
         marks = {PROOF: self._proof(place), RENEW_AT: str(int(renew_at_s))}
         metadata: JsonObject = {"annotations": marks, "labels": {TARGET_LABEL: self._state.target.key}}
+        failpoints.hit("syncer-before-token")
         if found is not None:
             metadata |= {field: found["metadata"][field] for field in ("uid", "resourceVersion")}
             body = {"metadata": metadata, "data": data}
@@ -137,6 +139,7 @@ class Tokens:
                 await self._cluster.create(SECRETS, full, namespace=self._home(place))
             except AlreadyExists as error:
                 raise Unreachable(f"another wrote {name} at the same moment") from error
+        failpoints.hit("syncer-after-token")
         self._kept[place] = _Token(renew_at_s, self._namespace_uid(place))
 
     async def _mint(self, place: Place) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import structlog
 
-from fairlead_control_plane.store import failpoints
 from fairlead_control_plane.store.contract import Compare, Event, Store, StoreError, Unavailable, seen_of
 from fairlead_control_plane.store.frames import (
     Header,
@@ -22,6 +21,7 @@ from fairlead_control_plane.store.frames import (
     encode_range,
     read_frame,
 )
+from fairlead_machinery import failpoints
 
 log = structlog.get_logger(__name__)
 

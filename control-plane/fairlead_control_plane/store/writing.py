@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 import apsw
 import structlog
 
-from fairlead_control_plane.store import failpoints
 from fairlead_control_plane.store.contract import (
     Compare,
     CompareFailed,
@@ -33,6 +32,7 @@ from fairlead_control_plane.store.contract import (
 from fairlead_control_plane.store.database import POSITION_BITS, newest_revision
 from fairlead_control_plane.store.reading import read_events, read_row
 from fairlead_control_plane.store.transaction import EVERYTHING, Transaction, transaction_of, transactions_of
+from fairlead_machinery import failpoints
 
 log = structlog.get_logger(__name__)
 

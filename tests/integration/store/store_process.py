@@ -9,12 +9,12 @@ import signal
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from fairlead_control_plane.store import failpoints
 from fairlead_control_plane.store.contract import Unavailable
 from fairlead_control_plane.store.feed import FeedLimits
 from fairlead_control_plane.store.remote import RemoteStore
 from fairlead_control_plane.store.serving import serve_store
 from fairlead_control_plane.store.sqlite import SqliteStore
+from fairlead_machinery import failpoints
 
 
 def serve(folder: str, armed: str) -> None:

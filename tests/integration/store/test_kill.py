@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from fairlead_control_plane.store import failpoints
 from fairlead_control_plane.store.contract import Event, Put, Unavailable
 from fairlead_control_plane.store.remote import RemoteStore
 from fairlead_control_plane.store.sqlite import SqliteSettings, SqliteStore
+from fairlead_machinery import failpoints
 from tests.integration.store.store_process import StoreProcess
 from tests.unit.control_plane.store.contract_suite import ALL, events_of
 
@@ -77,7 +77,7 @@ async def kill_again_and_again(process: StoreProcess, workload: Workload) -> Non
         await asyncio.to_thread(process.kill)
         await asyncio.to_thread(process.start)
     await asyncio.to_thread(process.kill)
-    for name in sorted(failpoints.NAMES):
+    for name in sorted(failpoints.STORE):
         for hit in (1, 5, 12):
             await asyncio.to_thread(process.start, f"{name}=kill@{hit}")
             assert await asyncio.to_thread(process.join) == -signal.SIGKILL

@@ -14,12 +14,13 @@ import apsw
 import looptime
 import pytest
 
-from fairlead_control_plane.store import compaction, failpoints, writing
+from fairlead_control_plane.store import compaction, writing
 from fairlead_control_plane.store.compaction import Schedule, sweep
 from fairlead_control_plane.store.contract import Compacted, Delete, Event, Locked, Put, Unavailable
 from fairlead_control_plane.store.database import APPLICATION_ID, Unusable
 from fairlead_control_plane.store.feed import FeedLimits
 from fairlead_control_plane.store.sqlite import SqliteSettings, SqliteStore
+from fairlead_machinery import failpoints
 from tests.unit.control_plane.store.contract_suite import ALL, events_of
 
 QUIET = SqliteSettings(history_s=0)

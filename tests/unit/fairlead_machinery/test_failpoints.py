@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fairlead_control_plane.store import failpoints
+from fairlead_machinery import failpoints
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,9 @@
 """
-Named points where a test can kill or fail the store; nothing but one dictionary test when none is armed.
+Named points where a test can kill or fail a process; nothing but one look at an empty dictionary when none is armed.
 
 Armed by ``FAIRLEAD_FAILPOINTS="NAME=ACTION[@N][,...]"`` in the environment of the process under test, read once at
 import. ``ACTION`` is ``kill`` (SIGKILL to the own process) or ``error`` (raises :class:`OSError`, as a failing disk
-does); ``N`` is the hit that fires, 1 by default.
+does); ``N`` is the hit that fires, 1 by default. The names are all here, so that a test can go through every one.
 """
 
 from __future__ import annotations
@@ -13,9 +13,17 @@ import os
 import signal
 from dataclasses import dataclass
 
-NAMES = frozenset(
+STORE = frozenset(
     f"{side}-{step}" for side in ("before", "after") for step in ("begin", "insert", "commit", "reply", "notify")
 )
+"""Steps of a transaction of the SQLite store."""
+SYNCER = frozenset(
+    f"syncer-{side}-{step}"
+    for side in ("before", "after")
+    for step in ("namespace", "create", "apply", "report", "delete", "confirm", "namespace-delete", "token")
+)
+"""Steps of an agent that brings an object into its cluster, says so, and takes it out again."""
+NAMES = STORE | SYNCER
 
 
 @dataclass(slots=True)
