@@ -22,6 +22,7 @@ from fairlead_api.errors import AlreadyExists, ApiError
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.auth.agents import BOOTSTRAP_PREFIX, ENROLLING, AgentTokens, pinned_key, thumbprint
 from fairlead_control_plane.auth.authorize import Authorizer
+from fairlead_control_plane.auth.leaders import Leaders
 from fairlead_control_plane.controllers.heartbeats import Heartbeats
 from fairlead_control_plane.controllers.synctargets import SyncTargetEffects, SyncTargetReports
 from fairlead_control_plane.controllers.views import ViewController
@@ -154,7 +155,7 @@ def build(compute: Compute, around: Surroundings, key: ec.EllipticCurvePrivateKe
         info = RequestInfo(cluster, path, verb, True, group, "v1alpha1", resource=resource, name=name)
         return (await around.authorizer.authorize(user, info)).allowed
 
-    door = AgentDoor(around.registry, synctargets, tokens, time.time)
+    door = AgentDoor(around.registry, synctargets, tokens, Leaders(time.monotonic), beats, time.time)
     syncer = SyncerWorkspace(
         store, around.hub, around.catalog, targets, door, reports, statuses, may, around.mint
     )  # fmt: skip

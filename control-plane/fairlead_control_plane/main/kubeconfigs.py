@@ -62,12 +62,12 @@ def ensure_tokens(directory: Path) -> Tokens:
     return Tokens(found)
 
 
-def write_kubeconfigs(directory: Path, url: str, ca: bytes, tokens: Tokens, *, workspaces: bool) -> Path:
+def write_admin_kubeconfig(directory: Path, url: str, ca: bytes, tokens: Tokens, *, workspaces: bool) -> Path:
     """
-    Write ``admin.kubeconfig`` and ``scheduler.kubeconfig``; return the path of the first.
+    Write ``admin.kubeconfig`` and return its path.
 
     Raises:
-        OSError: They cannot be written.
+        OSError: It cannot be written.
     """
     paths = {"root": "/clusters/root", "base": "", "system:admin": "/clusters/system:admin"}
     clusters = {name: url + (path if workspaces else "") for name, path in paths.items()}
@@ -79,9 +79,19 @@ def write_kubeconfigs(directory: Path, url: str, ca: bytes, tokens: Tokens, *, w
     users = {name: tokens.by_name[name] for name in ("kcp-admin", "shard-admin")}
     path = directory / "admin.kubeconfig"
     write_private(path, _kubeconfig(clusters, contexts, users, ca))
-    agent = _kubeconfig({"base": url}, {"base": ("base", "scheduler")}, {"scheduler": tokens.by_name["scheduler"]}, ca)
-    write_private(directory / "scheduler.kubeconfig", agent)
     return path
+
+
+def write_scheduler_kubeconfig(directory: Path, local_url: str, ca: bytes, tokens: Tokens) -> None:
+    """
+    Write ``scheduler.kubeconfig``, for a process beside the server: it needs no name service and no load balancer.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    users = {"scheduler": tokens.by_name["scheduler"]}
+    config = _kubeconfig({"base": local_url}, {"base": ("base", "scheduler")}, users, ca)
+    write_private(directory / "scheduler.kubeconfig", config)
 
 
 def _kubeconfig(

@@ -45,7 +45,12 @@ from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.own import own_resources
 from fairlead_control_plane.main import pki
 from fairlead_control_plane.main.files import make_directory
-from fairlead_control_plane.main.kubeconfigs import Tokens, ensure_tokens, write_kubeconfigs
+from fairlead_control_plane.main.kubeconfigs import (
+    Tokens,
+    ensure_tokens,
+    write_admin_kubeconfig,
+    write_scheduler_kubeconfig,
+)
 from fairlead_control_plane.main.profiles import Built, Ground, of_profile
 from fairlead_control_plane.main.readings import readings
 from fairlead_control_plane.main.settings import Settings
@@ -183,7 +188,7 @@ async def _compose(settings: Settings, store: Store, credentials: _Credentials, 
     metrics.read(readings(store, listener, runner, parts.agents))
     stack.push_async_callback(listener.stop, settings.grace_s)
     port = await listener.start(bound, credentials.context)
-    kubeconfig = _write_kubeconfigs(settings, url, credentials)
+    kubeconfig = _write_kubeconfigs(settings, port, credentials)
     work = [runner.run, *parts.background]
     tasks = [await stack.enter_async_context(_background(each())) for each in work]
     return Running(url, port, kubeconfig, tuple(tasks))
@@ -234,11 +239,13 @@ def _bind(settings: Settings) -> socket.socket:
     return bound
 
 
-def _write_kubeconfigs(settings: Settings, url: str, credentials: _Credentials) -> Path:
+def _write_kubeconfigs(settings: Settings, port: int, credentials: _Credentials) -> Path:
     directory = settings.root_directory.absolute()
     workspaces = settings.profile == "workspaces"
+    ca, tokens = credentials.certificates.ca, credentials.tokens
     try:
-        return write_kubeconfigs(directory, url, credentials.certificates.ca, credentials.tokens, workspaces=workspaces)
+        write_scheduler_kubeconfig(directory, settings.local_url(port), ca, tokens)
+        return write_admin_kubeconfig(directory, settings.url(port), ca, tokens, workspaces=workspaces)
     except OSError as error:
         raise StartFailed(f"cannot write kubeconfigs into {directory}: {error.strerror or error}") from error
 

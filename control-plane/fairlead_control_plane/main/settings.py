@@ -78,8 +78,10 @@ class Settings(BaseModel):
 
     def url(self, port: int) -> str:
         """Return the URL others use, once the port is known."""
-        if self.external_url:
-            return self.external_url
+        return self.external_url or self.local_url(port)
+
+    def local_url(self, port: int) -> str:
+        """Return the URL by which this machine reaches the server, whatever stands between others and it."""
         address = ipaddress.ip_address(self.bind_address)
         if address.is_unspecified:
             address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")

@@ -174,9 +174,9 @@ def test_the_same_api_on_etcd(etcd: str) -> None:
 
 
 def test_an_external_url_shows_wherever_a_url_is_written() -> None:
-    """In kubeconfigs, the certificate, workspaces and discovery."""
+    """In kubeconfigs, the certificate, workspaces and discovery; the scheduler beside the server needs it not."""
     folder = _folder("external")
-    server = FairleadServer(folder / "fairlead", ("--no-scheduler", "--external-url=https://fairlead.test:8443"))
+    server = FairleadServer(folder / "fairlead", ("--external-url=https://fairlead.test:8443",))
     server.launch()
     try:
         wait_until(lambda: server.kubeconfig.exists() and "fairlead.test" in server.kubeconfig.read_text(), 20)
@@ -195,6 +195,8 @@ def test_an_external_url_shows_wherever_a_url_is_written() -> None:
         address = wire.ask("GET", "/clusters/root/api").json["serverAddressByClientCIDRs"][0]["serverAddress"]
         assert address == "fairlead.test:8443"
         assert "fairlead.test" in names.get_values_for_type(x509.DNSName)
+        lease = "/clusters/root/apis/coordination.k8s.io/v1/namespaces/kcp-system/leases/fairlead-scheduler"
+        wait_until(lambda: wire.ask("GET", lease).code == 200, 20)  # a name that nobody can resolve is in nobody's way
     finally:
         server.process.stop()
 

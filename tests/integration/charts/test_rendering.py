@@ -81,7 +81,9 @@ def test_network_is_shut_but_for_what_is_needed(helm: Helm) -> None:
     }
     server = of_kind(helm.render(CONTROL_PLANE, values), "NetworkPolicy")
     assert server["spec"]["ingress"] == [{"ports": [{"port": "https", "protocol": "TCP"}]}]
-    assert ports(server) == [53, 53, 443, 6443, 2379, 80]
+    assert ports(server) == [53, 53, 2379, 80]
+    plain = helm.render(CONTROL_PLANE, {"externalUrl": "https://fairlead.example"})
+    assert ports(of_kind(plain, "NetworkPolicy")) == [53, 53]
     url = {"controlPlane": {"url": "https://fairlead.example:7443"}}
     agent = of_kind(helm.render(SYNCER, required_values() | url), "NetworkPolicy")
     assert agent["spec"]["ingress"] == []

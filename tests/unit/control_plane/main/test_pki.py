@@ -11,7 +11,7 @@ from cryptography import x509
 
 from fairlead_control_plane.main import pki
 from fairlead_control_plane.main.files import make_directory, write_private
-from fairlead_control_plane.main.kubeconfigs import ensure_tokens, write_kubeconfigs
+from fairlead_control_plane.main.kubeconfigs import ensure_tokens, write_admin_kubeconfig, write_scheduler_kubeconfig
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOSTS = ("localhost", "127.0.0.1")
@@ -73,7 +73,8 @@ def test_secret_files_are_private(tmp_path: Path) -> None:
     assert victim.read_text() == "untouched"
     found = pki.ensure(directory, HOSTS, NOW)
     tokens = ensure_tokens(directory)
-    write_kubeconfigs(directory, "https://h", found.ca, tokens, workspaces=True)
+    write_admin_kubeconfig(directory, "https://h", found.ca, tokens, workspaces=True)
+    write_scheduler_kubeconfig(directory, "https://127.0.0.1:1", found.ca, tokens)
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
 
@@ -82,7 +83,7 @@ def test_the_admin_kubeconfig_has_kcps_contexts(tmp_path: Path) -> None:
     """``root`` is current; tokens stay over restarts; the profile decides the paths."""
     tokens = ensure_tokens(tmp_path)
     assert ensure_tokens(tmp_path) == tokens
-    text = write_kubeconfigs(tmp_path, "https://h:1", b"ca", tokens, workspaces=True).read_text()
+    text = write_admin_kubeconfig(tmp_path, "https://h:1", b"ca", tokens, workspaces=True).read_text()
     for part in (
         "current-context: root",
         "https://h:1/clusters/root",
@@ -90,7 +91,9 @@ def test_the_admin_kubeconfig_has_kcps_contexts(tmp_path: Path) -> None:
         "name: base",
     ):
         assert part in text
-    assert "/clusters/" not in write_kubeconfigs(tmp_path, "https://h:1", b"ca", tokens, workspaces=False).read_text()
+    assert (
+        "/clusters/" not in write_admin_kubeconfig(tmp_path, "https://h:1", b"ca", tokens, workspaces=False).read_text()
+    )
     groups = {user.name: user.groups for user in tokens.users(workspaces=True).values()}
     assert groups["kcp-admin"] == ("system:kcp:admin", "system:authenticated")
     assert groups["shard-admin"] == ("system:masters", "system:authenticated")

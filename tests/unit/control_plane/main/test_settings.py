@@ -39,7 +39,9 @@ def test_refuses_impossible_values(values: dict[str, object], message: str) -> N
 )
 def test_knows_how_it_is_reached(values: dict[str, object], url: str) -> None:
     """An external URL wins; an unspecified address is no address to connect to."""
-    assert Settings.model_validate(values).url(1) == url
+    settings = Settings.model_validate(values)
+    assert settings.url(1) == url
+    assert settings.local_url(1) == "https://127.0.0.1:1" or not settings.external_url
 
 
 def test_certificate_names_include_the_outside() -> None:
