@@ -23,7 +23,7 @@ from tests.simulation.telling import history_of
 from tests.simulation.users import Users, make_workspace
 from tests.simulation.world import Base, World
 from tests.support.checking.checker import Violation, check
-from tests.support.checking.history import Record, encode
+from tests.support.checking.history import Record, Written, encode
 from tests.support.checking.wanted import Limits
 
 HOSTS = ("east", "west")
@@ -85,8 +85,10 @@ def simulate(seed: int, length: Length | None = None) -> Outcome:
         clock.run(lambda: _live(world, length or Length()), begun.at_s)
         _network.pop()
     records = history_of(world)
-    ended = [Violation("end", f"the agent of {host} ended: {text}") for host, text in world.endings()]
-    return Outcome(seed, records, [*check(records, LIMITS), *ended], sha256(encode(records)).hexdigest()[:16])
+    more = [Violation("end", f"the agent of {host} ended: {text}") for host, text in world.endings()]
+    if not any(isinstance(one, Written) and one.actor.startswith("agent:") and one.where for one in records):
+        more.append(Violation("end", "no agent did anything: the day says nothing"))
+    return Outcome(seed, records, [*check(records, LIMITS), *more], sha256(encode(records)).hexdigest()[:16])
 
 
 async def _live(world: World, length: Length) -> None:
@@ -168,6 +170,11 @@ async def _make_base(folder: Path) -> Base:
         for name in WORKSPACES:
             await make_workspace(admin, ROOT, name)
     await asyncio.sleep(_READY_S)
+    async with to(PLANE, ADMIN) as admin:
+        for found in (await admin.at(ROOT).list(SYNC_TARGETS))[0]:
+            conditions = {one["type"]: one["status"] for one in found["status"].get("conditions") or ()}
+            if conditions.get("Ready") != "True":
+                raise RuntimeError(f"the agent of {found['metadata']['name']} did not join: {conditions}")
     files = {host: {file.name: file.read_bytes() for file in (folder / host).iterdir()} for host in HOSTS}
     for agent in agents:
         await agent.stop()

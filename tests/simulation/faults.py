@@ -12,6 +12,8 @@ from tests.simulation.parts import PLANE, Agent
 from tests.simulation.script import Deed
 from tests.simulation.world import World
 
+BUMPED = True
+"""Whether a restored cluster's revisions go on above those it had, as Kubernetes asks of who restores etcd."""
 _RESTART_S = 20.0
 """How long after a restart its effects may last: connections are made again."""
 
@@ -145,8 +147,9 @@ class Breakage:
     async def _replace(self, host: str, data: bytes, chance: random.Random) -> None:
         server = self._world.servers[host]
         if server.is_up:
+            newest = server.store.revision if server.store is not None else 0
             server.crash()
-            server.become(data)
+            server.become(data, revision=newest + 1000 if BUMPED else 0)
             self._world.replaced(host, data)
             await asyncio.sleep(chance.choice([0.5, 30.0]))
             await server.start()

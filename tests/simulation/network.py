@@ -221,6 +221,8 @@ class _Call:
         data = self._options.get("data") or b""
         headers = {name.lower(): value for name, value in (self._options.get("headers") or {}).items()}
         headers.setdefault("user-agent", PART.get())
+        if self._options.get("data") is not None:
+            headers["content-length"] = str(len(data))
 
         async def read() -> bytes:
             return bytes(data)

@@ -17,7 +17,7 @@ from fairlead_control_plane.main import compute, server
 from fairlead_control_plane.main.kubeconfigs import Tokens
 from fairlead_control_plane.main.settings import Settings
 from fairlead_control_plane.store.compaction import Schedule
-from fairlead_control_plane.store.contract import Compare, Event, Operation, Row
+from fairlead_control_plane.store.contract import Compare, Event, Operation, Put, Row
 from fairlead_control_plane.store.database import newest_revision, open_database
 from fairlead_control_plane.store.reading import RangeReader
 from fairlead_control_plane.store.sqlite import SqliteSettings, SqliteStore
@@ -101,6 +101,7 @@ class Server:
         self._profile = profile
         self._data = data
         self._heard = heard
+        self._revision = 0
         self._stack: AsyncExitStack | None = None
         self._failures: tuple[asyncio.Task[None], ...] = ()
         self.store: MemoryStore | None = None
@@ -116,6 +117,10 @@ class Server:
         LIFE.set(None)
         PART.set(f"server:{self.host}")
         store = await MemoryStore.begin(self._data, self._heard)
+        if self._revision:
+            store._writer._revision = self._revision
+            await store.compact(await store.commit([Put("/meta/restored", b"")]))
+            self._revision = 0
         self._stack, self.store = AsyncExitStack(), store
         settings = Settings.model_validate(
             {
@@ -146,9 +151,17 @@ class Server:
         """Return all that is committed now."""
         return self.store.content() if self.store is not None else self._data or b""
 
-    def become(self, data: bytes) -> None:
-        """Have other data from the next start on: a restored backup, or nothing."""
+    def become(self, data: bytes, *, revision: int) -> None:
+        """
+        Have other data from the next start on: a restored backup, or nothing.
+
+        Args:
+            data: What the store holds then.
+            revision: Begins there with its history forgotten, as ``etcdutl snapshot restore --bump-revision
+                --mark-compacted`` does; 0 leaves the revisions of the backup.
+        """
         self._data = data
+        self._revision = revision
 
     def check(self) -> None:
         """Raise what has ended a part of it that must not end."""
