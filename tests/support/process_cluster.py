@@ -122,6 +122,7 @@ class ProcessCluster:
         self.etcd = launch_etcd(folder, is_durable=for_measurement)
         self.api_server = self._launch_api_server()
         self._others: dict[str, processes.Process] = {}
+        self._manager_arguments: tuple[str, ...] = ()
 
     @property
     def context(self) -> str:
@@ -185,6 +186,18 @@ class ProcessCluster:
         self.api_server = self._launch_api_server()
         self.wait_api_ready()
 
+    def replace_data(self, replace: Callable[[Path], None]) -> None:
+        """Stop all but the nodes' player, let ``replace`` change etcd's folder, and start on the same address again."""
+        manager = self._others.pop("kube-controller-manager", None)
+        for part in (manager, self.api_server, self.etcd.process):
+            if part is not None:
+                part.stop()
+        replace(self.folder / "etcd")
+        self.etcd = launch_etcd(self.folder, is_durable=self._for_measurement)
+        self.start_api_server()
+        if manager is not None:
+            self._launch_manager(*self._manager_arguments)
+
     def set_pod_readiness(self, delay_s: float) -> None:
         """From now on pods become Ready after ``delay_s`` seconds; pods that are Ready stay so."""
         self._others.pop("kwok").stop()
@@ -239,6 +252,7 @@ class ProcessCluster:
         return processes.start("kube-apiserver", command, log=self.folder / "kube-apiserver.log")
 
     def _launch_manager(self, *arguments: str) -> None:
+        self._manager_arguments = arguments
         (port,) = processes.free_ports(1)
         self._launch(
             "kube-controller-manager",

@@ -11,12 +11,12 @@ import asyncio
 import contextlib
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
-from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 
 from fairlead_api import JsonObject
 from tests.support.certificates import Certificate
@@ -43,13 +43,14 @@ class Exchange:
         request: What came in; its body is read already.
         body: That body.
         forward: Sends it on and returns the whole answer: status, content type, body.
-        stream: Sends it on and passes the answer back chunk by chunk, to the end.
+        stream: Sends it on and passes the answer back chunk by chunk, to the end; given a function, line by line
+            without the lines of which it is false.
     """
 
     request: web.BaseRequest
     body: bytes
     forward: Callable[[], Awaitable[tuple[int, str, bytes]]]
-    stream: Callable[[], Awaitable[web.StreamResponse]]
+    stream: Callable[..., Awaitable[web.StreamResponse]]
 
 
 Fault = Callable[[Exchange], Awaitable[web.StreamResponse]]
@@ -165,11 +166,32 @@ def half_open() -> Fault:
     return nothing
 
 
+def drop_events(keep: Callable[[JsonObject], bool]) -> Fault:
+    """Pass watches on without the events of which ``keep`` is false; everything else unchanged."""
+
+    async def lossy(exchange: Exchange) -> web.StreamResponse:
+        if exchange.request.query.get("watch") not in ("1", "true"):
+            return await exchange.stream()
+        return await exchange.stream(lambda line: not line.strip() or keep(orjson.loads(line)))
+
+    return lossy
+
+
 async def _silence(exchange: Exchange) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(exchange.request)
     await asyncio.Event().wait()
     return response
+
+
+async def _lines(answer: ClientResponse) -> AsyncIterator[bytes]:
+    rest = b""
+    async for chunk in answer.content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+    if rest:
+        yield rest
 
 
 @dataclass(slots=True)
@@ -248,11 +270,16 @@ class FaultProxy:
             async with client.request(request.method, url, headers=plain, data=body or None) as answer:
                 return answer.status, answer.headers.get("Content-Type", ""), await answer.read()
 
-        async def stream() -> web.StreamResponse:
-            async with client.request(request.method, url, headers=headers, data=body or None) as answer:
+        async def stream(keep: Callable[[bytes], bool] | None = None) -> web.StreamResponse:
+            sent = headers if keep is None else {**headers, "Accept-Encoding": "identity"}
+            async with client.request(request.method, url, headers=sent, data=body or None) as answer:
                 kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
                 response = web.StreamResponse(status=answer.status, headers=kept)
                 await response.prepare(request)
+                if keep is not None:
+                    async for line in _lines(answer):
+                        if keep(line):
+                            await response.write(line)
                 async for chunk in answer.content.iter_any():
                     await response.write(chunk)
                 await response.write_eof()

@@ -95,6 +95,7 @@ class Joined:
         proxy: What the agent talks to instead of the server.
         name: Of the SyncTarget, and of the agent's ServiceAccount.
         uid: Of the SyncTarget.
+        environment: Added to the agent's, from its next start on.
     """
 
     server: FairleadServer
@@ -108,7 +109,12 @@ class Joined:
     agent: processes.Process | None = None
     agent_arguments: tuple[str, ...] = ()
     _bootstrap: str = ""
-    extra: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def upstream_url(self) -> str:
+        """Where the agent is told the control plane is."""
+        return self.proxy.url
 
     @property
     def name(self) -> str:
@@ -190,7 +196,7 @@ class Joined:
         """Start the agent's process; it speaks to the control plane through the proxy."""
         upstream = self.folder / "upstream.kubeconfig"
         upstream.unlink(missing_ok=True)
-        write_kubeconfig(upstream, "upstream", self.proxy.url, self.proxy_authority, "none")
+        write_kubeconfig(upstream, "upstream", self.upstream_url, self.proxy_authority, "none")
         token = self.folder / "bootstrap"
         token.write_text(self._bootstrap)
         command: list[str | Path] = [
@@ -205,7 +211,8 @@ class Joined:
             f"--bootstrap-token-file={token}",
             *self.agent_arguments,
         ]
-        self.agent = processes.start("fairlead syncer", command, log=self.folder / "agent.log")
+        log = self.folder / "agent.log"
+        self.agent = processes.start("fairlead syncer", command, log=log, env=self.environment)
 
     def stop_agent(self) -> None:
         if self.agent is not None:
