@@ -52,6 +52,8 @@ class Recorder:
         if where and old is not None and _is_going(obj) and not _is_going(old):
             verb = "delete"  # asked for; what finalizers and content of a namespace still take is not the asker's
         changed = essence.changed_parts(old, new) if old is not None and new is not None else ()
+        owner = self.owner(where, resource, obj)
+        is_minted = _is_minted(resource, owner)
         self.records.append(
             Written(
                 at_s,
@@ -64,9 +66,9 @@ class Recorder:
                 metadata.get("namespace", ""),
                 metadata["name"],
                 metadata.get("uid", ""),
-                self.owner(where, resource, obj),
-                essence.content(resource, obj),
-                essence.whole(obj),
+                owner,
+                "" if is_minted else essence.content(resource, obj),
+                "" if is_minted else essence.whole(obj),
                 changed,
             )
         )
@@ -75,6 +77,7 @@ class Recorder:
         """Record an object of a dump."""
         metadata = obj["metadata"]
         owner = self.owner(where, resource, obj)
+        is_minted = _is_minted(resource, owner)
         self.records.append(
             Found(
                 phase,
@@ -85,8 +88,8 @@ class Recorder:
                 metadata["name"],
                 metadata.get("uid", ""),
                 owner,
-                essence.content(resource, obj),
-                essence.whole(obj),
+                "" if is_minted else essence.content(resource, obj),
+                "" if is_minted else essence.whole(obj),
                 essence.status(obj),
             )
         )
@@ -150,6 +153,11 @@ def _assigned(at_s: float, cluster: str, obj: JsonObject, *, is_gone: bool) -> A
 
 def _cluster(obj: JsonObject) -> str:
     return str((obj["metadata"].get("annotations") or {}).get("kcp.io/cluster", ""))
+
+
+def _is_minted(resource: str, owner: Owner | None) -> bool:
+    """Tell whether a Secret holds a token, which no history may show and which is another each time."""
+    return resource == "secrets" and owner is not None and not owner.uid
 
 
 def _is_going(obj: JsonObject) -> bool:
