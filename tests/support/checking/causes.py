@@ -48,10 +48,12 @@ def no_secret_where_it_is_not_assigned(world: World, limits: Limits) -> Iterator
         place = Owner(record.owner.cluster, record.owner.namespace, record.owner.name)
         if not world.wanted_within(record.where, place, since_s, record.at_s):
             yield f"{_name(record)} was written at {record.at_s:.1f} where its namespace was not assigned"
-    leftovers = _leftovers(world)
+    leftovers, foreign = _leftovers(world), _foreign_spans(world)
     for where, found in _marked_lives(world):
         if found.resource == "secrets" and (where, found.uid) not in leftovers:
-            yield from _overstays(world, limits, where, found)
+            is_minted = not found.owner.uid  # it goes with the namespace, which a guest keeps
+            guests = foreign.get((where, found.namespace), []) if is_minted else []
+            yield from _overstays(world, limits, where, found, guests)
     yield from _orphans(world, secrets=True)
 
 
@@ -96,6 +98,7 @@ class _Life:
     """One object of ours in a cluster, from its making to its end."""
 
     resource: str
+    namespace: str
     name: str
     uid: str
     owner: Owner
@@ -115,7 +118,9 @@ def _marked_lives(world: World) -> list[tuple[str, _Life]]:
         if life is None and record.owner is not None and record.verb != "delete":
             is_namespace = record.resource == "namespaces"
             name = record.name if is_namespace else f"{record.resource} {record.namespace}/{record.name}"
-            open_[key] = _Life(record.resource, name, record.uid, record.owner, record.at_s, world.end_s)
+            open_[key] = _Life(
+                record.resource, record.namespace, name, record.uid, record.owner, record.at_s, world.end_s
+            )
         elif life is not None and record.verb == "delete":
             found.append((record.where, replace(open_.pop(key), died_s=record.at_s)))
     return [*found, *((where, life) for (where, _), life in open_.items())]
@@ -138,11 +143,13 @@ def _leftovers(world: World) -> set[tuple[str, str]]:
 
 
 def _foreign_spans(world: World) -> dict[tuple[str, str], list[Span]]:
-    """Return when somebody's objects were in a namespace, by target and namespace."""
+    """Return when somebody's objects, or what a backup brought back, were in a namespace, by target and namespace."""
+    leftovers = _leftovers(world)
     begun: dict[tuple[str, str], tuple[str, float]] = {}
     found: defaultdict[tuple[str, str], list[Span]] = defaultdict(list)
     for record in world.of(Written):
-        if not record.where or record.owner is not None or (record.resource, record.name) in _CLUSTERS_OWN:
+        is_ours = record.owner is not None and (record.where, record.uid) not in leftovers
+        if not record.where or is_ours or (record.resource, record.name) in _CLUSTERS_OWN:
             continue
         if record.verb != "delete":
             begun.setdefault((record.where, record.uid), (record.namespace, record.at_s))
@@ -177,9 +184,12 @@ def _overstays(world: World, limits: Limits, where: str, found: _Life, guests: S
 
 
 def _orphans(world: World, *, secrets: bool) -> Iterator[str]:
-    leftovers = _leftovers(world)
+    leftovers, foreign = _leftovers(world), _foreign_spans(world)
     for one in _dump(world, "last"):
-        if (one.where, one.uid) in leftovers:
+        home = one.name if one.resource == "namespaces" else one.namespace
+        goes_with_namespace = one.owner is not None and not one.owner.uid
+        has_guests = any(end == inf for _, end in foreign.get((one.where, home), []))
+        if (one.where, one.uid) in leftovers or (goes_with_namespace and has_guests):
             continue
         if one.owner is None or (one.resource == "secrets") != secrets or world.is_wanted(one.where, one.owner):
             continue
