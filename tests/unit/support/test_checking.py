@@ -204,3 +204,16 @@ def test_a_history_survives_its_file() -> None:
     assert decode(encode(CLEAN)) == CLEAN
     with pytest.raises(ValueError, match="line 1 is no record"):
         decode(b'{"is": "Nothing"}\n')
+
+
+def test_what_a_backup_brought_back_is_a_guest() -> None:
+    """It has no cause above and no agent may take it for its own; the namespace around it stays with it."""
+    brought = Owner("team", "shop", "old", "u-old")
+    back = down(450, "create", brought, "configmaps", actor="backup", uid="d-back")
+    left = Found("last", EAST, "configmaps", "", HOME, "old", "d-back", brought)
+    history: list[Record] = [*with_(back, LEAVES, down(602, "delete", WEB), down(602, "delete", KEY, "secrets")), left]
+    stays = {last(EAST, "web"), last(EAST, "key")}
+    said = check([one for one in history if not any(gone(one) for gone in stays)], LIMITS)
+    assert [str(one) for one in said] == []
+    touched = down(460, "update", brought, "configmaps", uid="d-back")
+    assert "I9" in {one.invariant for one in check([*with_(back, touched, LEAVES), left], LIMITS)}
