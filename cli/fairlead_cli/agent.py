@@ -45,6 +45,7 @@ _TOKEN_VARIABLE = "FAIRLEAD_BOOTSTRAP_TOKEN"
     "--deletion-floor", type=click.IntRange(0), default=20, help="Number of objects that may be deleted anyway."
 )
 @click.option("--deletion-window", default="10m", help="Length of that window.")
+@click.option("--key-lifetime", default="2160h", help="After which the agent replaces its own key; 0s: never.")
 @click.option("--api-url", default="", help="URL by which pods reach their workspace, if not the agent's.")
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", help="Verbosity."
@@ -57,11 +58,18 @@ def syncer(**options: Any) -> None:
     from fairlead_machinery import kubeconfig, log  # noqa: PLC0415 - nor this
 
     log.configure(options["log_level"], as_json=True)
-    upstream = kubeconfig.load([options["from_kubeconfig"]], explicit=True).credentials(options["from_context"])
+    path = options["from_kubeconfig"]
+
+    def upstream() -> Any:
+        return kubeconfig.load([path], explicit=True).credentials(options["from_context"])
+
+    def cluster() -> Any:
+        return _cluster(options["to_kubeconfig"], options["to_context"])
+
     program = import_module("fairlead_syncer.main")
     settings = program.AgentSettings(
-        upstream=upstream,
-        cluster=_cluster(options["to_kubeconfig"], options["to_context"]),
+        upstream=upstream(),
+        cluster=cluster(),
         sync_target_cluster=options["from_cluster"],
         sync_target_name=options["sync_target_name"],
         sync_target_uid=options["sync_target_uid"],
@@ -72,6 +80,10 @@ def syncer(**options: Any) -> None:
         deletion_share=options["deletion_share"],
         deletion_floor=options["deletion_floor"],
         deletion_window_s=duration_s(options["deletion_window"]),
+        given=path.parent if (path.parent / "agent.key").exists() else None,
+        key_lifetime_s=duration_s(options["key_lifetime"]),
+        reload_upstream=upstream,
+        reload_cluster=cluster,
     )
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

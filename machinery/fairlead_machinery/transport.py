@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 10.0
 TOKEN_MAX_AGE_S = 10.0
+_MOST_FORMER = 2
+"""Connection pools of replaced credentials that are let go on; older ones are closed."""
 
 
 class Unreachable(Exception):
@@ -35,6 +37,7 @@ class Transport:
         self.connections = connections
         self.user_agent = user_agent
         self.session: ClientSession | None = None
+        self._former: list[ClientSession] = []
         self._opening = asyncio.Lock()
         self._token = credentials.token
         self._token_read_s = float("-inf")
@@ -68,11 +71,33 @@ class Transport:
             read_bufsize=256 * 1024,
         )
 
+    async def replace(self, credentials: Credentials) -> None:
+        """
+        Use other credentials from the next request on; what is under way goes on with the old ones.
+
+        Raises:
+            ssl.SSLError: They cannot be used; the old ones stay.
+        """
+        async with self._opening:
+            before, self.credentials = self.credentials, credentials
+            try:
+                session = await self._open()
+            except BaseException:
+                self.credentials = before
+                raise
+            if self.session is not None:
+                self._former.append(self.session)
+            if len(self._former) > _MOST_FORMER:
+                await self._former.pop(0).close()
+            self.session = session
+
     async def close(self) -> None:
         """Close all connections."""
-        if self.session is not None:
-            session, self.session = self.session, None
-            await session.close()
+        sessions, self._former = [*self._former, self.session], []
+        self.session = None
+        for session in sessions:
+            if session is not None:
+                await session.close()
 
     async def authorization(self) -> str:
         """Return the header's value; a token file is read again after a while, since tokens are rotated."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib import metadata
 
 import structlog
@@ -47,6 +47,8 @@ class Heartbeat:
         self._deletions = deletions
         self._refused = refused
         self._enforce = enforce
+        self.wish: Callable[[str], Awaitable[None]] = _pass_over
+        """Called with the thumbprint of a key that is to be replaced."""
         self._reviewed: tuple[float, list[Gvr], list[Gvr], list[Gvr]] | None = None
 
     async def run(self) -> None:
@@ -101,6 +103,7 @@ class Heartbeat:
         answer = await self._speak(body)
         if answer.get("podSecurity"):
             self._enforce(str(answer["podSecurity"]))
+        await self.wish(str(answer.get("rotateKey") or ""))
         await self._feeds.follow(allowed)
         return await self._follow_news(gvrs, float(answer.get("intervalSeconds", 20)))
 
@@ -171,6 +174,11 @@ class Heartbeat:
         except (ApiError, Unreachable):
             return True
         return bool(answer["status"].get("allowed"))
+
+
+async def _pass_over(wish: str) -> None:
+    """Do nothing about a wish."""
+    del wish
 
 
 def _resources(document: JsonObject) -> list[tuple[str, str, JsonObject]]:

@@ -3,14 +3,20 @@ The agent's own credential: a key it made, short tokens minted against it.
 
 The key never leaves the agent's folder. The token lies in a file that the client reads again, so renewal interrupts
 nothing; after days away a proof by the key is all it takes to be back.
+
+A key is replaced in two steps, each of which may be the last before a crash: the next key is written beside the old
+one, then the control plane pins it by a proof of each, and only then it takes the old one's place. As long as both are
+there it is asked for again, which is harmless; whichever of the two is pinned, the agent has it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,10 +30,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from jwt.algorithms import ECAlgorithm
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import ApiError, Forbidden
+from fairlead_api.errors import ApiError, Forbidden, Unauthorized
+from fairlead_machinery import failpoints
 from fairlead_machinery.client import Client
 from fairlead_machinery.transport import Unreachable
+from fairlead_syncer.clock import ServerClock
 
+KEY, NEXT_KEY, MARKS = "agent.key", "agent.key.next", "marks.secret"
 _RENEW_SHARE = 0.7
 _RETRY_S = 2.0
 _log = structlog.get_logger(__name__)
@@ -45,19 +54,26 @@ class Identity:
     The credential of one agent for one SyncTarget.
 
     Args:
-        folder: Holds ``agent.key`` (PEM, 0600) and ``token`` (0600); made when missing, 0700.
+        folder: Holds ``agent.key`` (PEM, 0600) and ``token`` (0600); made when missing, 0700. While a key is being
+            replaced also ``agent.key.next``, and ever after ``marks.secret``.
         client: Reaches the control plane without a credential.
         path: ``/services/syncer/<cluster>/<name>/<uid>``.
-        now_s: Seconds since the epoch.
+        clock: The control plane's, which judges how old a proof is.
+        given: Where the key is given to the agent, if it is: a Secret's folder, which follows the Secret.
     """
 
-    def __init__(self, folder: Path, client: Client, path: str, now_s: Callable[[], float]) -> None:
+    def __init__(self, folder: Path, client: Client, path: str, clock: ServerClock, given: Path | None = None) -> None:
         self._folder = folder
         self._client = client
         self._path = path
-        self._now_s = now_s
+        self._clock = clock
+        self._given = given
         self._key = _load_or_make(folder)
+        self._marks = _marks((given, folder) if given else (folder,), self._key)
         self._wanted = asyncio.Event()
+        self._rotation = asyncio.Lock()
+        self.key_lifetime_s = 0.0
+        """After how many seconds a key is replaced; 0 for never."""
         self.ready = asyncio.Event()
         """Set once there is a token."""
 
@@ -67,11 +83,8 @@ class Identity:
         return self._folder / "token"
 
     def secret(self) -> bytes:
-        """Return a secret that follows from the key, for marks on objects; never sent anywhere."""
-        raw = self._key.private_bytes(
-            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        return HKDF(hashes.SHA256(), 32, None, b"fairlead object proofs").derive(raw)
+        """Return a secret that follows from the first key, for marks on objects; never sent anywhere."""
+        return self._marks
 
     async def enroll(self, bootstrap: str) -> None:
         """
@@ -81,8 +94,8 @@ class Identity:
             Forbidden: The bootstrap token is used, late or another's.
             Unreachable: No answer.
         """
-        body = {"publicKey": orjson.loads(ECAlgorithm.to_jwk(self._key.public_key())), "proof": self._proof("/enroll")}
-        await self._call("/enroll", body, {"Authorization": f"Bearer {bootstrap}"})
+        headers = {"Authorization": f"Bearer {bootstrap}"}
+        await self._prove("/enroll", lambda: {"publicKey": _jwk(self._key), "proof": self._proof("/enroll")}, headers)
 
     async def renew(self) -> float:
         """
@@ -92,7 +105,7 @@ class Identity:
             TargetGone: The SyncTarget was deleted, whether or not there is another of its name now.
         """
         try:
-            answer = await self._call("/token", {"proof": self._proof("/token")}, {})
+            answer = await self._token()
         except Forbidden as error:
             if any(cause.reason == TARGET_GONE for cause in error.causes):
                 raise TargetGone(
@@ -104,7 +117,81 @@ class Identity:
             raise ValueError("the control plane answered without a token")
         await asyncio.to_thread(write_private, self.token_file, token.encode())
         self.ready.set()
-        return max((float(answer["expires"]) - self._now_s()) * _RENEW_SHARE, _RETRY_S)
+        left_s = answer.get("expiresInSeconds") or float(answer["expires"]) - self._clock.now_s()
+        return max(float(left_s) * _RENEW_SHARE, _RETRY_S)
+
+    async def _token(self) -> Any:
+        """Ask for a token; with the key given to us by now, when the one we know is no longer taken."""
+        if await asyncio.to_thread(self._is_due):
+            await self.rotate()
+        try:
+            return await self._prove("/token", lambda: {"proof": self._proof("/token")}, {})
+        except Unauthorized:
+            if not await asyncio.to_thread(self._look_for_another):
+                raise
+            return await self._prove("/token", lambda: {"proof": self._proof("/token")}, {})
+
+    def _is_due(self) -> bool:
+        """Tell whether the key is being replaced, or has been in use for long enough."""
+        if self._given is not None:
+            return False
+        age_s = time.time() - (self._folder / KEY).stat().st_mtime if self.key_lifetime_s else 0.0
+        return (self._folder / NEXT_KEY).exists() or age_s > self.key_lifetime_s
+
+    async def rotate(self) -> None:
+        """
+        Replace the key by a new one, or finish doing so.
+
+        Raises:
+            Forbidden, Unauthorized: Neither key is taken; the agent has to be let in again.
+            Unreachable: No answer; it is asked again before the next token.
+        """
+        if self._given is not None:
+            _log.warning("the key is kept in a Secret; replace it with kubectl fairlead cluster rotate")
+            return
+        async with self._rotation:
+            following = await asyncio.to_thread(_load_or_make, self._folder, NEXT_KEY)
+            mark = _thumbprint(following)
+            failpoints.hit("syncer-next-key-written")
+            await self._prove(
+                "/rotate",
+                lambda: {
+                    "publicKey": _jwk(following),
+                    "proof": self._proof("/rotate", following),
+                    "proofByOldKey": self._proof(f"/rotate#{mark}"),
+                },
+                {},
+            )
+            failpoints.hit("syncer-next-key-pinned")
+            await asyncio.to_thread(self._promote)
+            self._key = following
+            _log.info("the key was replaced", thumbprint=mark)
+        self.renew_now()
+
+    def _promote(self) -> None:
+        """Let the next key take the old one's place; marks on objects stay those of the first."""
+        if not (self._folder / MARKS).exists():
+            write_private(self._folder / MARKS, self._marks)
+        failpoints.hit("syncer-marks-written")
+        (self._folder / NEXT_KEY).replace(self._folder / KEY)
+
+    def _look_for_another(self) -> bool:
+        """Take another key that was given to us meanwhile; return whether there is one."""
+        for path in (self._given / KEY, self._given / NEXT_KEY) if self._given is not None else ():
+            if path.exists():
+                key = _load(path)
+                if _thumbprint(key) != _thumbprint(self._key):
+                    self._key = key
+                    return True
+        return False
+
+    async def follow_wish(self, thumbprint: str) -> None:
+        """Replace the key if it is the one that somebody wants to be replaced."""
+        if thumbprint and thumbprint == _thumbprint(self._key):
+            try:
+                await self.rotate()
+            except (ApiError, Unreachable) as error:
+                _log.warning("the key could not be replaced yet", error=str(error))
 
     def renew_now(self) -> None:
         """Ask for a new token before the old one is over: it is no longer taken."""
@@ -129,27 +216,62 @@ class Identity:
                 async with asyncio.timeout(max(wait_s - _RETRY_S, 0.0)):
                     await self._wanted.wait()
 
-    def _proof(self, word: str) -> str:
-        claims = {"aud": self._path + word, "iat": self._now_s(), "jti": str(uuid.uuid4())}
-        return jwt.encode(claims, self._key, algorithm="ES256")
+    def _proof(self, word: str, key: ec.EllipticCurvePrivateKey | None = None) -> str:
+        claims = {"aud": self._path + word, "iat": self._clock.now_s(), "jti": str(uuid.uuid4())}
+        return jwt.encode(claims, key or self._key, algorithm="ES256")
+
+    async def _prove(self, word: str, body: Callable[[], JsonObject], headers: dict[str, str]) -> Any:
+        """Call with fresh proofs; once more when they were refused and the clocks were found to differ."""
+        try:
+            return await self._call(word, body(), headers)
+        except Unauthorized:
+            if not await self._clock.learn():
+                raise
+        return await self._call(word, body(), headers)
 
     async def _call(self, word: str, body: JsonObject, headers: dict[str, str]) -> Any:
         answer = await self._client.request("POST", self._path + word, body=orjson.dumps(body), headers=headers)
         return answer.json()
 
 
-def _load_or_make(folder: Path) -> ec.EllipticCurvePrivateKey:
+def _load_or_make(folder: Path, name: str = KEY) -> ec.EllipticCurvePrivateKey:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / "agent.key"
+    path = folder / name
     if path.exists():
-        key = serialization.load_pem_private_key(path.read_bytes(), None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ValueError(f"{path} holds no EC key; remove it and join the cluster again")
-        return key
+        return _load(path)
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     write_private(path, pem)
     return key
+
+
+def _load(path: Path) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError(f"{path} holds no EC key; remove it and join the cluster again")  # noqa: TRY004 - a wrong file
+    return key
+
+
+def _marks(folders: Iterable[Path], key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return the secret for marks: what was kept as the first key went, else what follows from the key."""
+    for folder in folders:
+        if (folder / MARKS).exists():
+            return (folder / MARKS).read_bytes()
+    plain = serialization.NoEncryption()
+    raw = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, plain)
+    return HKDF(hashes.SHA256(), 32, None, b"fairlead object proofs").derive(raw)
+
+
+def _jwk(key: ec.EllipticCurvePrivateKey) -> JsonObject:
+    public: JsonObject = orjson.loads(ECAlgorithm.to_jwk(key.public_key()))
+    return public
+
+
+def _thumbprint(key: ec.EllipticCurvePrivateKey) -> str:
+    """Return the RFC 7638 thumbprint, as the control plane writes it."""
+    public = _jwk(key)
+    required = {name: public[name] for name in ("crv", "kty", "x", "y")}
+    return hashlib.sha256(orjson.dumps(required, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Hashable
+from collections.abc import Coroutine, Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -18,18 +19,22 @@ from fairlead_machinery.controller import Controller
 from fairlead_machinery.kubeconfig import Credentials
 from fairlead_machinery.queue import WorkQueue
 from fairlead_machinery.transport import Unreachable
+from fairlead_syncer import trust
 from fairlead_syncer.brake import Brake
+from fairlead_syncer.clock import ServerClock
 from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.down import Down
 from fairlead_syncer.feeds import Feeds
 from fairlead_syncer.heartbeat import Heartbeat
 from fairlead_syncer.identity import Identity, TargetGone
+from fairlead_syncer.leadership import FencedClient, Instance, Leadership
 from fairlead_syncer.namespaces import Namespaces
 from fairlead_syncer.pods import PodKey, Pods
 from fairlead_syncer.renewal import ClusterToken
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_syncer.tokens import Tokens
+from fairlead_syncer.trust import Reload
 from fairlead_syncer.upstream import Upstream
 
 _WORKERS = 8
@@ -48,12 +53,15 @@ class AgentSettings:
         sync_target_cluster, sync_target_name, sync_target_uid: Which SyncTarget this is.
         state_directory: Where key and token are kept; must outlive a restart.
         bootstrap_token: Given once, at the first start; "" afterwards.
-        pod_security: Level downstream namespaces enforce.
+        pod_security: Level downstream namespaces enforce until the SyncTarget names one.
         api_url: URL pods reach the workspace's API by, when it is not the agent's own; "" for that.
         deletion_share: Part of this target's objects, 0 to 1, that may be deleted within the window before deletions
             are held for approval; 1 switches that off (see :mod:`fairlead_syncer.brake`).
         deletion_floor: Number of objects that may always be deleted within the window.
         deletion_window_s: Length of the sliding window in seconds.
+        given: Folder of a Secret that holds the agent's key; None when the key is the agent's own.
+        key_lifetime_s: After how many seconds an agent replaces its own key; 0 for never.
+        reload_upstream, reload_cluster: Read the credentials again from where they came; None for never.
     """
 
     upstream: Credentials
@@ -68,6 +76,10 @@ class AgentSettings:
     deletion_share: float = 0.3
     deletion_floor: int = 20
     deletion_window_s: float = 600.0
+    given: Path | None = None
+    key_lifetime_s: float = 0.0
+    reload_upstream: Reload | None = None
+    reload_cluster: Reload | None = None
 
 
 async def run(settings: AgentSettings) -> None:
@@ -84,22 +96,38 @@ async def run(settings: AgentSettings) -> None:
     base = replace(settings.upstream, server=_base(settings.upstream.server))
     async with Program() as program:
         door = await program.enter(Client(replace(base, token="", token_file=""), user_agent="fairlead-syncer"))
-        identity = await asyncio.to_thread(Identity, settings.state_directory, door, place, time.time)
+        clock = ServerClock(door, "control plane", time.time)
+        folder = settings.state_directory
+        identity = await asyncio.to_thread(Identity, folder, door, place, clock, settings.given)
+        identity.key_lifetime_s = settings.key_lifetime_s
         if settings.bootstrap_token:
             await _enroll(identity, settings.bootstrap_token)
         program.spawn("token", identity.run())
+        program.spawn("upstream trust", trust.follow("control plane", door, settings.reload_upstream))
         if not await _has_token(program, identity):
             return
         speaking = replace(base, token="", token_file=str(identity.token_file))
         above = await program.enter(Client(speaking, user_agent="fairlead-syncer"))
-        own = await asyncio.to_thread(ClusterToken, settings.cluster, settings.state_directory, time.time)
-        below = await program.enter(Client(own.credentials, user_agent="fairlead-syncer"))
-        program.spawn("cluster token", own.run(below))
+        own = await asyncio.to_thread(ClusterToken, settings.cluster, folder, time.time)
+        below = FencedClient(own.credentials, user_agent="fairlead-syncer")
+        await program.enter(below)
+        unfenced = await program.enter(Client(own.credentials, user_agent="fairlead-syncer"))
+        program.spawn("cluster token", own.run(unfenced))
+        program.spawn("trust", trust.follow("control plane", above, settings.reload_upstream))
+        for client in (below, unfenced):
+            program.spawn("cluster trust", trust.follow("cluster", client, settings.reload_cluster))
         host, port = _address(settings.api_url or base.server)
         target = SyncTarget(*name, host, port, identity.secret())
-        _compose(program, target, identity, above, below, settings)
-        _log.info("syncing", sync_target=settings.sync_target_name, key=target.key)
-        await _until_told(program)
+        instance = await asyncio.to_thread(Instance, folder)
+        try:
+            leadership = Leadership(above, place, instance, time.monotonic, identity.renew_now)
+            below.may_write = leadership.holds
+            agent = Agent(target, identity, leadership, clock, above, below, settings)
+            program.spawn("agent", leadership.run(agent.work))
+            _log.info("started", sync_target=settings.sync_target_name, key=target.key)
+            await _until_told(program)
+        finally:
+            instance.close()
 
 
 async def _enroll(identity: Identity, bootstrap: str) -> None:
@@ -137,36 +165,67 @@ async def _has_token(program: Program, identity: Identity) -> bool:
         await asyncio.wait({ready, told})
 
 
-def _compose(
-    program: Program, target: SyncTarget, identity: Identity, above: Client, below: Client, settings: AgentSettings
-) -> None:
-    """Build the parts and start them: what is below is known first, the heartbeat speaks last."""
-    state = State(target)
-    upstream = Upstream(above, target)
-    queue: WorkQueue[Key] = WorkQueue(tenant=_tenant)
-    pod_queue: WorkQueue[PodKey] = WorkQueue()
-    pods = Pods(state, upstream, pod_queue.add_after)
-    tokens = Tokens(state, upstream, below, time.time)
-    brake = Brake(settings.deletion_share, settings.deletion_floor, settings.deletion_window_s)
-    deletions = Deletions(state, brake, time.monotonic, queue.add)
-    feeds = Feeds(state, upstream.views, below, pods, queue.add)
-    namespaces = Namespaces(
-        state,
-        below,
-        upstream,
-        tokens,
-        deletions,
-        listable=lambda: heartbeat.listable(),  # noqa: PLW0108 - made below: each needs the other
-        enqueue=queue.add,
-        pod_security=settings.pod_security,
-    )
-    heartbeat = Heartbeat(upstream, below, feeds, deletions, refused=identity.renew_now, enforce=namespaces.enforce)
-    down = Down(state, upstream, below, namespaces, tokens, deletions)
-    program.spawn("objects", Controller("objects", down.reconcile, queue=queue, workers=_WORKERS).run())
-    program.spawn("pods", Controller("pods", pods.reconcile, queue=pod_queue, workers=_WORKERS).run())
-    program.spawn("feeds", feeds.run())
-    program.spawn("tokens", _renew(tokens))
-    program.spawn("heartbeat", heartbeat.run())
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """What lives on from one turn at work to the next."""
+
+    target: SyncTarget
+    identity: Identity
+    leadership: Leadership
+    clock: ServerClock
+    above: Client
+    below: Client
+    settings: AgentSettings
+
+    async def work(self) -> None:
+        """
+        Do the work until cancelled; whatever was known of both sides before is learnt anew.
+
+        Raises:
+            ExceptionGroup: A part ended that must not.
+        """
+        settings, below = self.settings, self.below
+        state = State(self.target)
+        upstream = Upstream(self.above, self.target, self.leadership.headers)
+        queue: WorkQueue[Key] = WorkQueue(tenant=_tenant)
+        pod_queue: WorkQueue[PodKey] = WorkQueue()
+        pods = Pods(state, upstream, pod_queue.add_after)
+        tokens = Tokens(state, upstream, below, self.clock.now_s)
+        brake = Brake(settings.deletion_share, settings.deletion_floor, settings.deletion_window_s)
+        deletions = Deletions(state, brake, time.monotonic, queue.add)
+        feeds = Feeds(state, upstream.views, below, pods, queue.add)
+        namespaces = Namespaces(
+            state,
+            below,
+            upstream,
+            tokens,
+            deletions,
+            listable=lambda: heartbeat.listable(),  # noqa: PLW0108 - made below: each needs the other
+            enqueue=queue.add,
+            pod_security=settings.pod_security,
+        )
+        refused = self.identity.renew_now
+        heartbeat = Heartbeat(upstream, below, feeds, deletions, refused=refused, enforce=namespaces.enforce)
+        heartbeat.wish = self.identity.follow_wish
+        down = Down(state, upstream, below, namespaces, tokens, deletions)
+        held = self.leadership.while_held
+        parts = {
+            "objects": Controller("objects", held(down.reconcile), queue=queue, workers=_WORKERS).run(),
+            "pods": Controller("pods", held(pods.reconcile), queue=pod_queue, workers=_WORKERS).run(),
+            "feeds": feeds.run(),
+            "tokens": _renew(tokens),
+            "heartbeat": heartbeat.run(),
+        }
+        # What is below is known first, the heartbeat speaks last.
+        async with asyncio.TaskGroup() as group:
+            for name, part in parts.items():
+                group.create_task(_endless(name, part), name=name)
+
+
+async def _endless(name: str, part: Coroutine[Any, Any, None]) -> None:
+    """Run a part; that it ends by itself is an error."""
+    await part
+    raise TaskEnded(f"{name} ended")
 
 
 async def _renew(tokens: Tokens) -> None:

@@ -20,6 +20,7 @@ from fairlead_api.errors import ApiError
 from fairlead_machinery.client import Client, Gvr
 from fairlead_machinery.kubeconfig import SERVICE_ACCOUNT_FOLDER, Credentials
 from fairlead_machinery.transport import Unreachable
+from fairlead_syncer.clock import ServerClock
 from fairlead_syncer.identity import write_private
 
 _ACCOUNTS = Gvr("", "v1", "serviceaccounts")
@@ -27,6 +28,8 @@ _SUBJECT = "system:serviceaccount:"
 _SHARE = 0.5
 """A token is replaced when half of what it had left is over."""
 _RETRY_S = 30.0
+_LONGEST_S = 3600.0
+"""After how long clocks are compared again: one of them may have been set."""
 _log = structlog.get_logger(__name__)
 
 
@@ -71,6 +74,7 @@ class ClusterToken:
 
     def __init__(self, credentials: Credentials, folder: Path, now_s: Callable[[], float]) -> None:
         self._now_s = now_s
+        self._given = credentials
         self._file = folder / "cluster-token"
         token, self._claims = _latest(credentials, self._file)
         self.credentials = credentials
@@ -80,15 +84,33 @@ class ClusterToken:
 
     async def run(self, cluster: Client) -> None:
         """Ask for the next token in time, for ever; nothing to do for a credential that does not end."""
+        clock = ServerClock(cluster, "cluster", self._now_s)  # the cluster judges whether it has ended
         while self._claims is not None:
-            left_s = self._claims.expires_s - self._now_s()
-            await asyncio.sleep(max(left_s * _SHARE, 0.0))
+            await clock.learn()
+            left_s = self._claims.expires_s - clock.now_s()
+            await asyncio.sleep(min(max(left_s * _SHARE, 0.0), _LONGEST_S))
+            if left_s * _SHARE > _LONGEST_S:
+                continue
+            if left_s <= 0:
+                _log.error(
+                    "the agent's token in the cluster has ended: join again to give it another; nothing is deleted"
+                )
             try:
                 await self._renew(cluster, self._claims)
             except (ApiError, Unreachable, KeyError, TypeError) as error:
                 _log.warning("the agent's token in the cluster could not be renewed", error=str(error), left_s=left_s)
-                await asyncio.sleep(_RETRY_S)
+                if not await asyncio.to_thread(self._take_given):
+                    await asyncio.sleep(_RETRY_S)
         await asyncio.Event().wait()
+
+    def _take_given(self) -> bool:
+        """Take the token that lies where the first was given to us, if somebody has put a later one there."""
+        token, claims = _latest(self._given, self._file)
+        if claims is None or claims == self._claims:
+            return False
+        write_private(self._file, token.encode())
+        self._claims = claims
+        return True
 
     async def _renew(self, cluster: Client, claims: Claims) -> None:
         body = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import orjson
 
 from fairlead_api import JsonObject
@@ -17,9 +19,11 @@ class Upstream:
     Args:
         client: At the control plane's base URL, with the agent's token.
         target: Whose agent this is.
+        turn: Returns the headers that say in which epoch this agent is at work.
     """
 
-    def __init__(self, client: Client, target: SyncTarget) -> None:
+    def __init__(self, client: Client, target: SyncTarget, turn: Callable[[], Mapping[str, str]] = dict) -> None:
+        self._turn = turn
         place = f"{target.cluster}/{target.name}/{target.uid}"
         self._syncer = client.below(f"/services/syncer/{place}")
         self._upsyncer = client.below(f"/services/upsyncer/{place}")
@@ -33,7 +37,9 @@ class Upstream:
 
     async def heartbeat(self, body: JsonObject) -> JsonObject:
         """Say that the cluster lives, and what it offers; return ``{intervalSeconds, serverTime}``."""
-        answer: JsonObject = (await self._syncer.request("POST", "/heartbeat", body=orjson.dumps(body))).json()
+        answer: JsonObject = (
+            await self._syncer.request("POST", "/heartbeat", body=orjson.dumps(body), headers=self._turn())
+        ).json()
         return answer
 
     async def report(self, gvr: Gvr, key: Key, uid: str, status: JsonObject | None, report: JsonObject) -> str:
@@ -45,13 +51,13 @@ class Upstream:
         """
         body = {"metadata": {"uid": uid}, "status": status, "report": report}
         path = f"/clusters/{key.cluster}{gvr.path(key.namespace, key.name, 'status')}"
-        answer = (await self._syncer.request("PUT", path, body=orjson.dumps(body))).json()
+        answer = (await self._syncer.request("PUT", path, body=orjson.dumps(body), headers=self._turn())).json()
         return str(answer.get("resourceVersion") or "") if isinstance(answer, dict) else ""
 
     async def confirm(self, gvr: Gvr, key: Key, uid: str) -> None:
         """Say that nothing of ours is left of a removed object."""
         path = f"/clusters/{key.cluster}{gvr.path(key.namespace, key.name)}"
-        await self._syncer.request("DELETE", path, {"uid": uid})
+        await self._syncer.request("DELETE", path, {"uid": uid}, headers=self._turn())
 
     async def check(self, gvr: Gvr, key: Key, view: JsonObject) -> None:
         """
@@ -65,7 +71,7 @@ class Upstream:
         metadata = view["metadata"]
         query = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"], "dryRun": "All"}
         path = f"/clusters/{key.cluster}{gvr.path(key.namespace, key.name)}"
-        answer = (await self._syncer.request("DELETE", path, query)).json()
+        answer = (await self._syncer.request("DELETE", path, query, headers=self._turn())).json()
         if answer.get("status") != "Success" or (answer.get("details") or {}).get("uid") != metadata["uid"]:
             raise Conflict("upstream did not say that this is so")
 
@@ -83,15 +89,16 @@ class Upstream:
             "spec": {"expirationSeconds": expiration_s},
         }
         path = f"/clusters/{cluster}/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
-        answer = (await self._syncer.request("POST", path, body=orjson.dumps(body))).json()
+        answer = (await self._syncer.request("POST", path, body=orjson.dumps(body), headers=self._turn())).json()
         status: JsonObject = answer["status"]
         return status
 
     async def show_pod(self, cluster: str, namespace: str, name: str, body: JsonObject) -> None:
         """Show a Pod upstream: ``{"pod": ..., "owner": {group, resource, name}}``."""
         path = f"/clusters/{cluster}/api/v1/namespaces/{namespace}/pods/{name}"
-        await self._upsyncer.request("PUT", path, body=orjson.dumps(body))
+        await self._upsyncer.request("PUT", path, body=orjson.dumps(body), headers=self._turn())
 
     async def hide_pod(self, cluster: str, namespace: str, name: str) -> None:
         """Stop showing a Pod."""
-        await self._upsyncer.request("DELETE", f"/clusters/{cluster}/api/v1/namespaces/{namespace}/pods/{name}")
+        path = f"/clusters/{cluster}/api/v1/namespaces/{namespace}/pods/{name}"
+        await self._upsyncer.request("DELETE", path, headers=self._turn())

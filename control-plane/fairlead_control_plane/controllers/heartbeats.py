@@ -15,6 +15,8 @@ from fairlead_api import JsonObject
 THRESHOLD_S = 60.0
 """Seconds without a heartbeat after which a SyncTarget is not Ready; kcp's default."""
 
+_MOST_WAITING = 8
+
 
 @dataclass(slots=True)
 class _Beat:
@@ -36,6 +38,7 @@ class Heartbeats:
         self.threshold_s = threshold_s
         self._started_s = now_s()
         self._beats: dict[str, _Beat] = {}
+        self._waiting: dict[str, dict[str, tuple[str, float]]] = {}
         self.received = 0
         """How many heartbeats there have been."""
 
@@ -52,6 +55,24 @@ class Heartbeats:
             return False
         beat.written_s = now
         return True
+
+    def wait(self, uid: str, process: str, host: str) -> None:
+        """Note that an agent waits for its turn at a SyncTarget."""
+        waiting = self._waiting.setdefault(uid, {})
+        waiting.pop(process, None)
+        waiting[process] = (host, self._now_s())
+        if len(waiting) > _MOST_WAITING:
+            del waiting[next(iter(waiting))]
+
+    def leave(self, uid: str, process: str) -> None:
+        """Note that an agent waits no longer: its turn has come."""
+        if process in self._waiting.get(uid, {}):
+            del self._waiting[uid][process]
+
+    def waiting(self, uid: str) -> list[str]:
+        """Return the hosts of the agents that were heard to wait within the threshold, sorted."""
+        since_s = self._now_s() - self.threshold_s
+        return sorted(host for host, seen_s in self._waiting.get(uid, {}).values() if seen_s >= since_s)
 
     def is_healthy(self, uid: str, was_healthy: bool) -> bool:
         """
@@ -76,6 +97,8 @@ class Heartbeats:
         """Forget all SyncTargets but these."""
         for uid in self._beats.keys() - uids:
             del self._beats[uid]
+        for uid in self._waiting.keys() - uids:
+            del self._waiting[uid]
 
 
 def conditions(

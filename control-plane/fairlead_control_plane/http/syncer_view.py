@@ -27,6 +27,7 @@ from fairlead_api.errors import (
 )
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.auth import agents
+from fairlead_control_plane.auth.leaders import EPOCH_HEADER
 from fairlead_control_plane.controllers.departed import hide_pods
 from fairlead_control_plane.controllers.synctargets import SyncTargetReports
 from fairlead_control_plane.http.agent_door import AgentDoor
@@ -86,13 +87,15 @@ class SyncerWorkspace:
         """Answer a request below ``/services/syncer/``."""
         route = parse_route(request, rest)
         target = self.live_target(route)
-        if route.word == "enroll":
-            return await self.door.enroll(route.cluster, target, request)
-        if route.word == "token":
-            return await self.door.token(route.cluster, target, request)
+        proved = {"enroll": self.door.enroll, "token": self.door.token, "rotate": self.door.rotate}.get(route.word)
+        if proved is not None:  # needs no bearer token of an agent: whoever says it proves a key
+            return await proved(route.cluster, target, request)
         await self.authorize(user, route, target)
         if route.word == "bootstrap":
             return await self.door.bootstrap(route.cluster, target)
+        if route.word == "lead":
+            return await self.door.lead(route.cluster, target, request)
+        self.fence(target, request)
         if route.word == "heartbeat":
             return json_response(await self.reports.heartbeat(target, await json_body(request)))
         if route.word == "resources":
@@ -133,6 +136,16 @@ class SyncerWorkspace:
             if await self.may(user, verb, route.cluster, route.name):  # type: ignore[misc]  # awaitable bool
                 return
         raise Forbidden(f"user {user.name!r} may not sync for SyncTarget {route.name}")
+
+    def fence(self, target: JsonObject, request: Request, *, removes: bool = False) -> None:
+        """
+        Refuse what an agent says or asks that is no longer at work; reading stays open to one that waits.
+
+        Raises:
+            Conflict: It is of another epoch, or says none about a removal; see :meth:`Leaders.check`.
+        """
+        if request.method != "GET":
+            self.door.leaders.check(target, request.headers.get(EPOCH_HEADER), removes=removes)
 
     async def _resources(self, target: JsonObject) -> list[JsonObject]:
         found = []
@@ -282,6 +295,7 @@ class SyncerWorkspace:
         With ``dryRun=All`` nothing is dropped: it says whether the view the agent goes by, named by uid and
         resourceVersion, is the one there is now. Agents ask so before they delete anything.
         """
+        self.fence(target, request, removes=True)
         uid = request.query.get("uid", "")
         if request.query.get("dryRun"):
             version = request.query.get("resourceVersion")

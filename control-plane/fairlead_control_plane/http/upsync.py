@@ -53,6 +53,7 @@ class UpsyncerWorkspace:
         route = parse_route(request, rest)
         target = self.syncer.live_target(route)
         await self.syncer.authorize(user, route, target)
+        self.syncer.fence(target, request)
         info = route.info
         if info is None or (info.group, info.resource, info.subresource) != ("", "pods", ""):
             raise NotFound("only pods come up")
