@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import Conflict, NotFound
+from fairlead_api.errors import NotFound
 from fairlead_api.names import EXPORT_LABEL, export_label_value
 from fairlead_control_plane.controllers.runner import Key
+from fairlead_control_plane.controllers.sweeping import delete_all, remaining
 from fairlead_control_plane.kinds import encoding
 from fairlead_control_plane.kinds.keys import parse_key, range_prefix
 from fairlead_control_plane.registry.registry import Registry
@@ -20,8 +21,8 @@ from fairlead_control_plane.sharing.conditions import condition, merged
 from fairlead_control_plane.sharing.exports import Offer
 from fairlead_control_plane.sharing.objects import BINDINGS, CRDS, EXPORTS, SCHEMAS, Maker
 from fairlead_control_plane.store.contract import Event, prefix_end
+from fairlead_control_plane.store.paging import rows_under
 
-_PAGE = 500
 _LOOK_AGAIN_S = 2.0
 
 _BINDING, _EXPORT, _PROVIDER, _CONSUMER, _SWEEP = "binding", "export", "provider", "consumer", "sweep"
@@ -95,17 +96,11 @@ class BindingController:
             Seconds after which one of them has to be looked at again; None for none.
         """
         again_s = None
-        prefix = self._prefixes[BINDINGS]
-        start, end = prefix, prefix_end(prefix)
-        while True:
-            page = await self._registry.parts.store.range(start, end, limit=_PAGE)
-            for row in page.rows:
-                if any(text in row.value for text in texts):
-                    parsed = parse_key(row.key)
-                    again_s = await self._binding(parsed.cluster, parsed.name) or again_s
-            if not page.more:
-                return again_s
-            start = page.rows[-1].key + "\0"
+        async for row in rows_under(self._registry.parts.store, self._prefixes[BINDINGS]):
+            if any(text in row.value for text in texts):
+                parsed = parse_key(row.key)
+                again_s = await self._binding(parsed.cluster, parsed.name) or again_s
+        return again_s
 
     async def _list(self, kind: tuple[str, str], cluster: str) -> list[JsonObject]:
         prefix = f"{self._prefixes[kind]}{cluster}/"
@@ -149,25 +144,10 @@ class BindingController:
 
     async def _delete_instances(self, cluster: str, group: str, plural: str) -> int:
         resource = await self._registry.parts.catalog.lookup(cluster, group, plural)
-        if resource is None:
-            return 0
-        left = 0
-        for item in (await self._registry.list(resource, cluster))[0]:
-            metadata = item["metadata"]
-            try:
-                rest = await self._registry.delete(
-                    resource, cluster, metadata.get("namespace", ""), metadata["name"], uid=metadata["uid"]
-                )
-            except NotFound:
-                continue
-            except Conflict:
-                rest = item
-            left += rest is not None
-        return left
+        return 0 if resource is None else await delete_all(self._registry, resource, cluster)
 
     async def _tell(self, cluster: str, name: str, left: dict[str, int]) -> None:
-        counted = ", ".join(f"{resource} has {count} resource instances" for resource, count in sorted(left.items()))
-        text = f"Some resources are remaining: {counted}"
+        text = remaining(left)
         said = condition("BindingResourceDeleteSuccess", False, reason="SomeResourcesRemain", message=text)
 
         def change(obj: JsonObject) -> JsonObject | None:

@@ -22,9 +22,9 @@ from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.kinds.strategies import approval
 from fairlead_control_plane.registry.deleting import CLEANUP_FINALIZER
 from fairlead_control_plane.registry.registry import Registry
-from fairlead_control_plane.store.contract import Event, Row, prefix_end
+from fairlead_control_plane.store.contract import Event, Row
+from fairlead_control_plane.store.paging import rows_under
 
-_PAGE = 500
 _LOOK_AGAIN_S = 5.0
 
 
@@ -74,15 +74,9 @@ class Definitions:
 
     async def all_keys(self) -> AsyncIterator[Key]:
         """Yield every definition."""
-        start, end = self._prefix, prefix_end(self._prefix)
-        while True:
-            page = await self._store.range(start, end, limit=_PAGE)
-            for row in page.rows:
-                parsed = keys.parse_key(row.key)
-                yield parsed.cluster, parsed.name
-            if not page.more:
-                return
-            start = page.rows[-1].key + "\0"
+        async for row in rows_under(self._store, self._prefix):
+            parsed = keys.parse_key(row.key)
+            yield parsed.cluster, parsed.name
 
     async def reconcile(self, key: Key) -> float | None:
         """Decide about one definition, or about all that were refused (empty name)."""
@@ -167,15 +161,10 @@ class Definitions:
         return (spec.get("group", ""), spec["names"]["plural"]) in self._served
 
     async def _delete_objects(self, cluster: str, resource: Resource) -> int:
-        prefix = keys.range_prefix(resource, cluster)
-        start, left = prefix, 0
-        while True:
-            page = await self._store.range(start, prefix_end(prefix), limit=_PAGE)
-            for row in page.rows:
-                left += await self._delete_one(cluster, resource, row)
-            if not page.more:
-                return left
-            start = page.rows[-1].key + "\0"
+        left = 0
+        async for row in rows_under(self._store, keys.range_prefix(resource, cluster)):
+            left += await self._delete_one(cluster, resource, row)
+        return left
 
     async def _delete_one(self, cluster: str, resource: Resource, row: Row) -> int:
         parsed = keys.parse_key(row.key)

@@ -26,9 +26,9 @@ from fairlead_control_plane.registry.metadata import owners
 from fairlead_control_plane.registry.options import BACKGROUND, FOREGROUND, ORPHAN
 from fairlead_control_plane.registry.owners import ROOT, Owned, owned_prefix, parse_owned, reference
 from fairlead_control_plane.registry.registry import Registry
-from fairlead_control_plane.store.contract import Event, Row, prefix_end
+from fairlead_control_plane.store.contract import Event, Row
+from fairlead_control_plane.store.paging import rows_under
 
-_PAGE = 500
 _TRIES = 5
 _ORPHAN_FINALIZER, _FOREGROUND_FINALIZER = "orphan", "foregroundDeletion"
 _OWNER, _GOING, _WAITING = "owner", "going", "waiting"
@@ -78,18 +78,13 @@ class Garbage:
 
     async def all_keys(self) -> AsyncIterator[Key]:
         """Yield every owner named, which finds both absent owners and those that wait for their dependents."""
-        start, end, last = ROOT, prefix_end(ROOT), ("", "")
-        while True:
-            page = await self._store.range(start, end, limit=_PAGE)
-            for row in page.rows:
-                owned = parse_owned(row.key)
-                if (owned.cluster, owned.owner) != last:
-                    last = owned.cluster, owned.owner
-                    yield _OWNER, *last
-                    yield _WAITING, owned.cluster, owned.namespace, row.value.decode()
-            if not page.more:
-                return
-            start = page.rows[-1].key + "\0"
+        last = ("", "")
+        async for row in rows_under(self._store, ROOT):
+            owned = parse_owned(row.key)
+            if (owned.cluster, owned.owner) != last:
+                last = owned.cluster, owned.owner
+                yield _OWNER, *last
+                yield _WAITING, owned.cluster, owned.namespace, row.value.decode()
 
     async def reconcile(self, key: Key) -> float | None:
         """See the class."""
@@ -102,15 +97,8 @@ class Garbage:
         return None
 
     async def _dependents(self, cluster: str, uid: str) -> AsyncIterator[tuple[Owned, JsonObject]]:
-        prefix = owned_prefix(cluster, uid)
-        start = prefix
-        while True:
-            page = await self._store.range(start, prefix_end(prefix), limit=_PAGE)
-            for row in page.rows:
-                yield parse_owned(row.key), reference(row.value)
-            if not page.more:
-                return
-            start = page.rows[-1].key + "\0"
+        async for row in rows_under(self._store, owned_prefix(cluster, uid)):
+            yield parse_owned(row.key), reference(row.value)
 
     async def _look_at_dependents(self, cluster: str, uid: str) -> None:
         """Collect all that can be; raise what stood in the way of the first that could not."""

@@ -19,9 +19,9 @@ from fairlead_control_plane.controllers.runner import Key
 from fairlead_control_plane.kinds import keys
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.registry.registry import Registry
-from fairlead_control_plane.store.contract import Event, Row, prefix_end
+from fairlead_control_plane.store.contract import Event, Row
+from fairlead_control_plane.store.paging import rows_under
 
-_PAGE = 500
 _LOOK_AGAIN_S = 5.0
 _FINALIZER = "kubernetes"
 
@@ -59,15 +59,9 @@ class Namespaces:
 
     async def all_keys(self) -> AsyncIterator[Key]:
         """Yield the namespaces that are being deleted."""
-        start, end = self._prefix, prefix_end(self._prefix)
-        while True:
-            page = await self._store.range(start, end, limit=_PAGE)
-            for row in page.rows:
-                if _is_going(row.value):
-                    yield _place(row)
-            if not page.more:
-                return
-            start = page.rows[-1].key + "\0"
+        async for row in rows_under(self._store, self._prefix):
+            if _is_going(row.value):
+                yield _place(row)
 
     async def reconcile(self, key: Key) -> float | None:
         """Empty one namespace as far as it goes."""
@@ -104,15 +98,8 @@ class Namespaces:
         return left
 
     async def _empty_resource(self, resource: Resource, cluster: str, namespace: str, left: _Left) -> None:
-        prefix = keys.range_prefix(resource, cluster, namespace)
-        start = prefix
-        while True:
-            page = await self._store.range(start, prefix_end(prefix), limit=_PAGE)
-            for row in page.rows:
-                await self._delete(resource, cluster, row, left)
-            if not page.more:
-                return
-            start = page.rows[-1].key + "\0"
+        async for row in rows_under(self._store, keys.range_prefix(resource, cluster, namespace)):
+            await self._delete(resource, cluster, row, left)
 
     async def _delete(self, resource: Resource, cluster: str, row: Row, left: _Left) -> None:
         parsed = keys.parse_key(row.key)

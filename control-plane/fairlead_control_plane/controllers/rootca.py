@@ -11,9 +11,8 @@ from fairlead_control_plane.controllers.runner import Key
 from fairlead_control_plane.kinds import keys
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.registry.registry import Registry
-from fairlead_control_plane.store.contract import Event, prefix_end
-
-_PAGE = 1000
+from fairlead_control_plane.store.contract import Event
+from fairlead_control_plane.store.paging import rows_under
 
 
 class RootCa:
@@ -43,16 +42,9 @@ class RootCa:
 
     async def all_keys(self) -> AsyncIterator[Key]:
         """Yield every namespace."""
-        store = self._registry.parts.store
-        start, end = self._places, prefix_end(self._places)
-        while True:
-            page = await store.range(start, end, limit=_PAGE)
-            for row in page.rows:
-                parsed = keys.parse_key(row.key)
-                yield parsed.cluster, parsed.name
-            if not page.more:
-                return
-            start = page.rows[-1].key + "\0"
+        async for row in rows_under(self._registry.parts.store, self._places):
+            parsed = keys.parse_key(row.key)
+            yield parsed.cluster, parsed.name
 
     async def reconcile(self, key: Key) -> float | None:
         """Create what is missing, mend what was changed, unless the namespace is going."""

@@ -13,8 +13,9 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists, Conflict, NotFound
+from fairlead_api.errors import AlreadyExists, NotFound
 from fairlead_control_plane.controllers.runner import Key
+from fairlead_control_plane.controllers.sweeping import delete_all, remaining
 from fairlead_control_plane.kinds.keys import parse_key, range_prefix
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.registry.registry import Registry
@@ -150,32 +151,17 @@ class WorkspaceDeletion(_Phase):
 
     async def _delete_all(self, kind: Resource, cluster: str) -> int:
         """Delete all objects of a resource; return how many are left. Namespaced ones go with their namespace."""
-        items, _ = await self._registry.list(kind, cluster)
         if kind.namespaced:
-            return len(items)
-        left = 0
-        for item in items:
-            metadata = item["metadata"]
-            if "deletionTimestamp" in metadata:
-                left += 1
-                continue
-            try:
-                rest = await self._registry.delete(kind, cluster, "", metadata["name"], uid=metadata["uid"])
-            except NotFound:
-                continue
-            except Conflict:
-                rest = item
-            left += rest is not None
-        return left
+            return len((await self._registry.list(kind, cluster))[0])
+        return await delete_all(self._registry, kind, cluster)
 
     async def _tell(self, cluster: str, left: dict[str, int]) -> None:
         """Say on the logical cluster what holds its deletion."""
-        counted = ", ".join(f"{name} has {count} resource instances" for name, count in sorted(left.items()))
         said = condition(
             "WorkspaceContentDeleted",
             False,
             reason="SomeResourcesRemain",
-            message=f"Some resources are remaining: {counted}",
+            message=remaining(left),
             severity="Info",
         )
 
