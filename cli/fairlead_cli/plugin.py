@@ -11,6 +11,8 @@ from fairlead_cli.options import HELP, Server, cluster_argument, output_option, 
 
 _HERE = "fairlead_cli.plugin"
 COMMANDS = {
+    "bin": "fairlead_cli.restoring:list_bin",
+    "restore": "fairlead_cli.restoring:restore",
     "check": "fairlead_cli.checking.command:check",
     "cluster": f"{_HERE}:cluster",
     "ws": "fairlead_cli.workspaces:main",

@@ -135,13 +135,13 @@ class Down:
         if isinstance(action, plan.Refuse):
             await self._refuse(key, gvr, view, action)
             return _BLOCKED_S
-        if isinstance(action, plan.Remove):
+        if isinstance(action, plan.Remove) and actual is not None:
             if not self._deletions.allows(key, view, action.cause):
                 refusal = self._deletions.refusal()
                 if refusal is not None:
                     await self._refuse(key, gvr, view, refusal)
                 return None
-            await self._remove(key, gvr, view, action)
+            await self._remove(key, gvr, view, action, actual)
         return _GOING_S if is_going else await self._run(key, gvr, view, action, actual)
 
     async def _run(
@@ -256,8 +256,8 @@ class Down:
                 await self._cluster.patch(gvr, name, patch, type_=JSON_PATCH, namespace=self._home(key))
                 return
 
-    async def _remove(self, key: Key, gvr: Gvr, view: JsonObject, action: plan.Remove) -> None:
-        await self._upstream.check(gvr, key, view)
+    async def _remove(self, key: Key, gvr: Gvr, view: JsonObject, action: plan.Remove, actual: JsonObject) -> None:
+        await self._upstream.check(gvr, key, view, actual)
         name = downstream_name(key.group, key.resource, key.name)
         _log.info("removing", resource=key.resource, key="/".join(key[2:]), cause=action.cause, uid=action.uid)
         failpoints.hit("syncer-before-delete")

@@ -169,7 +169,7 @@ class Namespaces:
             if refusal is not None:
                 await self._tell(key, view, refusal)
             return None
-        await self._upstream.check(NAMESPACES, key, view)
+        await self._upstream.check(NAMESPACES, key, view, found)
         self.forget(name)
         _log.info("removing namespace", namespace=name)
         failpoints.hit("syncer-before-namespace-delete")

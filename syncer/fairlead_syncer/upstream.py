@@ -11,6 +11,8 @@ from fairlead_api.errors import Conflict
 from fairlead_machinery.client import Client, Gvr
 from fairlead_syncer.target import Key, SyncTarget
 
+_LARGEST_BYTES = 1 << 20
+
 
 class Upstream:
     """
@@ -59,11 +61,12 @@ class Upstream:
         path = f"/clusters/{key.cluster}{gvr.path(key.namespace, key.name)}"
         await self._syncer.request("DELETE", path, {"uid": uid}, headers=self._turn())
 
-    async def check(self, gvr: Gvr, key: Key, view: JsonObject) -> None:
+    async def check(self, gvr: Gvr, key: Key, view: JsonObject, actual: JsonObject) -> None:
         """
         Make sure that a view is what upstream says at this very moment; the last question before anything is deleted.
 
-        Asked as a write, which no cache and no stale replica answers.
+        Asked as a write, which no cache and no stale replica answers. ``actual``, what is about to be deleted, is kept
+        upstream before this returns.
 
         Raises:
             Conflict, NotFound: It is not: what follows from it must not be done.
@@ -71,7 +74,8 @@ class Upstream:
         metadata = view["metadata"]
         query = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"], "dryRun": "All"}
         path = f"/clusters/{key.cluster}{gvr.path(key.namespace, key.name)}"
-        answer = (await self._syncer.request("DELETE", path, query, headers=self._turn())).json()
+        body = _last_seen(actual)
+        answer = (await self._syncer.request("DELETE", path, query, body=body, headers=self._turn())).json()
         if answer.get("status") != "Success" or (answer.get("details") or {}).get("uid") != metadata["uid"]:
             raise Conflict("upstream did not say that this is so")
 
@@ -102,3 +106,10 @@ class Upstream:
         """Stop showing a Pod."""
         path = f"/clusters/{cluster}/api/v1/namespaces/{namespace}/pods/{name}"
         await self._upsyncer.request("DELETE", path, headers=self._turn())
+
+
+def _last_seen(actual: JsonObject) -> bytes:
+    """Return what is kept of an object that is about to be deleted; nothing of one that is too large to send."""
+    metadata = {name: value for name, value in actual["metadata"].items() if name != "managedFields"}
+    body = orjson.dumps({"lastSeen": {**actual, "metadata": metadata}})
+    return body if len(body) <= _LARGEST_BYTES else b"{}"

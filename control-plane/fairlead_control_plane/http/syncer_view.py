@@ -45,6 +45,7 @@ from fairlead_control_plane.store.contract import (
     prefix_end,
 )
 from fairlead_control_plane.views import build, rows
+from fairlead_control_plane.views.bin import Bin
 from fairlead_control_plane.views.targets import TargetIndex
 from fairlead_control_plane.watch.hub import Hub
 from fairlead_control_plane.watch.subscription import Delivery
@@ -71,6 +72,7 @@ class SyncerWorkspace:
             for making a bootstrap token).
         mint: Issues a service account token for a SyncTarget: (cluster, namespace, name, request body, uid) to
             TokenRequest.
+        bin: Keeps what agents are about to delete; None when nothing is kept.
     """
 
     store: Store
@@ -82,6 +84,7 @@ class SyncerWorkspace:
     statuses: StatusWriter
     may: Callable[[User, str, str, str], object]
     mint: Callable[[str, str, str, JsonObject, str], object]
+    bin: Bin | None = None
 
     async def __call__(self, request: Request, user: User, rest: str) -> Response:
         """Answer a request below ``/services/syncer/``."""
@@ -293,7 +296,8 @@ class SyncerWorkspace:
         Drop a tombstone whose object the agent has removed; once it is gone the answer is the same.
 
         With ``dryRun=All`` nothing is dropped: it says whether the view the agent goes by, named by uid and
-        resourceVersion, is the one there is now. Agents ask so before they delete anything.
+        resourceVersion, is the one there is now. Agents ask so before they delete anything, and say with it what the
+        cluster has (``lastSeen``), which is kept in the workspace's bin.
         """
         self.fence(target, request, removes=True)
         uid = request.query.get("uid", "")
@@ -301,6 +305,7 @@ class SyncerWorkspace:
             version = request.query.get("resourceVersion")
             if row is None or rows.decode(row).uid != uid or str(row.mod_revision) != version:
                 raise Conflict("the view changed meanwhile; read it again")
+            await self._keep(row, target, await json_body(request))
             return _success(uid)
         if row is None:
             return _success(uid)
@@ -314,6 +319,16 @@ class SyncerWorkspace:
         except CompareFailed as error:
             raise Conflict("the view changed meanwhile; read it again") from error
         return _success(uid)
+
+    async def _keep(self, row: Row, target: JsonObject, body: JsonObject) -> None:
+        """Keep what the cluster has, if the agent says it, before the agent hears that it may delete it."""
+        last_seen = body.get("lastSeen")
+        if self.bin is None or not isinstance(last_seen, dict):
+            return
+        try:
+            await self.bin.keep_last_seen(row, target["metadata"]["name"], last_seen)
+        except CompareFailed as error:
+            raise Conflict("the view changed meanwhile; read it again") from error
 
     async def hide_pods(self, info: RequestInfo, target: JsonObject) -> None:
         """Take away the Pods a target shows in a namespace that has left it."""

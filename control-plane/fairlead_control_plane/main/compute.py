@@ -23,10 +23,13 @@ from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.auth.agents import BOOTSTRAP_PREFIX, ENROLLING, AgentTokens, pinned_key, thumbprint
 from fairlead_control_plane.auth.authorize import Authorizer
 from fairlead_control_plane.auth.leaders import Leaders
+from fairlead_control_plane.controllers.bin import RETENTION_S, BinKeeper
 from fairlead_control_plane.controllers.heartbeats import Heartbeats
+from fairlead_control_plane.controllers.runner import Controller
 from fairlead_control_plane.controllers.synctargets import SyncTargetEffects, SyncTargetReports
 from fairlead_control_plane.controllers.views import ViewController
 from fairlead_control_plane.http.agent_door import AgentDoor
+from fairlead_control_plane.http.bin_view import BinWorkspace
 from fairlead_control_plane.http.syncer_status import StatusWriter
 from fairlead_control_plane.http.syncer_view import SyncerWorkspace
 from fairlead_control_plane.http.upsync import UpsyncerWorkspace
@@ -44,6 +47,7 @@ from fairlead_control_plane.sharing.objects import EXPORTS, SCHEMAS, Records
 from fairlead_control_plane.store.contract import Store
 from fairlead_control_plane.views import rows
 from fairlead_control_plane.views.assignment import Assignments
+from fairlead_control_plane.views.bin import Bin
 from fairlead_control_plane.views.effects import AssignmentEffects, ViewEffects
 from fairlead_control_plane.views.targets import TargetIndex
 from fairlead_control_plane.watch.hub import Hub
@@ -72,10 +76,20 @@ class Compute:
     targets: TargetIndex
     assignments: Assignments
     effects: tuple[Effects, ...]
+    bin: Bin | None
+    bin_retention_s: float
 
     @classmethod
-    async def open(cls, store: Store, records: Records, external_url: Callable[[], str]) -> Compute:
-        """Load the SyncTargets and build the effects; ``external_url`` is asked when a SyncTarget is created."""
+    async def open(
+        cls, store: Store, records: Records, external_url: Callable[[], str], *, bin_retention_s: float = RETENTION_S
+    ) -> Compute:
+        """
+        Load the SyncTargets and build the effects.
+
+        Args:
+            external_url: Asked when a SyncTarget is created.
+            bin_retention_s: How long what is deleted is kept; 0 for not at all.
+        """
         targets = TargetIndex(store, records[SYNCTARGETS])
         await targets.start()
         assignments = Assignments(store, records[ASSIGNMENTS])
@@ -84,7 +98,10 @@ class Compute:
             ViewEffects(store, targets, assignments, _now),
             AssignmentEffects(store, targets, assignments, _now),
         )
-        return cls(store, records, targets, assignments, effects)
+        kept = Bin(store, _now) if bin_retention_s else None
+        if kept is not None:
+            effects = (*effects, kept)
+        return cls(store, records, targets, assignments, effects, kept, bin_retention_s)
 
     async def assigned(self, cluster: str, namespace: str, uid: str) -> tuple[str, ...] | None:
         """Return the keys of the rows by which a namespace runs on a target now; None when it does not."""
@@ -114,7 +131,7 @@ class ComputeParts:
     Attributes:
         tokens: Verifies agents' bearer tokens.
         virtual: Virtual workspaces by name.
-        controller: For the runner of the controllers.
+        controllers: For their runner.
         background: Endless work to run beside it.
         agents: For the metrics.
     """
@@ -122,7 +139,7 @@ class ComputeParts:
     tokens: AgentTokens
     targets: TargetIndex
     virtual: dict[str, VirtualWorkspace]
-    controller: ViewController
+    controllers: Sequence[Controller]
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]]
     agents: Agents
 
@@ -157,9 +174,9 @@ def build(compute: Compute, around: Surroundings, key: ec.EllipticCurvePrivateKe
 
     door = AgentDoor(around.registry, synctargets, tokens, Leaders(time.monotonic), beats, time.time)
     syncer = SyncerWorkspace(
-        store, around.hub, around.catalog, targets, door, reports, statuses, may, around.mint
+        store, around.hub, around.catalog, targets, door, reports, statuses, may, around.mint, compute.bin
     )  # fmt: skip
-    controller = ViewController(
+    views = ViewController(
         store,
         around.registry,
         around.catalog,
@@ -169,11 +186,13 @@ def build(compute: Compute, around: Surroundings, key: ec.EllipticCurvePrivateKe
         now=_now,
         clock_s=time.monotonic,
     )
+    keeper = BinKeeper(store, time.time, retention_s=compute.bin_retention_s)
     virtual: dict[str, VirtualWorkspace] = {
+        "bin": BinWorkspace(store, around.authorizer, around.resolve, compute.bin_retention_s, targets.name_of),
         "syncer": syncer,
         "upsyncer": UpsyncerWorkspace(syncer, _now, UpsyncBounds(time.monotonic)),
     }
-    return ComputeParts(tokens, targets, virtual, controller, [reports.run], Agents(beats, targets))
+    return ComputeParts(tokens, targets, virtual, (views, keeper), [reports.run], Agents(beats, targets))
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,7 +193,9 @@ def _cluster(ground: Ground) -> Profile:
 async def _workspaces(settings: Settings, ground: Ground) -> Profile:
     common = _Common.of(ground.ca_pem, workspaces=True)
     rooms = workspace_rooms(ground.store, ground.policies, external_url=ground.url, root_ca=ground.ca_pem)
-    half = await compute.Compute.open(ground.store, rooms.maker.records, lambda: ground.url)
+    half = await compute.Compute.open(
+        ground.store, rooms.maker.records, lambda: ground.url, bin_retention_s=settings.bin_retention_hours * 3600.0
+    )
 
     async def begin(registry: Registry) -> None:
         del registry
@@ -213,7 +215,7 @@ async def _workspaces(settings: Settings, ground: Ground) -> Profile:
         if settings.with_scheduler:
             background.append(lambda: supervise("scheduler", _scheduler(settings)))
         return Parts(
-            controllers=(*common.controllers(built.registry), *rooms.controllers(built.registry), parts.controller),
+            controllers=(*common.controllers(built.registry), *rooms.controllers(built.registry), *parts.controllers),
             background=background,
             virtual=parts.virtual,
             verifiers=(parts.authenticate,),

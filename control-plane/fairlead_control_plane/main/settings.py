@@ -44,6 +44,8 @@ class Settings(BaseModel):
     """``iss`` of service account tokens and their default audience. Default: Kubernetes' own."""
     grace_s: float = Field(10.0, gt=0, le=300)
     """Seconds in which requests under way may finish after SIGTERM. Default: well under a supervisor's usual 30."""
+    bin_retention_hours: float = Field(72.0, ge=0, le=8760)
+    """How long what is deleted can be restored; 0 keeps nothing. Default: over a weekend."""
     with_scheduler: bool = True
     """Start the scheduler as a child process (``workspaces`` profile only). Off for tests of the server alone."""
     is_simulated: bool = False

@@ -36,6 +36,13 @@ _FAILED, _USAGE = 1, 2
 )
 @click.option("--service-account-issuer", default="https://kubernetes.default.svc", help="Issuer of account tokens.")
 @click.option("--grace", "grace_s", type=float, default=10.0, help="Seconds for requests under way at shutdown.")
+@click.option(
+    "--bin-retention",
+    "bin_retention_hours",
+    type=float,
+    default=72.0,
+    help="Hours for which what is deleted can be restored; 0 keeps nothing.",
+)
 @click.option("--scheduler/--no-scheduler", "with_scheduler", default=True, help="Run the scheduler as a child.")
 def start(**options: Any) -> None:
     """Start a control plane and run it until SIGTERM or Ctrl-C."""

@@ -93,6 +93,11 @@ class TargetIndex:
         """Return all SyncTargets; not to be changed."""
         return tuple(self._targets.values())
 
+    def name_of(self, uid: str) -> str:
+        """Return the name of a SyncTarget; "" when it is gone."""
+        target = self._targets.get(uid)
+        return "" if target is None else str(target["metadata"]["name"])
+
     def cluster_of(self, target: JsonObject) -> str:
         """Return the logical cluster a SyncTarget is registered in."""
         return str(target["metadata"]["annotations"]["kcp.io/cluster"])

@@ -42,7 +42,7 @@ class Above:
         self.beats: list[JsonObject] = []
         self.answer: JsonObject = {"intervalSeconds": 20}
 
-    async def check(self, gvr: Gvr, key: Key, view: JsonObject) -> None:
+    async def check(self, gvr: Gvr, key: Key, view: JsonObject, actual: JsonObject) -> None:
         """Agree: a view is what upstream says."""
 
     async def report(self, gvr: Gvr, key: Key, uid: str, status: Any, report: JsonObject) -> None:
