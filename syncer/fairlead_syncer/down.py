@@ -18,8 +18,9 @@ from fairlead_machinery import failpoints
 from fairlead_machinery.client import JSON_PATCH, Client, Gvr
 from fairlead_syncer import plan
 from fairlead_syncer.deletions import Deletions
-from fairlead_syncer.namespaces import Namespaces, NamespaceTaken
+from fairlead_syncer.namespaces import Namespaces
 from fairlead_syncer.repairs import Repairs
+from fairlead_syncer.rules import Unfit
 from fairlead_syncer.settled import Settled
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key
@@ -101,7 +102,7 @@ class Down:
                 await self._refuse(key, gvr, view, plan.Refuse("NameReserved", str(error)))
         except PolicyDenied as error:
             await self._refuse(key, gvr, view, plan.Refuse("PolicyDenied", str(error)))
-        except NamespaceTaken as error:
+        except Unfit as error:
             await self._refuse(key, gvr, view, plan.Refuse(error.reason, error.message))
             return _BLOCKED_S
         except Refused as error:
@@ -169,7 +170,8 @@ class Down:
 
     def _desired(self, key: Key, view: JsonObject, proof: str) -> JsonObject:
         target = self._state.target
-        context = DownstreamContext(target.namespace(key.cluster, key.namespace), target.pods(key.namespace))
+        home, pods = target.namespace(key.cluster, key.namespace), target.pods(key.namespace)
+        context = DownstreamContext(home, pods, self._state.policy)
         return plan.desired_object(view, to_downstream(key.group, key.resource, view, context), proof=proof)
 
     async def _read(self, key: Key, gvr: Gvr) -> JsonObject | None:

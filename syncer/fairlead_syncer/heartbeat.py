@@ -15,6 +15,8 @@ from fairlead_machinery.transport import Unreachable
 from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.feeds import Feeds
 from fairlead_syncer.upstream import Upstream
+from fairlead_transforms import policy
+from fairlead_transforms.policy import TenantPolicy
 
 _VERSION = metadata.version("fairlead")
 _RETRY_S = 1.0
@@ -38,9 +40,9 @@ class Heartbeat:
         deletions: Deletions,
         *,
         refused: Callable[[], None],
-        enforce: Callable[[str], None],
+        enforce: Callable[[TenantPolicy], None],
     ) -> None:
-        """Take what to call when our token is ``refused``, and with the pod security level to ``enforce``."""
+        """Take what to call when our token is ``refused``, and with the policy to ``enforce``."""
         self._upstream = upstream
         self._cluster = cluster
         self._feeds = feeds
@@ -102,7 +104,7 @@ class Heartbeat:
             body["authorized"] = {"status": "True"}
         answer = await self._speak(body)
         if answer.get("podSecurity"):
-            self._enforce(str(answer["podSecurity"]))
+            self._enforce(policy.parse(str(answer["podSecurity"]), answer.get("tenantPolicy") or {}))
         await self.wish(str(answer.get("rotateKey") or ""))
         await self._feeds.follow(allowed)
         return await self._follow_news(gvrs, float(answer.get("intervalSeconds", 20)))

@@ -36,6 +36,7 @@ from fairlead_syncer.target import Key, SyncTarget
 from fairlead_syncer.tokens import Tokens
 from fairlead_syncer.trust import Reload
 from fairlead_syncer.upstream import Upstream
+from fairlead_transforms.policy import TenantPolicy
 
 _WORKERS = 8
 _RENEW_CHECK_S = 30.0
@@ -185,7 +186,7 @@ class Agent:
             ExceptionGroup: A part ended that must not.
         """
         settings, below = self.settings, self.below
-        state = State(self.target)
+        state = State(self.target, policy=TenantPolicy(pod_security=settings.pod_security))
         upstream = Upstream(self.above, self.target, self.leadership.headers)
         queue: WorkQueue[Key] = WorkQueue(tenant=_tenant)
         pod_queue: WorkQueue[PodKey] = WorkQueue()
@@ -202,7 +203,6 @@ class Agent:
             deletions,
             listable=lambda: heartbeat.listable(),  # noqa: PLW0108 - made below: each needs the other
             enqueue=queue.add,
-            pod_security=settings.pod_security,
         )
         refused = self.identity.renew_now
         heartbeat = Heartbeat(upstream, below, feeds, deletions, refused=refused, enforce=namespaces.enforce)

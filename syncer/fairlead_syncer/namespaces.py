@@ -11,17 +11,19 @@ from collections.abc import Awaitable, Callable, Iterable
 import structlog
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists, ApiError, Conflict, NotFound
+from fairlead_api.errors import AlreadyExists, Conflict, NotFound
 from fairlead_machinery import failpoints
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_syncer import plan
 from fairlead_syncer.deletions import Deletions
+from fairlead_syncer.rules import Rules, Unfit
 from fairlead_syncer.state import NAMESPACES, State
 from fairlead_syncer.target import Key
 from fairlead_syncer.tokens import Tokens
 from fairlead_syncer.upstream import Upstream
 from fairlead_transforms.downstream import LOCATOR, TENANT
 from fairlead_transforms.podtemplate import TARGET_LABEL
+from fairlead_transforms.policy import TenantPolicy
 
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 _GOING_S, _STAYS_S = 0.5, 2.0
@@ -32,7 +34,7 @@ _log = structlog.get_logger(__name__)
 Listable = Callable[[], Awaitable[Iterable[Gvr]]]
 
 
-class NamespaceTaken(ApiError):
+class NamespaceTaken(Unfit):
     """The cluster has a namespace of that name which is not ours."""
 
     code, reason = 409, "NamespaceTaken"
@@ -48,7 +50,6 @@ class Namespaces:
         deletions: Is asked before a namespace goes.
         listable: Asks the cluster for every namespaced resource it has, to look for foreign objects.
         enqueue: Asks for a key to be looked at again.
-        pod_security: Level the namespaces enforce until the SyncTarget names one.
     """
 
     def __init__(  # noqa: PLR0913 - its surroundings
@@ -61,7 +62,6 @@ class Namespaces:
         *,
         listable: Listable,
         enqueue: Callable[[Key], None],
-        pod_security: str,
     ) -> None:
         self._state = state
         self._cluster = cluster
@@ -70,19 +70,26 @@ class Namespaces:
         self._deletions = deletions
         self._listable = listable
         self._enqueue = enqueue
-        self._pod_security = pod_security
+        self._rules = Rules(state, cluster)
         self._made: set[str] = set()
 
     def look_again(self, cluster: str, namespace: str) -> None:
         """Look whether a namespace can go now."""
         self._enqueue(Key("", "namespaces", cluster, "", namespace))
 
-    def enforce(self, pod_security: str) -> None:
-        """Enforce another level from now on, in the namespaces that are there too."""
-        if pod_security != self._pod_security:
-            self._pod_security = pod_security
+    def enforce(self, policy: TenantPolicy) -> None:
+        """
+        Enforce another policy from now on, in the namespaces that are there too.
+
+        What was refused is judged again. What runs goes on, until its user changes it: as with pod security itself.
+        """
+        if policy != self._state.policy:
+            self._state.policy = policy
+            self._made.clear()
             for cluster, namespace in list(self._state.homes.values()):
                 self.look_again(cluster, namespace)
+            for key in list(self._state.views):
+                self._enqueue(key)
 
     def forget(self, name: str) -> None:
         """Take note that a downstream namespace is gone or going; with it went the Secrets in it."""
@@ -119,12 +126,17 @@ class Namespaces:
             self._tokens.forget(cluster, namespace)
             raise Conflict(f"namespace {name} is being deleted")
         self._state.homes[name] = (cluster, namespace)
+        await self._rules.keep(name, only_add=True)
         self._made.add(name)
         return name
 
     def _wanted(self, name: str, cluster: str, namespace: str) -> JsonObject:
         target = self._state.target
-        labels = {TARGET_LABEL: target.key, TENANT: target.tenant(cluster), POD_SECURITY: self._pod_security}
+        labels = {
+            TARGET_LABEL: target.key,
+            TENANT: target.tenant(cluster),
+            POD_SECURITY: self._state.policy.pod_security,
+        }
         locator = target.locator(cluster, namespace).to_json()
         proof = target.namespace_proof(name)
         metadata = {"name": name, "labels": labels, "annotations": {LOCATOR: locator, plan.PROOF: proof}}
@@ -145,6 +157,7 @@ class Namespaces:
                 self._state.homes[name] = (key.cluster, key.name)
                 await self._record(key, view, found)
                 await self._keep_level(found)
+                await self._rules.keep(name)
             return None
         if found is None or not is_ours:
             self._state.homes.pop(name, None)
@@ -191,10 +204,11 @@ class Namespaces:
 
     async def _keep_level(self, found: JsonObject) -> None:
         metadata = found["metadata"]
-        if (metadata.get("labels") or {}).get(POD_SECURITY) == self._pod_security or metadata.get("deletionTimestamp"):
+        level = self._state.policy.pod_security
+        if (metadata.get("labels") or {}).get(POD_SECURITY) == level or metadata.get("deletionTimestamp"):
             return
         change = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-        body = {"metadata": {**change, "labels": {POD_SECURITY: self._pod_security}}}
+        body = {"metadata": {**change, "labels": {POD_SECURITY: level}}}
         await self._cluster.patch(NAMESPACES, metadata["name"], body, type_=MERGE_PATCH)
 
     async def _why_not(self, key: Key, view: JsonObject, name: str) -> str:
@@ -218,7 +232,7 @@ class Namespaces:
             for item in items:
                 own = (gvr.resource, item["metadata"]["name"]) in _CLUSTERS_OWN and not gvr.group
                 token = gvr.resource == "secrets" and self._tokens.made(key.cluster, key.name, item)
-                if not own and not token:
+                if not own and not token and not self._rules.made(gvr, item):
                     found.append(f"{gvr.resource}/{item['metadata']['name']}")
         return found
 

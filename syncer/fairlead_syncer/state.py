@@ -16,6 +16,7 @@ from fairlead_syncer.plan import DOWNSTREAM_UID, PROOF, ROW, annotations_of, is_
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_transforms.downstream import LOCATOR
 from fairlead_transforms.names import upstream_name
+from fairlead_transforms.policy import TenantPolicy
 
 NAMESPACES = Gvr("", "v1", "namespaces")
 
@@ -30,9 +31,11 @@ class State:
         actual: Our objects in the cluster, by their upstream key.
         homes: (workload cluster, upstream namespace) by downstream namespace, read from its locator.
         gvrs: How each synced resource is addressed.
+        policy: What tenants may ask of the cluster, as its owner last said.
     """
 
     target: SyncTarget
+    policy: TenantPolicy = field(default_factory=TenantPolicy)
     views: dict[Key, JsonObject] = field(default_factory=dict)
     _by_namespace: dict[tuple[str, str], set[Key]] = field(default_factory=dict)
     actual: dict[Key, JsonObject] = field(default_factory=dict)

@@ -7,10 +7,11 @@ view always makes the same object, so an apply that changes nothing is seen to c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fairlead_api import JsonObject
 from fairlead_transforms import denied, names, podtemplate, strip
+from fairlead_transforms.policy import TenantPolicy
 
 UPSTREAM_UID = "internal.workload.kcp.io/upstream-uid"
 LOCATOR = "kcp.io/namespace-locator"
@@ -23,12 +24,14 @@ class DownstreamContext:
     Where an object goes.
 
     Attributes:
-        namespace: Downstream namespace; ``""`` for cluster-scoped kinds.
+        namespace: Downstream namespace.
         pods: What the object's pods are told (holds the target's key and the upstream namespace too).
+        policy: What tenants may ask of the cluster.
     """
 
     namespace: str
     pods: podtemplate.PodContext
+    policy: TenantPolicy = field(default_factory=TenantPolicy)
 
 
 def to_downstream(group: str, resource: str, view: JsonObject, context: DownstreamContext) -> JsonObject:
@@ -45,15 +48,15 @@ def to_downstream(group: str, resource: str, view: JsonObject, context: Downstre
         names.ReservedName: The name cannot be used downstream.
         denied.PolicyDenied: It asks for what would reach beyond its workspace.
     """
-    denied.check(group, resource, view)
+    if not context.pods.namespace:
+        raise denied.PolicyDenied("objects without a namespace are not synced: they would be all tenants'")
+    denied.check(group, resource, view, context.policy)
     metadata = strip.travelling_metadata(view["metadata"])
     metadata["name"] = names.downstream_name(group, resource, metadata["name"])
-    metadata.pop("namespace", None)
-    if context.namespace:
-        metadata["namespace"] = context.namespace
+    metadata["namespace"] = context.namespace
+    body = strip.travelling_body(group, resource, view)
+    made = podtemplate.rewrite(group, resource, {"metadata": metadata, **body}, context.pods)
+    metadata = {**made["metadata"]}
     metadata["labels"] = {**metadata.get("labels", {}), podtemplate.TARGET_LABEL: context.pods.target_key}
     metadata["annotations"] = {**metadata.get("annotations", {}), UPSTREAM_UID: view["metadata"]["uid"]}
-    body = strip.travelling_body(group, resource, view)
-    if (group, resource) == ("", "pods"):
-        return podtemplate.rewrite(group, resource, {**body, "metadata": metadata}, context.pods)
-    return podtemplate.rewrite(group, resource, {"metadata": metadata, **body}, context.pods)
+    return {**made, "metadata": metadata}

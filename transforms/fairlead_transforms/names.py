@@ -6,11 +6,14 @@ Source: kcp TMC, name transformation of the spec syncer.
 
 from __future__ import annotations
 
+from fairlead_transforms.policy import QUOTA_NAME
+
 ROOT_CA = "kube-root-ca.crt"
 _DOWN = {("", "configmaps", ROOT_CA): "kcp-root-ca.crt"}
 _UP = {(group, resource, down): up for (group, resource, up), down in _DOWN.items()}
 
 _TOKEN_SECRET = "kcp-token-"
+_RULES = frozenset({"resourcequotas", "limitranges"})
 
 
 class ReservedName(ValueError):
@@ -23,10 +26,14 @@ def downstream_name(group: str, resource: str, name: str) -> str:
 
     Raises:
         ReservedName: Two upstream names would meet downstream (attack S69: ``kcp-root-ca.crt``), or one would be
-            that of a pod's token.
+            that of a pod's token, or of the namespace's quota (S70).
     """
     if (group, resource, name) in _UP:
         raise ReservedName(f"the name {name!r} is taken in the cluster by {_UP[group, resource, name]!r}; rename it")
+    if group == "" and resource in _RULES and name == QUOTA_NAME:
+        raise ReservedName(
+            f"the name {name!r} is taken in the cluster by what holds its tenants to a policy; rename it"
+        )
     if (group, resource) == ("", "secrets") and is_token_secret(name):
         raise ReservedName(
             f"names that begin with {_TOKEN_SECRET!r} are taken in the cluster by pods' tokens; rename it"

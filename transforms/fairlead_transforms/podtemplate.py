@@ -64,14 +64,19 @@ def rewrite(group: str, resource: str, obj: JsonObject, context: PodContext) -> 
     return _replace(obj, path, lambda template: _template(template, context))
 
 
-def pod_spec(group: str, resource: str, obj: JsonObject) -> JsonObject:
-    """Return the spec of an object's pods, as it stands; empty for kinds without pods."""
+def pod_template(group: str, resource: str, obj: JsonObject) -> JsonObject | None:
+    """Return metadata and spec of an object's pods, as they stand; a Pod is its own; None for kinds without pods."""
     path = template_path(group, resource)
     if path is None:
-        return {}
+        return None
     for key in path:
         obj = obj.get(key) or {}
-    spec: JsonObject = obj.get("spec") or {}
+    return obj
+
+
+def pod_spec(group: str, resource: str, obj: JsonObject) -> JsonObject:
+    """Return the spec of an object's pods, as it stands; empty for kinds without pods."""
+    spec: JsonObject = (pod_template(group, resource, obj) or {}).get("spec") or {}
     return spec
 
 
@@ -94,8 +99,11 @@ def _replace(obj: JsonObject, path: tuple[str, ...], change: Any) -> JsonObject:
 def _template(template: JsonObject, context: PodContext) -> JsonObject:
     metadata = template.get("metadata") or {}
     labels = {key: value for key, value in (metadata.get("labels") or {}).items() if not is_internal(key)}
-    metadata = {**metadata, "labels": {**labels, TARGET_LABEL: context.target_key}}
-    metadata.pop("creationTimestamp", None)
+    annotations = {key: value for key, value in (metadata.get("annotations") or {}).items() if not is_internal(key)}
+    metadata = {key: value for key, value in metadata.items() if key not in {"annotations", "creationTimestamp"}}
+    metadata["labels"] = {**labels, TARGET_LABEL: context.target_key}
+    if annotations:
+        metadata["annotations"] = annotations
     return {**template, "metadata": metadata, "spec": _pod_spec(template.get("spec") or {}, context)}
 
 

@@ -113,6 +113,7 @@ class SyncTargetReports:
             "intervalSeconds": HELD_INTERVAL_S if is_held else INTERVAL_S,
             "serverTime": now,
             "podSecurity": spec.get("podSecurity") or "baseline",
+            "tenantPolicy": spec.get("tenantPolicy") or {},
             "deletionsHeld": is_held,
             "approvedDeletions": spec.get("approvedDeletions") or "",
         }

@@ -12,6 +12,59 @@ SYNCER_READY, API_IMPORTER_READY = "SyncerReady", "APIImporterReady"
 HEARTBEAT_HEALTHY, SYNCER_AUTHORIZED = "HeartbeatHealthy", "SyncerAuthorized"
 MAX_NAME_LENGTH = 234
 """Room for what is put around a SyncTarget's name in labels and annotations."""
+COMPUTE_PATH = "root:compute"
+"""Where the export that a SyncTarget has by default is; kcp's default, without a path, means one nobody has made."""
+ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName", "*"]
+
+
+class ContainerLimits(Part):
+    """ContainerLimits are those of a LimitRange for containers."""
+
+    default: dict[str, Quantity] | None = Field(
+        default=None, description="default are the limits of a container that names none."
+    )
+    default_request: dict[str, Quantity] | None = Field(
+        default=None, description="defaultRequest are the requests of a container that names none."
+    )
+    max: dict[str, Quantity] | None = Field(default=None, description="max is the most a container may ask for.")
+
+
+class TenantPolicy(Part):
+    """TenantPolicy is what workspaces may ask of a cluster they share. "*" in a list allows all."""
+
+    allowed_priority_classes: list[str] = Field(
+        default_factory=list,
+        description="allowedPriorityClasses may be asked for, those named system-* never. By default none.",
+    )
+    allowed_runtime_classes: list[str] = Field(
+        default_factory=list, description="allowedRuntimeClasses may be asked for. By default none."
+    )
+    allowed_storage_classes: list[str] = Field(
+        default_factory=list,
+        description="allowedStorageClasses may be asked for by name. By default none but the cluster's default class.",
+    )
+    allowed_ingress_classes: list[str] = Field(
+        default_factory=list,
+        description="allowedIngressClasses may be asked for by name. By default none but the cluster's default class.",
+    )
+    allowed_service_types: list[ServiceType] = Field(
+        default_factory=lambda: list[ServiceType](("ClusterIP",)),
+        description="allowedServiceTypes are the types a Service may have. By default ClusterIP alone.",
+        json_schema_extra={"default": ["ClusterIP"]},
+    )
+    allow_external_ips: bool = Field(
+        default=False,
+        alias="allowExternalIPs",
+        description="allowExternalIPs lets a Service name externalIPs and loadBalancerIP, which may draw others' "
+        "traffic.",
+    )
+    quota: dict[str, Quantity] | None = Field(
+        default=None,
+        description="quota is the hard limit of a ResourceQuota kept in each namespace made for workloads.",
+    )
+    container_limits: ContainerLimits | None = Field(
+        default=None, description="containerLimits are kept in each such namespace as a LimitRange."
+    )
 
 
 class SyncTargetSpec(Part):
@@ -24,10 +77,10 @@ class SyncTargetSpec(Part):
         default=None, description="evictAfter is when workloads begin to be moved away (drain)."
     )
     supported_api_exports: list[ExportReference] = Field(
-        default_factory=lambda: [ExportReference(export="kubernetes")],
+        default_factory=lambda: [ExportReference(path=COMPUTE_PATH, export="kubernetes")],
         alias="supportedAPIExports",
         description="supportedAPIExports are the exports whose APIs this cluster may run.",
-        json_schema_extra={"default": [{"export": "kubernetes"}]},
+        json_schema_extra={"default": [{"path": COMPUTE_PATH, "export": "kubernetes"}]},
     )
     cells: dict[str, str] | None = Field(
         default=None, description="cells name the failure domains the cluster lies in."
@@ -35,6 +88,10 @@ class SyncTargetSpec(Part):
     pod_security: Literal["privileged", "baseline", "restricted"] = Field(
         default="baseline",
         description="podSecurity is the pod security level enforced in the namespaces made for workloads.",
+    )
+    tenant_policy: TenantPolicy | None = Field(
+        default=None,
+        description="tenantPolicy is what workspaces may ask of the cluster. Without it, its defaults hold.",
     )
     approved_deletions: str | None = Field(
         default=None,

@@ -172,6 +172,13 @@ class Joined:
         self.uid = target["metadata"]["uid"]
         self._bootstrap = self.base.ok("POST", f"/services/syncer/root/{self.name}/{self.uid}/bootstrap")["token"]
 
+    def allow(self, **policy: object) -> None:
+        """Let tenants ask more of the cluster, as its owner would; an agent that starts asks for that at once."""
+        path = f"/apis/workload.kcp.io/v1alpha1/synctargets/{self.name}"
+        self.root.merge(path, {"spec": {"tenantPolicy": policy}})
+        self.stop_agent()
+        self.start_agent()
+
     def write_cluster_kubeconfig(self) -> None:
         """Give the agent a ServiceAccount of its own in the cluster, and its token in a kubeconfig."""
         self.down.call("POST", "/api/v1/namespaces", _core("Namespace", AGENT_NAMESPACE))

@@ -90,25 +90,30 @@ def test_users_and_pods_see_one_cluster(joined_whole: Joined) -> None:
 
 
 def test_what_the_cluster_refuses_is_told(joined_whole: Joined) -> None:
-    """A pod against the namespace's security level shows as a condition; a missing service account as an Event."""
+    """A pod beyond the namespace's quota shows as a condition; a policy and a missing service account as Events."""
     joined = joined_whole
-    joined.team.ok("POST", DEPLOYMENTS, _deployment("bad", hostNetwork=True))
+    joined.allow(quota={"pods": "1"}, containerLimits={"default": {"cpu": "1"}})
+    joined.team.ok("POST", DEPLOYMENTS, _deployment("bad"))
 
     def refusal() -> str:
         status = (joined.team.get(f"{DEPLOYMENTS}/bad") or {}).get("status") or {}
         conditions = {each["type"]: each for each in status.get("conditions") or ()}
         return str((conditions.get("ReplicaFailure") or {}).get("message", ""))
 
-    assert 'violates PodSecurity "baseline:latest": host namespaces' in wait_until(refusal, SYNC_TIMEOUT_S)
+    assert "exceeded quota: fairlead-tenant" in wait_until(refusal, SYNC_TIMEOUT_S)
     joined.team.ok("POST", DEPLOYMENTS, _deployment("nobody", serviceAccountName="nobody"))
+    joined.team.ok("POST", DEPLOYMENTS, _deployment("host", hostNetwork=True))
 
-    def events() -> list[JsonObject]:
+    def events(name: str) -> list[JsonObject]:
         found = joined.team.ok("GET", "/api/v1/namespaces/default/events")["items"]
-        return [event for event in found if event["involvedObject"]["name"] == "nobody"]
+        return [event for event in found if event["involvedObject"]["name"] == name]
 
-    [event] = wait_until(events, SYNC_TIMEOUT_S)
+    [event] = wait_until(lambda: events("nobody"), SYNC_TIMEOUT_S)
     assert event["reason"] == "ServiceAccountNotFound"
     assert "'nobody'" in event["message"]
+    [event] = wait_until(lambda: events("host"), SYNC_TIMEOUT_S)
+    assert event["reason"] == "PolicyDenied"
+    assert 'violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true)' in event["message"]
     target = f"/apis/workload.kcp.io/v1alpha1/synctargets/{joined.name}"
     joined.root.merge(target, {"spec": {"podSecurity": "privileged"}})
     level = "pod-security.kubernetes.io/enforce"

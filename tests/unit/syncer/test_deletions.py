@@ -102,7 +102,6 @@ class Room:
             self.deletions,
             listable=self._nothing,
             enqueue=self.queue.append,
-            pod_security="baseline",
         )
         self.down = Down(self.state, above, cluster, ignored, ignored, self.deletions)
         feeds: Any = SimpleNamespace(follow=lambda _: asyncio.sleep(0))

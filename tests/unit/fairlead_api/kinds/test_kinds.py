@@ -57,7 +57,7 @@ def test_names_on_the_wire_are_kcps() -> None:
     assert workspace["status"]["properties"]["phase"]["default"] == "Scheduling"
     target = structural_schema(SyncTarget)["properties"]
     spec, status = target["spec"]["properties"], target["status"]["properties"]
-    assert spec["supportedAPIExports"]["default"] == [{"export": "kubernetes"}]
+    assert spec["supportedAPIExports"]["default"] == [{"path": "root:compute", "export": "kubernetes"}]
     assert spec["podSecurity"]["enum"] == ["privileged", "baseline", "restricted"]
     assert spec["evictAfter"]["format"] == "date-time"
     assert set(status["virtualWorkspaces"]["items"]["properties"]) == {"syncerURL", "upsyncerURL"}
