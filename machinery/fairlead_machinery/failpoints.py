@@ -23,7 +23,9 @@ SYNCER = frozenset(
     for step in ("namespace", "create", "apply", "report", "delete", "confirm", "namespace-delete", "token")
 )
 """Steps of an agent that brings an object into its cluster, says so, and takes it out again."""
-NAMES = STORE | SYNCER
+ROTATION = frozenset({"syncer-next-key-written", "syncer-next-key-pinned", "syncer-marks-written"})
+"""Steps of an agent that replaces its key."""
+NAMES = STORE | SYNCER | ROTATION
 
 
 @dataclass(slots=True)

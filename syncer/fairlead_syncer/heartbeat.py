@@ -22,6 +22,7 @@ _VERSION = metadata.version("fairlead")
 _RETRY_S = 1.0
 _SETTLE_S = 0.5
 """How long a set of held deletions may grow before it is told: a burst is told a few times, not once an object."""
+_LONGEST_WHY = 1000
 _VERBS = ("get", "list", "watch", "create", "patch", "delete")
 _REVIEW_S = 300.0
 _REVIEWS = Gvr("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
@@ -78,8 +79,12 @@ class Heartbeat:
 
     async def beat(self) -> float:
         """Send one heartbeat; return the seconds until the next."""
-        apis, _ = await self._discover()
-        version = (await self._cluster.request("GET", "/version")).json().get("gitVersion", "")
+        try:
+            apis, _ = await self._discover()
+            version = (await self._cluster.request("GET", "/version")).json().get("gitVersion", "")
+        except (ApiError, Unreachable) as error:
+            await self._alarm(error)
+            raise
         body: JsonObject = {
             "syncerVersion": _VERSION,
             "properties": {"kubernetesVersion": version},
@@ -108,6 +113,12 @@ class Heartbeat:
         await self.wish(str(answer.get("rotateKey") or ""))
         await self._feeds.follow(allowed)
         return await self._follow_news(gvrs, float(answer.get("intervalSeconds", 20)))
+
+    async def _alarm(self, error: ApiError | Unreachable) -> None:
+        """Say that the cluster does not answer us, or no longer takes our credential; nothing else follows from it."""
+        why = f"{error.code} {error.message}" if isinstance(error, ApiError) else str(error)
+        _log.error("the cluster cannot be spoken to", error=why)
+        await self._upstream.heartbeat({"syncerVersion": _VERSION, "clusterLost": why[:_LONGEST_WHY]})
 
     async def _speak(self, body: JsonObject) -> JsonObject:
         """Send a heartbeat, with what is held once that can be known, and take note of what is approved."""

@@ -12,31 +12,24 @@ there it is asked for again, which is harmless; whichever of the two is pinned, 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import jwt
 import orjson
 import structlog
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from jwt.algorithms import ECAlgorithm
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError, Forbidden, Unauthorized
-from fairlead_machinery import failpoints
+from fairlead_machinery import agentkeys, failpoints
+from fairlead_machinery.agentkeys import KEY, MARKS, NEXT_KEY, Key, public_jwk, thumbprint
 from fairlead_machinery.client import Client
 from fairlead_machinery.transport import Unreachable
 from fairlead_syncer.clock import ServerClock
 
-KEY, NEXT_KEY, MARKS = "agent.key", "agent.key.next", "marks.secret"
 _RENEW_SHARE = 0.7
 _RETRY_S = 2.0
 _log = structlog.get_logger(__name__)
@@ -95,7 +88,9 @@ class Identity:
             Unreachable: No answer.
         """
         headers = {"Authorization": f"Bearer {bootstrap}"}
-        await self._prove("/enroll", lambda: {"publicKey": _jwk(self._key), "proof": self._proof("/enroll")}, headers)
+        await self._prove(
+            "/enroll", lambda: {"publicKey": public_jwk(self._key), "proof": self._proof("/enroll")}, headers
+        )
 
     async def renew(self) -> float:
         """
@@ -151,12 +146,12 @@ class Identity:
             return
         async with self._rotation:
             following = await asyncio.to_thread(_load_or_make, self._folder, NEXT_KEY)
-            mark = _thumbprint(following)
+            mark = thumbprint(public_jwk(following))
             failpoints.hit("syncer-next-key-written")
             await self._prove(
                 "/rotate",
                 lambda: {
-                    "publicKey": _jwk(following),
+                    "publicKey": public_jwk(following),
                     "proof": self._proof("/rotate", following),
                     "proofByOldKey": self._proof(f"/rotate#{mark}"),
                 },
@@ -180,14 +175,14 @@ class Identity:
         for path in (self._given / KEY, self._given / NEXT_KEY) if self._given is not None else ():
             if path.exists():
                 key = _load(path)
-                if _thumbprint(key) != _thumbprint(self._key):
+                if thumbprint(public_jwk(key)) != thumbprint(public_jwk(self._key)):
                     self._key = key
                     return True
         return False
 
-    async def follow_wish(self, thumbprint: str) -> None:
-        """Replace the key if it is the one that somebody wants to be replaced."""
-        if thumbprint and thumbprint == _thumbprint(self._key):
+    async def follow_wish(self, unwanted: str) -> None:
+        """Replace the key if it is the one, named by its thumbprint, that somebody wants to be replaced."""
+        if unwanted and unwanted == thumbprint(public_jwk(self._key)):
             try:
                 await self.rotate()
             except (ApiError, Unreachable) as error:
@@ -216,9 +211,8 @@ class Identity:
                 async with asyncio.timeout(max(wait_s - _RETRY_S, 0.0)):
                     await self._wanted.wait()
 
-    def _proof(self, word: str, key: ec.EllipticCurvePrivateKey | None = None) -> str:
-        claims = {"aud": self._path + word, "iat": self._clock.now_s(), "jti": str(uuid.uuid4())}
-        return jwt.encode(claims, key or self._key, algorithm="ES256")
+    def _proof(self, word: str, key: Key | None = None) -> str:
+        return agentkeys.proof(key or self._key, self._path + word, self._clock.now_s())
 
     async def _prove(self, word: str, body: Callable[[], JsonObject], headers: dict[str, str]) -> Any:
         """Call with fresh proofs; once more when they were refused and the clocks were found to differ."""
@@ -234,44 +228,29 @@ class Identity:
         return answer.json()
 
 
-def _load_or_make(folder: Path, name: str = KEY) -> ec.EllipticCurvePrivateKey:
+def _load_or_make(folder: Path, name: str = KEY) -> Key:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / name
     if path.exists():
         return _load(path)
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    write_private(path, pem)
+    key = agentkeys.new_key()
+    write_private(path, agentkeys.to_pem(key))
     return key
 
 
-def _load(path: Path) -> ec.EllipticCurvePrivateKey:
-    key = serialization.load_pem_private_key(path.read_bytes(), None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{path} holds no EC key; remove it and join the cluster again")  # noqa: TRY004 - a wrong file
-    return key
+def _load(path: Path) -> Key:
+    try:
+        return agentkeys.from_pem(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} holds no EC key; remove it and join the cluster again") from error
 
 
-def _marks(folders: Iterable[Path], key: ec.EllipticCurvePrivateKey) -> bytes:
+def _marks(folders: Iterable[Path], key: Key) -> bytes:
     """Return the secret for marks: what was kept as the first key went, else what follows from the key."""
     for folder in folders:
         if (folder / MARKS).exists():
             return (folder / MARKS).read_bytes()
-    plain = serialization.NoEncryption()
-    raw = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, plain)
-    return HKDF(hashes.SHA256(), 32, None, b"fairlead object proofs").derive(raw)
-
-
-def _jwk(key: ec.EllipticCurvePrivateKey) -> JsonObject:
-    public: JsonObject = orjson.loads(ECAlgorithm.to_jwk(key.public_key()))
-    return public
-
-
-def _thumbprint(key: ec.EllipticCurvePrivateKey) -> str:
-    """Return the RFC 7638 thumbprint, as the control plane writes it."""
-    public = _jwk(key)
-    required = {name: public[name] for name in ("crv", "kty", "x", "y")}
-    return hashlib.sha256(orjson.dumps(required, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return agentkeys.marks_of(key)
 
 
 def write_private(path: Path, data: bytes) -> None:

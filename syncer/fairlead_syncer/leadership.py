@@ -196,7 +196,7 @@ class Leadership:
         """Log what stands against us, once."""
         if text != self._told:
             self._told = text
-            _log.warning(text)
+            (_log.error if "certificate" in text else _log.warning)(text)
 
     def while_held(
         self, reconcile: Callable[[Key], Awaitable[float | None]]

@@ -109,7 +109,7 @@ async def run(settings: AgentSettings) -> None:
             return
         speaking = replace(base, token="", token_file=str(identity.token_file))
         above = await program.enter(Client(speaking, user_agent="fairlead-syncer"))
-        own = await asyncio.to_thread(ClusterToken, settings.cluster, folder, time.time)
+        own = await asyncio.to_thread(ClusterToken, settings.cluster, folder, time.time, settings.reload_cluster)
         below = FencedClient(own.credentials, user_agent="fairlead-syncer")
         await program.enter(below)
         unfenced = await program.enter(Client(own.credentials, user_agent="fairlead-syncer"))

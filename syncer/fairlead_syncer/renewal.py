@@ -18,7 +18,7 @@ import structlog
 
 from fairlead_api.errors import ApiError
 from fairlead_machinery.client import Client, Gvr
-from fairlead_machinery.kubeconfig import SERVICE_ACCOUNT_FOLDER, Credentials
+from fairlead_machinery.kubeconfig import SERVICE_ACCOUNT_FOLDER, Credentials, KubeconfigError
 from fairlead_machinery.transport import Unreachable
 from fairlead_syncer.clock import ServerClock
 from fairlead_syncer.identity import write_private
@@ -28,8 +28,8 @@ _SUBJECT = "system:serviceaccount:"
 _SHARE = 0.5
 """A token is replaced when half of what it had left is over."""
 _RETRY_S = 30.0
-_LONGEST_S = 3600.0
-"""After how long clocks are compared again: one of them may have been set."""
+_LOOK_S = 10.0
+"""How often to look for a token that somebody gave us anew: the old one may be refused long before its end."""
 _log = structlog.get_logger(__name__)
 
 
@@ -70,11 +70,19 @@ class ClusterToken:
         credentials: As the agent was given them.
         folder: The agent's; the file outlives a restart.
         now_s: Seconds since the epoch.
+        reload: Reads them again from where they came; None for only what file they name.
     """
 
-    def __init__(self, credentials: Credentials, folder: Path, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        folder: Path,
+        now_s: Callable[[], float],
+        reload: Callable[[], Credentials] | None = None,
+    ) -> None:
         self._now_s = now_s
         self._given = credentials
+        self._reload = reload
         self._file = folder / "cluster-token"
         token, self._claims = _latest(credentials, self._file)
         self.credentials = credentials
@@ -85,27 +93,40 @@ class ClusterToken:
     async def run(self, cluster: Client) -> None:
         """Ask for the next token in time, for ever; nothing to do for a credential that does not end."""
         clock = ServerClock(cluster, "cluster", self._now_s)  # the cluster judges whether it has ended
+        due_s, has_compared = 0.0, False
         while self._claims is not None:
-            await clock.learn()
-            left_s = self._claims.expires_s - clock.now_s()
-            await asyncio.sleep(min(max(left_s * _SHARE, 0.0), _LONGEST_S))
-            if left_s * _SHARE > _LONGEST_S:
+            if await asyncio.to_thread(self._take_given) or not has_compared:
+                await clock.learn()
+                has_compared = True
+                due_s = self._due_s(clock.now_s())
+            if clock.now_s() < due_s:
+                await asyncio.sleep(min(due_s - clock.now_s(), _LOOK_S))
                 continue
-            if left_s <= 0:
-                _log.error(
-                    "the agent's token in the cluster has ended: join again to give it another; nothing is deleted"
-                )
+            has_compared = False
             try:
                 await self._renew(cluster, self._claims)
             except (ApiError, Unreachable, KeyError, TypeError) as error:
-                _log.warning("the agent's token in the cluster could not be renewed", error=str(error), left_s=left_s)
-                if not await asyncio.to_thread(self._take_given):
-                    await asyncio.sleep(_RETRY_S)
+                self._complain(error, clock.now_s())
+                await asyncio.sleep(_RETRY_S)
         await asyncio.Event().wait()
+
+    def _due_s(self, now_s: float) -> float:
+        """Return when to renew, in seconds since the epoch."""
+        return now_s + max(self._claims.expires_s - now_s, 0.0) * _SHARE if self._claims is not None else 0.0
+
+    def _complain(self, error: Exception, now_s: float) -> None:
+        left_s = self._claims.expires_s - now_s if self._claims is not None else 0.0
+        if left_s > 0:
+            _log.warning("the agent's token in the cluster could not be renewed", error=str(error), left_s=left_s)
+        else:
+            _log.error("the agent's token in the cluster has ended; join again to give it another", error=str(error))
 
     def _take_given(self) -> bool:
         """Take the token that lies where the first was given to us, if somebody has put a later one there."""
-        token, claims = _latest(self._given, self._file)
+        try:
+            token, claims = _latest(self._reload() if self._reload is not None else self._given, self._file)
+        except (KubeconfigError, OSError):
+            return False  # it is just being written, or gone: the one we have is as good as before
         if claims is None or claims == self._claims:
             return False
         write_private(self._file, token.encode())

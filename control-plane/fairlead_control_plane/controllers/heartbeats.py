@@ -7,7 +7,7 @@ the threshold, and are no input to scheduling; only their transitions are (desig
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from fairlead_api import JsonObject
@@ -132,6 +132,11 @@ def conditions(
         wanted.append({"type": "SyncerAuthorized", **authorized})
     if held is not None:
         wanted.append({"type": "DeletionsHeld", **held})
+    return timed(wanted, old, now)
+
+
+def timed(wanted: Iterable[JsonObject], old: Iterable[JsonObject], now: str) -> list[JsonObject]:
+    """Return conditions with their transition times: those of ``old`` where the status is the same."""
     kept = {condition["type"]: condition for condition in old}
     return [_timed(condition, kept.get(condition["type"]), now) for condition in wanted]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 import structlog
@@ -16,7 +17,9 @@ import structlog
 from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError, BadRequest
 from fairlead_api.names import sync_target_key
-from fairlead_control_plane.controllers.heartbeats import Heartbeats, conditions
+from fairlead_control_plane.auth import agents
+from fairlead_control_plane.controllers.agents import lost_condition, standby_condition, version_condition
+from fairlead_control_plane.controllers.heartbeats import Heartbeats, conditions, timed
 from fairlead_control_plane.kinds.change import Change, Effect
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.registry.registry import Registry
@@ -32,6 +35,12 @@ HELD_INTERVAL_S = 5
 _CHECK_S = 1.0
 _MOST_APIS = 5000
 _MOST_EXAMPLES, _LONGEST_TEXT = 5, 1024
+_FIELDS: dict[str, type] = {
+    "syncerVersion": str, "properties": dict, "apis": list, "authorized": dict, "held": dict, "clusterLost": str,
+}  # fmt: skip
+_OWN_VERSION = metadata.version("fairlead")
+ROTATE_ANNOTATION = "workload.fairlead.io/rotate-key"
+"""Of a SyncTarget: thumbprint of the agent's key that is to be replaced; any other key is left alone."""
 _CONDITION_FIELDS = frozenset({"status", "severity", "reason", "message"})
 _STATES = frozenset({"True", "False", "Unknown"})
 _DEFAULT_EXPORTS = ({"path": "root:compute", "export": "kubernetes"},)
@@ -88,13 +97,15 @@ class SyncTargetReports:
             target: The SyncTarget.
             body: ``syncerVersion``, ``properties`` (strings), ``apis`` (``[{group, resource, versions}]`` that the
                 cluster offers and the agent may write), ``authorized`` (``{status, reason, message}``), ``held``
-                (``{digest, count, examples}`` of the deletions that wait for approval, count 0 when none does).
+                (``{digest, count, examples}`` of the deletions that wait for approval, count 0 when none does),
+                ``clusterLost`` (why the agent cannot speak to its cluster). Fields of other versions are passed over.
 
         Raises:
             BadRequest: A field has the wrong type.
         """
         seen = _checked(body)
-        due = self._beats.beat(target["metadata"]["uid"])
+        # An agent that cannot speak to its cluster lives, but the cluster is not heard of.
+        due = not seen.get("clusterLost") and self._beats.beat(target["metadata"]["uid"])
         synced = await self._synced_resources(target, seen.get("apis"))
         now = self._now()
 
@@ -114,6 +125,7 @@ class SyncTargetReports:
             "serverTime": now,
             "podSecurity": spec.get("podSecurity") or "baseline",
             "tenantPolicy": spec.get("tenantPolicy") or {},
+            "rotateKey": _key_to_replace(current),
             "deletionsHeld": is_held,
             "approvedDeletions": spec.get("approvedDeletions") or "",
         }
@@ -176,13 +188,27 @@ class SyncTargetReports:
             if not seen["held"]["count"]:
                 del status["heldDeletions"]
         held = held_condition(obj, status.get("heldDeletions"))
-        status["conditions"] = conditions(before, healthy=healthy, ever=ever, authorized=authorized, held=held, now=now)
         for field in ("syncerVersion", "properties"):
             if field in seen:
                 status[field] = seen[field]
+        known = conditions(before, healthy=healthy, ever=ever, authorized=authorized, held=held, now=now)
+        status["conditions"] = [*known, *timed(self._of_agents(obj, status, seen), before, now)]
         if synced is not None:
             status["syncedResources"] = synced
         return status
+
+    def _of_agents(self, obj: JsonObject, status: JsonObject, seen: JsonObject) -> list[JsonObject]:
+        """Return what is to be said of the agents; a heartbeat that is none, as time passes, changes no word of it."""
+        lost = seen.get("clusterLost")
+        kept = None
+        if not seen:
+            kept = next((one for one in status.get("conditions") or () if one["type"] == "ClusterReachable"), None)
+        found = (
+            version_condition(str(status.get("syncerVersion") or ""), _OWN_VERSION),
+            standby_condition(self._beats.waiting(obj["metadata"]["uid"])),
+            lost_condition(lost) or kept,
+        )
+        return [one for one in found if one is not None]
 
     async def _synced_resources(self, target: JsonObject, apis: list[JsonObject] | None) -> list[JsonObject] | None:
         """Judge every resource of the supported exports against what the cluster offers; None when it did not say."""
@@ -197,6 +223,13 @@ class SyncTargetReports:
                 common = have is not None and set(have) & set(one["versions"])
                 found.append({**one, "state": "Accepted" if common else "Incompatible"})
         return sorted(found, key=lambda one: (one["group"], one["resource"]))
+
+
+def _key_to_replace(target: JsonObject) -> str:
+    """Return the thumbprint of the agent's key if somebody asked for exactly this one to be replaced; else ""."""
+    key = agents.pinned_key(target)
+    wanted = str((target["metadata"].get("annotations") or {}).get(ROTATE_ANNOTATION, ""))
+    return wanted if key is not None and wanted == agents.thumbprint(key) else ""
 
 
 def _was_healthy(target: JsonObject) -> bool:
@@ -225,10 +258,12 @@ def held_condition(target: JsonObject, held: JsonObject | None) -> JsonObject | 
 
 
 def _checked(body: JsonObject) -> JsonObject:
-    types: dict[str, type] = {"syncerVersion": str, "properties": dict, "apis": list, "authorized": dict, "held": dict}
+    body = {name: value for name, value in body.items() if name in _FIELDS}
     for name, value in body.items():
-        if name not in types or not isinstance(value, types[name]):
-            raise BadRequest(f"heartbeat field {name!r} is unknown or has the wrong type")
+        if not isinstance(value, _FIELDS[name]):
+            raise BadRequest(f"heartbeat field {name!r} has the wrong type")
+    if max(len(body.get("clusterLost", "")), len(body.get("syncerVersion", ""))) > _LONGEST_TEXT:
+        raise BadRequest(f"heartbeat clusterLost and syncerVersion may have {_LONGEST_TEXT} characters")
     if len(body.get("apis", ())) > _MOST_APIS or not all(_is_api(api) for api in body.get("apis", ())):
         raise BadRequest(f"heartbeat apis must be a list of at most {_MOST_APIS} {{group, resource, versions}}")
     for name in ("properties", "authorized"):
