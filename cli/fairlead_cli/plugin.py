@@ -12,6 +12,7 @@ from fairlead_cli.options import HELP, Server, cluster_argument, output_option, 
 _HERE = "fairlead_cli.plugin"
 COMMANDS = {
     "bin": "fairlead_cli.restoring:list_bin",
+    "leftovers": "fairlead_cli.leftovers:leftovers",
     "restore": "fairlead_cli.restoring:restore",
     "check": "fairlead_cli.checking.command:check",
     "cluster": f"{_HERE}:cluster",

@@ -12,7 +12,7 @@ from fairlead_cli.failure import USAGE, Failure
 if TYPE_CHECKING:
     from fairlead_machinery.client import Client, Gvr
 
-_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def find_kind(workspace: Client, said: str) -> Kind:
     word, _, group = said.lower().partition(".")
     for path in ("/api", "/apis"):
         try:
-            answer = (await workspace.request("GET", path, headers={"Accept": _AGGREGATED})).json()
+            answer = (await workspace.request("GET", path, headers={"Accept": AGGREGATED})).json()
         except NotFound:
             continue
         if (found := _search(answer, word, group)) is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from fairlead_api import JsonObject, names
-from fairlead_cli import kinds
+from fairlead_cli import inventory, kinds
 from fairlead_cli.checking.asking import some
 from fairlead_cli.checking.model import Finding, not_verified
 from fairlead_cli.checking.plane import Plane
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from fairlead_machinery.client import Client
 
 _OURS = {"labelSelector": "app.kubernetes.io/part-of=fairlead"}
-_PREFIX = "kcp-syncer-"
 
 
 async def known_targets(plane: Plane, here: list[JsonObject]) -> list[JsonObject] | None:
@@ -58,20 +57,13 @@ def unknown(namespaces: Iterable[JsonObject], others: Iterable[JsonObject], know
         metadata = one["metadata"]
         if metadata.get("deletionTimestamp"):
             continue  # somebody has seen to it
-        locator = (metadata.get("annotations") or {}).get(names.LOCATOR_ANNOTATION)
-        is_agents = metadata["name"].startswith(_PREFIX) and metadata["name"] not in agents
-        if is_agents or (locator is not None and _target_of(locator) not in uids):
+        is_marked = names.LOCATOR_ANNOTATION in (metadata.get("annotations") or {})
+        locator = inventory.locator_of(one)
+        is_agents = metadata["name"].startswith(inventory.AGENT_PREFIX) and metadata["name"] not in agents
+        if is_agents or (is_marked and (locator is None or locator.target_uid not in uids)):
             found.append(f"namespace/{metadata['name']}")
     for one in others:
         name = one["metadata"]["name"]
-        if name.startswith(_PREFIX) and not name.startswith(agents or ("\0",)):
+        if name.startswith(inventory.AGENT_PREFIX) and not name.startswith(agents or ("\0",)):
             found.append(f"{one['kind'].lower()}/{name}")
     return found
-
-
-def _target_of(locator: str) -> str:
-    """Return the uid a locator names; "" for one that cannot be read, which is nobody's we know."""
-    try:
-        return names.Locator.from_json(locator).target_uid
-    except ValueError:
-        return ""

@@ -13,6 +13,8 @@ DOWNSTREAM_UID = "internal.workload.kcp.io/downstream-uid"
 HASH = "internal.workload.kcp.io/spec-hash"
 ROW = "internal.workload.kcp.io/row"
 """Names the row a view stands for: its first revision. One that was confirmed and made again has another."""
+REASON = "internal.workload.kcp.io/reason"
+"""On a tombstone: why the agent has not removed the object yet, as it reported."""
 STATE_LABEL = "state.workload.kcp.io/"
 
 
@@ -62,6 +64,8 @@ def tombstone(view: rows.View, row: Row, object_key: str) -> JsonObject:
         "deletionTimestamp": view.since,
         "annotations": {"kcp.io/cluster": key.cluster, CAUSE: view.cause, **_marks(view, row)},
     }
+    if view.report.get("synced") is False and view.report.get("reason"):
+        metadata["annotations"][REASON] = str(view.report["reason"])
     if key.namespace:
         metadata["namespace"] = key.namespace
     return {"apiVersion": view.api_version, "kind": view.kind, "metadata": metadata}
