@@ -147,7 +147,7 @@ def parse_request(method: str, cluster: str, path: str, query: Mapping[str, str]
 
 def _collection_verb(verb: str, name: str, query: Mapping[str, str]) -> str:
     """Tell list, watch and deletecollection from get and delete."""
-    watching = query.get("watch", "false").lower() not in {"", "0", "f", "false"}
+    watching = query.get("watch", "false").lower() not in {"0", "f", "false"}
     if verb == "get" and not name:
         return "watch" if watching else "list"
     if verb == "delete" and not name:

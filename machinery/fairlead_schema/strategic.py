@@ -178,7 +178,9 @@ def _check_order(items: list[Any], order: list[Any], merge_key: str) -> None:
         if position < len(wanted) and wanted[position] == key:
             position += 1
     if position < len(wanted):
-        raise Unclassified(f"The order in patch list:\n{_go(items)}\n doesn't match {_ORDER} list:\n{_go(order)}\n")
+        raise Unclassified(
+            f"The order in patch list:\n{go_text(items)}\n doesn't match {_ORDER} list:\n{go_text(order)}\n"
+        )
 
 
 def _merge_list(original: list[Any], patch: list[Any], schema: Node | None) -> list[Any]:
@@ -186,6 +188,8 @@ def _merge_list(original: list[Any], patch: list[Any], schema: Node | None) -> l
         return patch
     if not original and not patch:
         return original
+    if len({type(item) for item in (*original, *patch)}) > 1:
+        raise Unclassified(f"list element types are not identical: {go_text([original, patch])}")
     if type((original or patch)[0]) is not dict:
         merged, merge_key = _unique([*original, *patch]), ""
     else:
@@ -288,12 +292,13 @@ def _in_order(
 
 def _go_map(value: JsonObject) -> str:
     """Return an object as Go's ``%v`` prints it."""
-    return "map[" + " ".join(f"{key}:{_go(value[key])}" for key in sorted(value)) + "]"
+    return "map[" + " ".join(f"{key}:{go_text(value[key])}" for key in sorted(value)) + "]"
 
 
-def _go(value: Any) -> str:
+def go_text(value: Any) -> str:
+    """Return a JSON value as Go's ``%v`` prints it."""
     if type(value) is dict:
         return _go_map(value)
     if type(value) is list:
-        return "[" + " ".join(map(_go, value)) + "]"
+        return "[" + " ".join(map(go_text, value)) + "]"
     return value if type(value) is str else "<nil>" if value is None else compact(value)

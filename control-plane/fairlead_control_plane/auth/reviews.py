@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import BadRequest, Cause, Invalid
+from fairlead_api.errors import BadRequest
 from fairlead_api.request import RequestInfo, User
+from fairlead_control_plane.auth import review_validation
 from fairlead_control_plane.auth.accounts import ServiceAccounts
 from fairlead_control_plane.auth.authenticate import TokenVerifier
 from fairlead_control_plane.auth.authorize import CLUSTER_NAME, Authorizer
@@ -74,26 +75,19 @@ class Reviews:
 
     async def subject_access(self, asked: Asked, review: JsonObject) -> JsonObject:
         """SubjectAccessReview: may the user named in it."""
+        review_validation.check(review, names_subject=True)
         spec = review.get("spec") or {}
-        user = _subject(spec, "SubjectAccessReview")
-        return await self._access(asked, review, spec, user)
+        return await self._access(asked, review, spec, _subject(spec))
 
     async def local_subject_access(self, asked: Asked, review: JsonObject) -> JsonObject:
         """LocalSubjectAccessReview: the same, in the namespace of the request only."""
+        review_validation.check(review, names_subject=True, namespace=asked.namespace)
         spec = review.get("spec") or {}
-        resource = spec.get("resourceAttributes")
-        if resource is not None and resource.get("namespace", "") != asked.namespace:
-            field = "spec.resourceAttributes.namespace"
-            raise _invalid(
-                "LocalSubjectAccessReview", field, resource.get("namespace", ""), "must match metadata.namespace"
-            )
-        if spec.get("nonResourceAttributes") is not None:
-            field = "spec.nonResourceAttributes"
-            raise _invalid("LocalSubjectAccessReview", field, "", "disallowed on this kind of request")
-        return await self._access(asked, review, spec, _subject(spec, "LocalSubjectAccessReview"))
+        return await self._access(asked, review, spec, _subject(spec))
 
     async def self_subject_access(self, asked: Asked, review: JsonObject) -> JsonObject:
         """SelfSubjectAccessReview: may the caller."""
+        review_validation.check(review, names_subject=False)
         return await self._access(asked, review, review.get("spec") or {}, asked.user)
 
     async def self_subject_rules(self, asked: Asked, review: JsonObject) -> JsonObject:
@@ -136,18 +130,20 @@ class Reviews:
             found = await verify(token)
             if found is not None and CLUSTER_NAME not in found.extra:
                 return _with_status(review, _authenticated(found, [own]))
-        return _with_status(review, {"user": {}, "error": "[invalid bearer token]"})
+        return _with_status(review, {"user": {}, "error": "invalid bearer token"})
 
     async def self_subject(self, asked: Asked, review: JsonObject) -> JsonObject:
         """SelfSubjectReview: who the caller is."""
         return _with_status(review, {"userInfo": asked.user.as_json()})
 
     async def _access(self, asked: Asked, review: JsonObject, spec: JsonObject, user: User) -> JsonObject:
-        info = _request(asked, review.get("kind", ""), spec)
+        info = _request(asked, spec)
         decision = await self._authorizer.authorize(user, info)
         status: JsonObject = {"allowed": decision.allowed}
         if decision.reason:
             status["reason"] = decision.reason
+        if problem := review_validation.unreadable(spec):
+            status["evaluationError"] = problem
         return _with_status(review, status)
 
 
@@ -159,42 +155,25 @@ def _with_status(review: JsonObject, status: JsonObject) -> JsonObject:
     return {**review, "status": status}
 
 
-def _subject(spec: JsonObject, kind: str) -> User:
-    if not spec.get("user") and not spec.get("groups"):
-        raise _invalid(kind, "spec.user", "", "at least one of user or group must be specified")
+def _subject(spec: JsonObject) -> User:
     extra = {key.lower(): tuple(values) for key, values in (spec.get("extra") or {}).items()}
     return User(spec.get("user", ""), tuple(spec.get("groups") or ()), spec.get("uid", ""), extra)
 
 
-def _request(asked: Asked, kind: str, spec: JsonObject) -> RequestInfo:
-    resource, url = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
-    if resource is not None and url is not None:
-        message = "cannot be specified in combination with resourceAttributes"
-        raise _invalid(kind, "spec.nonResourceAttributes", "", message)
-    if resource is not None:
-        return RequestInfo(
-            asked.cluster,
-            "",
-            resource.get("verb", ""),
-            True,
-            resource.get("group", ""),
-            resource.get("version") or "*",
-            resource.get("namespace", ""),
-            resource.get("resource", ""),
-            subresource=resource.get("subresource", ""),
-            name=resource.get("name", ""),
-        )
-    if url is not None:
+def _request(asked: Asked, spec: JsonObject) -> RequestInfo:
+    """Return what a checked review asks about."""
+    resource, url = spec.get("resourceAttributes"), spec.get("nonResourceAttributes") or {}
+    if resource is None:
         return RequestInfo(asked.cluster, url.get("path", ""), url.get("verb", ""))
-    message = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-    raise _invalid(kind, "spec.resourceAttributes", "", message)
-
-
-def _invalid(kind: str, field: str, value: str, message: str) -> Invalid:
-    text = f'Invalid value: "{value}": {message}' if value else f"Invalid value: null: {message}"
-    return Invalid(
-        f'{kind}.{AUTHORIZATION} "" is invalid: {field}: {text}',
-        group=AUTHORIZATION,
-        kind=kind,
-        causes=[Cause("FieldValueInvalid", text, field)],
+    return RequestInfo(
+        asked.cluster,
+        "",
+        resource.get("verb", ""),
+        True,
+        resource.get("group", ""),
+        resource.get("version") or "*",
+        resource.get("namespace", ""),
+        resource.get("resource", ""),
+        subresource=resource.get("subresource", ""),
+        name=resource.get("name", ""),
     )

@@ -18,9 +18,11 @@ from fairlead_control_plane.http.documents import Documents, answer
 from fairlead_control_plane.kinds import discovery
 from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.registry import media
+from fairlead_control_plane.registry.rendering import as_yaml
 from fairlead_machinery.web import JSON, Request, Response
 
-_AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+_AGGREGATED = ";g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
 
 
 class Discovery:
@@ -48,17 +50,23 @@ class Discovery:
         del user
         resources = await self._catalog.resources(info.cluster)
         path = info.path.rstrip("/")
-        version = wanted_version(request.headers.get("accept", "")) if path in ("/api", "/apis") else ""
-        make: Callable[[], bytes | None]
+        accept = request.headers.get("accept", "")
+        version, is_yaml = wanted_version(accept) if path in ("/api", "/apis") else ("", False)
+        make: Callable[[], JsonObject | None]
         if version:
-            make = partial(_encoded, partial(discovery.aggregated, resources, core=path == "/api", version=version))
+            make = partial(discovery.aggregated, resources, core=path == "/api", version=version)
         else:
-            make = partial(_encoded, partial(self._plain, resources, path.split("/")[1:]))
-        document = self._documents.get(resources, f"{path} {version}", make)
+            is_yaml = media.plain(accept, is_route=not _is_group_path(path)).yaml
+            make = partial(self._plain, resources, path.split("/")[1:])
+        document = self._documents.get(resources, f"{path} {version} {is_yaml}", partial(_encoded, make, is_yaml))
         if document is None:
             is_group = discovery.has_group(resources, path)
             raise (NotFound if is_group else NoSuchPath)("the server could not find the requested resource")
-        return answer(document, request, _AGGREGATED.format(version=version) if version else JSON)
+        content_type = media.YAML if is_yaml else JSON
+        if not version:
+            return Response(200, document.body, content_type)
+        head = {"Cache-Control": "public"}
+        return answer(document, request, content_type + _AGGREGATED.format(version=version), head)
 
     def _plain(self, resources: Sequence[Resource], parts: Sequence[str]) -> JsonObject | None:
         match parts:
@@ -75,19 +83,26 @@ class Discovery:
         return None
 
 
-def wanted_version(accept: str) -> str:
-    """Return the version of aggregated discovery that an ``Accept`` header asks for first; ``""`` for plain."""
-    for choice in accept.split(","):
-        media, *pairs = (part.strip() for part in choice.split(";"))
-        parameters = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-        if media not in (JSON, "application/*", "*/*"):
-            continue
-        if parameters.get("as") == "APIGroupDiscoveryList" and parameters.get("g") == "apidiscovery.k8s.io":
-            if parameters.get("v") in ("v2", "v2beta1"):
-                return parameters["v"]
-        elif "as" not in parameters:
-            return ""
-    return ""
+def wanted_version(accept: str) -> tuple[str, bool]:
+    """
+    Return the version of aggregated discovery that an ``Accept`` header asks for, and whether as YAML.
+
+    Whoever names a version that is served gets it, also when plain discovery would do as well; ``""`` for plain.
+    """
+    for name, parameters in media.clauses(accept):
+        if (
+            name in (JSON, media.YAML, "application/*", "*/*")
+            and parameters.get("as") == "APIGroupDiscoveryList"
+            and parameters.get("g") == "apidiscovery.k8s.io"
+            and parameters.get("v") in ("v2", "v2beta1")
+        ):
+            return parameters["v"], name == media.YAML
+    return "", False
+
+
+def _is_group_path(path: str) -> bool:
+    """Tell whether a path lists groups or shows one: these are served by handlers of their own, for every method."""
+    return path == "/apis" or (path.startswith("/apis/") and path.count("/") == 2)
 
 
 async def root_paths(info: RequestInfo, request: Request, user: User) -> Response:
@@ -99,6 +114,8 @@ async def root_paths(info: RequestInfo, request: Request, user: User) -> Respons
     return Response(200, orjson.dumps({"paths": paths}))
 
 
-def _encoded(make: Callable[[], JsonObject | None]) -> bytes | None:
+def _encoded(make: Callable[[], JsonObject | None], is_yaml: bool) -> bytes | None:
     found = make()
-    return None if found is None else orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE)
+    if found is None:
+        return None
+    return as_yaml(found) if is_yaml else orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE)

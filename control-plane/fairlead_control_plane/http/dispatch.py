@@ -30,6 +30,7 @@ from fairlead_control_plane.auth.authenticate import Authenticator
 from fairlead_control_plane.auth.authorize import CLUSTER_NAME, Authorizer, forbidden
 from fairlead_control_plane.auth.impersonation import impersonate, is_requested
 from fairlead_control_plane.http.health import Health
+from fairlead_control_plane.http.shaping import shaped
 from fairlead_control_plane.http.target import WILDCARD, split_cluster
 from fairlead_control_plane.http.virtual import SERVICES, VirtualWorkspaces
 from fairlead_control_plane.store.contract import Unavailable
@@ -38,6 +39,8 @@ from fairlead_machinery.web import Request, Response, error_response
 log = logging.getLogger(__name__)
 
 _UNPROVEN = frozenset({ANONYMOUS.name, ENROLLING.name})
+_GET, _READS = frozenset({"GET"}), frozenset({"GET", "HEAD"})
+_ALL_METHODS = _READS | {"POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _LONG = 512
 """Characters of a path above which what it means is not kept."""
 
@@ -175,7 +178,7 @@ class Dispatcher:
     async def _serve(self, info: RequestInfo, request: Request, user: User) -> Response:
         routes = self._routes
         if info.is_resource:
-            return await routes.resources(info, request, user)
+            return await shaped(await routes.resources(info, request, user), request)
         first = _first(info.path)
         if first in routes.bare_only and request.path != info.path:
             raise _NotImplementedHere(f"{info.path} is not available in a workspace")
@@ -183,11 +186,20 @@ class Dispatcher:
         if healthy is not None:
             return healthy
         document = routes.documents.get(first)
-        if document is None:
+        if document is None and first != "version":
             raise NoSuchPath("the server could not find the requested resource")
-        if request.method not in ("GET", "HEAD"):
+        if document is None or request.method not in _methods(first, info.path):
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
-        return await document(info, request, user)
+        answer = await document(info, request, user)
+        # Kubernetes compresses OpenAPI v2 and leaves v3, whose parts are small, as it is.
+        return answer if first == "openapi" and info.path.startswith("/openapi/v3") else await shaped(answer, request)
+
+
+def _methods(first: str, path: str) -> frozenset[str]:
+    """Return the methods a document has: the list of groups and a group take every one for a GET, as in Kubernetes."""
+    if first in ("", "openapi") or (first == "apis" and path.rstrip("/").count("/") < 3):
+        return _ALL_METHODS
+    return _GET if first in ("api", "apis") else _READS
 
 
 def _first(path: str) -> str:

@@ -11,7 +11,9 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version as installed_version
 
-from fairlead_machinery.web import Request, Response, json_response
+import orjson
+
+from fairlead_machinery.web import Request, Response
 
 KUBERNETES = "1.36.3"
 
@@ -43,13 +45,13 @@ class Health:
             "healthz": live,
             "readyz": {**live, **ready},
         }
-        self._version = json_response(dict(version))
+        self._version = Response(200, orjson.dumps(version, option=orjson.OPT_INDENT_2))
 
     async def serve(self, path: str, request: Request) -> Response | None:
         """Answer a health or version path; None when it is neither."""
         first, _, rest = path[1:].partition("/")
         if first == "version" and not rest.strip("/"):
-            return self._version if request.method in ("GET", "HEAD") else None
+            return self._version if request.method == "GET" else None
         checks = self._groups.get(first)
         if checks is None:
             return None

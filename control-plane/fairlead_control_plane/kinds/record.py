@@ -94,6 +94,8 @@ class Strategy:
 
     prepare_create: Callable[[JsonObject], None] | None = None
     prepare_update: Callable[[JsonObject, JsonObject], None] | None = None
+    prepare_status: Callable[[JsonObject], None] | None = None
+    """Changes an object in place whose status alone is written."""
     settle: Callable[[JsonObject, JsonObject | None], None] | None = None
     warn: Callable[[JsonObject, JsonObject | None], Sequence[str]] | None = None
     validate: Callable[[JsonObject], Sequence[Cause]] | None = None

@@ -97,6 +97,8 @@ def _plan(name: str) -> dict[str, tuple[bool, Walk | None]]:
 
 
 def _inner(kind: str, form: str) -> Walk | None:
+    if form == "map" and kind in _TEXTS:
+        return _texts
     walk = walk_of(kind) if kind in facts.types() else _LEAVES.get(kind)
     if walk is None or form in {"one", "pointer"}:
         return walk
@@ -110,6 +112,15 @@ def _each_item(walk: Walk) -> Walk:
         return value
 
     return step
+
+
+def _texts(value: Any) -> Any:
+    """Give a map of texts ``""`` for null: Go has no other text that says nothing."""
+    if type(value) is dict:
+        for key, item in value.items():
+            if item is None:
+                value[key] = ""
+    return value
 
 
 def _each_value(walk: Walk) -> Walk:
@@ -161,6 +172,7 @@ def _schema(value: Any) -> Any:
     return walk_of("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps")(value)
 
 
+_TEXTS = frozenset({"string", "bytes"})
 _LEAVES: dict[str, Walk] = {
     "quantity": _quantity,
     "time": _time,

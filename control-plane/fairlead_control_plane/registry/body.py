@@ -263,11 +263,17 @@ def checked_kind(value: Any, target: Target) -> JsonObject:
         )
     if (given, api_version) != (resource.kind, target.api_version):
         version = str(api_version).rpartition("/")[2]
-        package = resource.group.partition(".")[0] or "core"
-        why = no_conversion(str(given), str(api_version), f"{package}.{resource.kind}")
+        why = no_conversion(str(given), str(api_version), go_type(target))
         raise BadRequest(f'{given} in version "{version}" cannot be handled as a {resource.kind}: {why}')
     value["kind"], value["apiVersion"] = given, api_version
     return value
+
+
+def go_type(target: Target) -> str:
+    """Return what Go calls the kind within the server (``apps.Deployment``); custom ones have no type of their own."""
+    if target.version.open_api:
+        return "unstructured.Unstructured"
+    return f"{target.resource.group.partition('.')[0] or 'core'}.{target.resource.kind}"
 
 
 def no_conversion(kind: str, api_version: str, wanted: str) -> str:

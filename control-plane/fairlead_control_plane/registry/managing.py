@@ -15,7 +15,6 @@ from fairlead_schema import apply
 from fairlead_schema.fieldset import EMPTY, FieldSet
 
 _STATUS = FieldSet.of(("status",))
-_SPEC_AND_STATUS = FieldSet.of(("spec",), ("status",))
 _SPEC = FieldSet.of(("spec",))
 _BUT_STATUS = FieldSet.of(("spec",), ("metadata",))
 LABELS_KEPT = "deployments.apps"
@@ -49,8 +48,6 @@ def reset_fields(target: Target) -> FieldSet:
     """Return the fields that a write to this endpoint cannot change, so that its manager does not own them."""
     if target.subresource == "finalize":
         return _STATUS
-    if (target.resource.group, target.resource.plural) == ("", "namespaces"):
-        return _SPEC_AND_STATUS if target.subresource != "status" else _SPEC
     if target.subresource == "status":
         if target.resource.name == LABELS_KEPT:
             return _SPEC_AND_LABELS

@@ -50,7 +50,9 @@ class Form:
         return f"meta.k8s.io/{self.version}"
 
 
-def accepted(accept: str, *, is_list: bool = False, is_watch: bool = False, include: str = "") -> Form:
+def accepted(
+    accept: str, *, is_list: bool = False, is_watch: bool = False, include: str = "", go_type: str = "object"
+) -> Form:
     """
     Return the first acceptable form.
 
@@ -59,6 +61,7 @@ def accepted(accept: str, *, is_list: bool = False, is_watch: bool = False, incl
         is_list: A list is asked for, which ``PartialObjectMetadataList`` fits and a watch or get does not.
         is_watch: A stream of objects is asked for, which YAML cannot frame.
         include: ``includeObject`` of the query.
+        go_type: What Kubernetes calls the answer's type (``apps.DeploymentList``), for its messages.
 
     Raises:
         NotAcceptable: Nothing fits.
@@ -66,25 +69,57 @@ def accepted(accept: str, *, is_list: bool = False, is_watch: bool = False, incl
     """
     if accept in {"", "*/*", JSON}:
         return Form()
-    clauses = list(_clauses(accept))
-    for media, parameters in clauses:
-        form = _form(media, parameters, is_list=is_list, include=include)
+    asked = list(clauses(accept))
+    for media, parameters in asked:
+        form = _form(media, parameters, include=include)
         if form is not None and not (is_watch and form.yaml):
+            if form.kind == PARTIAL:
+                _check_number(parameters["as"], go_type, is_list=is_list)
             return form
-    raise _not_acceptable({media for media, _ in clauses}, is_watch=is_watch)
+    raise _not_acceptable({media for media, _ in asked}, is_watch=is_watch)
+
+
+def plain(accept: str, *, is_route: bool = True) -> Form:
+    """
+    Return the first acceptable form of what has no other forms (discovery).
+
+    Args:
+        accept: The header; ``""`` accepts everything.
+        is_route: The path stands in the table of routes, which refuses unknown media types in words of its own.
+
+    Raises:
+        NotAcceptable: Nothing fits.
+    """
+    asked = list(clauses(accept or "*/*"))
+    for media, parameters in asked:
+        if media in {JSON, YAML, *_ANY} and "as" not in parameters:
+            return Form(yaml=media == YAML)
+    raise _not_acceptable({media for media, _ in asked} if is_route else {JSON}, is_watch=False)
 
 
 def _not_acceptable(asked: set[str], *, is_watch: bool) -> NotAcceptable:
     """Return the 406: of the route where no media type is known, of the encoder where only its parameters are not."""
     if asked & {*_BODIES, *_ANY}:
-        error = NotAcceptable(f"only the following media types are accepted: {_STREAMS if is_watch else _ACCEPTED}")
+        error = NotAcceptable(
+            f"only the following media types are accepted: {_STREAMS if is_watch and JSON not in asked else _ACCEPTED}"
+        )
         error.has_details = False
         return error
     shown = f"{_ACCEPTED}, {_STREAMS}" if is_watch else _ACCEPTED
     return NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {shown}")
 
 
-def _form(media: str, parameters: dict[str, str], *, is_list: bool, include: str) -> Form | None:
+def _check_number(wanted: str, go_type: str, *, is_list: bool) -> None:
+    """Refuse the metadata of one object for a list, and the other way round."""
+    is_for_list = wanted.endswith("List")
+    if is_for_list != is_list:
+        found = "is a list" if is_list else "is not a list"
+        error = NotAcceptable(f"you requested {wanted}, but the requested object {found} (*{go_type})")
+        error.has_details = False
+        raise error
+
+
+def _form(media: str, parameters: dict[str, str], *, include: str) -> Form | None:
     if media not in {JSON, YAML, *_ANY}:
         return None
     yaml = media == YAML
@@ -101,12 +136,12 @@ def _form(media: str, parameters: dict[str, str], *, is_list: bool, include: str
                 "must be 'Metadata', 'Object', 'None', or empty"
             )
         return Form(TABLE, version, include or "Metadata", yaml)
-    if wanted == (PARTIAL + "List" if is_list else PARTIAL):
+    if wanted in (PARTIAL, PARTIAL + "List"):
         return Form(PARTIAL, version, yaml=yaml)
     return None
 
 
-def _clauses(accept: str) -> Iterator[tuple[str, dict[str, str]]]:
+def clauses(accept: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the media types of an Accept header, best first; equal ones in their order."""
     found = []
     for part in accept.split(","):

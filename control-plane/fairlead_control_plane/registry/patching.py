@@ -6,6 +6,7 @@ Source: k8s.io/apiserver pkg/endpoints/handlers/patch.go.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,7 @@ from fairlead_control_plane.registry.preparing import copied
 from fairlead_control_plane.registry.writing import update
 from fairlead_schema.jsonpatch import apply_json_patch
 from fairlead_schema.mergepatch import apply_merge_patch
-from fairlead_schema.strategic import apply_strategic_patch
+from fairlead_schema.strategic import apply_strategic_patch, go_text
 
 Patch = Callable[[JsonObject], JsonObject]
 
@@ -53,7 +54,23 @@ def patch_of(raw: bytes, kind: str, target: Target, validation: str) -> tuple[Pa
     if kind == media.MERGE_PATCH:
         return lambda obj: _as_object(apply_merge_patch(obj, parsed)), problems
     schema = target.version.schema()
-    return lambda obj: _as_object(apply_strategic_patch(obj, parsed, schema)), problems
+    # Kubernetes merges these into the typed object, whose kind no patch can change.
+    own = {"kind": target.resource.kind, "apiVersion": target.api_version}
+    return Strategic(lambda obj: {**apply_strategic_patch(obj, parsed, schema), **own}, parsed), problems
+
+
+class Strategic:
+    """A strategic merge patch; what it says is shown when its result cannot be read."""
+
+    __slots__ = ("_merge", "said")
+
+    def __init__(self, merge: Patch, said: Any) -> None:
+        self._merge = merge
+        self.said = said
+
+    def __call__(self, obj: JsonObject) -> JsonObject:
+        """Return the patched object."""
+        return self._merge(obj)
 
 
 def _parsed(raw: bytes, kind: str, validation: str) -> tuple[Any, list[str]]:
@@ -97,18 +114,46 @@ async def patch(
             _keep_identity(patched, target)
             return body.finish(patched, target, options.validation, list(problems))
         except BadRequest as error:
-            raise _as_patch_error(error, target, patched) from error
+            raise _as_patch_error(error, target, patched, change) from error
 
     return await update(parts, target, changed, options, manage)
 
 
-def _as_patch_error(error: BadRequest, target: Target, patched: JsonObject) -> ApiError:
+def _as_patch_error(error: BadRequest, target: Target, patched: JsonObject, change: Patch) -> ApiError:
     """Say of a patch whose result cannot be decoded what Kubernetes says: that the patch is at fault (422)."""
     _, found, text = error.message.partition(f"cannot be handled as a {target.resource.kind}: ")
     if not found:
         return error
+    if isinstance(change, Strategic):
+        return invalid_object("", "", "", [invalid("patch", go_text(change.said), _unstructured(text))])
     shown = orjson.dumps(patched).decode()
     return invalid_object("", "", "", [invalid("patch", shown, text)])
+
+
+_UNREADABLE = re.compile(r"json: cannot unmarshal (\w+)(?: (\S+))? into .* of type (.+)")
+_KINDS = {"array": "slice", "object": "map", "number": "int64"}
+
+
+def _unstructured(text: str) -> str:
+    """
+    Say of a value of the wrong type what Go's converter says, where its JSON decoder would say ``text``.
+
+    Source: k8s.io/apimachinery/pkg/runtime/converter.go (fromUnstructured).
+    """
+    match = _UNREADABLE.match(text)
+    if match is None:
+        return text
+    word, literal, wanted = match.groups()
+    given = "float64" if literal and "." in literal else _KINDS.get(word, word)
+    if wanted.startswith("["):
+        return f"cannot restore slice from {given}"
+    if wanted.startswith("map["):
+        return f"cannot restore map from {given}"
+    if "." in wanted:
+        return f"cannot restore struct from: {given}"
+    if (given, wanted) == ("int64", "string") or (given == "float64" and wanted.startswith("int")):
+        return f"cannot convert {given} to {wanted}"
+    return f"unrecognized type: {wanted}"
 
 
 def keep_uid(new: JsonObject, old: JsonObject | None, target: Target) -> None:

@@ -112,6 +112,8 @@ def _prepared(target: Target, new: JsonObject, old: JsonObject, manage: Manage) 
     if strategy.prepare_update is not None and target.subresource not in _NARROW:
         strategy.prepare_update(new, old)
     elif target.subresource == "status":
+        if strategy.prepare_status is not None:
+            strategy.prepare_status(new)
         normalise(new)
     manage(new, old)
     return new

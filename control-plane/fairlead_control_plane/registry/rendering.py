@@ -21,11 +21,21 @@ from fairlead_control_plane.registry.joined import JoinedItems
 from fairlead_control_plane.registry.media import OBJECT, TABLE, Form
 from fairlead_control_plane.store.contract import Row
 
+_EMPTY: JsonObject = {"spec": {}, "status": {}}
+_NO_COLUMNS = b'"columnDefinitions":null'
+
 
 class Renderer:
-    """Shows the objects of one resource in one version and form; ``now_s`` is for the ages in Tables."""
+    """
+    Shows the objects of one resource in one version and form.
 
-    def __init__(self, target: Target, form: Form, now_s: float) -> None:
+    Args:
+        now_s: For the ages in Tables.
+        has_columns: Tables name their columns; those of a watch do so once, see :meth:`with_columns`.
+    """
+
+    def __init__(self, target: Target, form: Form, now_s: float, *, has_columns: bool = True) -> None:
+        self._has_columns = has_columns
         self._resource: Resource = target.resource
         self._version: Version = target.version
         self._api_version = target.api_version
@@ -57,7 +67,8 @@ class Renderer:
     def empty(self, metadata: JsonObject) -> JsonObject:
         """Return an object that says nothing but its metadata: a bookmark."""
         if self._form.kind == TABLE:
-            return self._table([], metadata)
+            # As in Kubernetes, where a bookmark is an object like any other, its row included.
+            return self._table([{**_EMPTY, "metadata": metadata}], _version_only(metadata))
         if self._form.kind == OBJECT:
             return {"kind": self._resource.kind, "apiVersion": self._api_version, "metadata": metadata}
         return self._partial({"metadata": metadata})
@@ -111,7 +122,7 @@ class Renderer:
         """Return a finished JSON body in the wire format wanted; it ends with a newline, as Kubernetes' do."""
         if not self._form.yaml:
             return body if body.endswith(b"\n") else body + b"\n"
-        return yaml.dump(orjson.loads(body), Dumper=_Dumper, default_flow_style=False, allow_unicode=True).encode()
+        return as_yaml(orjson.loads(body))
 
     @property
     def content_type(self) -> str:
@@ -135,11 +146,29 @@ class Renderer:
             list_metadata=meta,
         )
         shown["apiVersion"] = self._form.meta_version
+        if self._form.include == "Metadata":
+            for row in shown["rows"]:
+                row["object"]["apiVersion"] = self._form.meta_version
+        if not self._has_columns:
+            shown["columnDefinitions"] = None
         return shown
+
+    def with_columns(self, events: bytes) -> bytes:
+        """Return events of a watch with the columns named in the first of them, if they are Tables."""
+        if self._form.kind != TABLE:
+            return events
+        named = table(self._resource, self._version, (), "None", now=self._now_s, list_metadata={})
+        columns = orjson.dumps(named["columnDefinitions"])
+        return events.replace(_NO_COLUMNS, b'"columnDefinitions":' + columns, 1)
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
     """Writes texts as Go's YAML does: in double quotes what would be read as another type, blocks for many lines."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Write out again what stands in several places."""
+        del data
+        return True
 
     def text(self, value: str) -> yaml.Node:
         """Return a text's node."""
@@ -148,6 +177,11 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
             style = '"'
         node: yaml.Node = self.represent_scalar(_TEXT, value, style)
         return node
+
+
+def as_yaml(value: JsonObject) -> bytes:
+    """Return a JSON object as YAML, as Kubernetes writes it."""
+    return yaml.dump(value, Dumper=_Dumper, default_flow_style=False, allow_unicode=True).encode()
 
 
 _TEXT = "tag:yaml.org,2002:str"

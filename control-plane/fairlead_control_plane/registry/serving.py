@@ -10,7 +10,7 @@ from typing import TypeVar
 import orjson
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import NotFound, Unclassified
+from fairlead_api.errors import ApiError, NotFound, Unclassified
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.registry import (
     applying,
@@ -40,7 +40,7 @@ from fairlead_control_plane.registry.options import (
 from fairlead_control_plane.registry.rendering import Renderer
 from fairlead_control_plane.registry.watching import Watch
 from fairlead_control_plane.watch.selection import selection
-from fairlead_machinery.web import Request, Response
+from fairlead_machinery.web import Request, Response, error_response
 
 T = TypeVar("T")
 _LARGE_BYTES = 128 << 10
@@ -74,14 +74,20 @@ class Serving:
             ApiError: Anything but success.
         """
         target = await lookup.find_target(self._parts, info, user)
-        response = await self._verbs[info.verb](target, request)
+        try:
+            response = await self._verbs[info.verb](target, request)
+        except ApiError as error:
+            if not target.warnings:
+                raise
+            response = error_response(error)  # what was odd is told also of what was refused
         response.warnings.extend(target.warnings)
         return response
 
     def _renderer(self, target: Target, request: Request, *, is_list: bool = False, is_watch: bool = False) -> Renderer:
         accept, include = request.headers.get("accept", ""), request.query.get("includeObject", "")
-        form = media.accepted(accept, is_list=is_list, is_watch=is_watch, include=include)
-        return Renderer(target, form, self._parts.now_s())
+        go_type = body.go_type(target) + ("List" if is_list else "") if "as=" in accept else ""
+        form = media.accepted(accept, is_list=is_list, is_watch=is_watch, include=include, go_type=go_type)
+        return Renderer(target, form, self._parts.now_s(), has_columns=not is_watch)
 
     async def _get(self, target: Target, request: Request) -> Response:
         renderer = self._renderer(target, request)
@@ -141,6 +147,10 @@ class Serving:
         if target.subresource:
             return _answer(renderer, orjson.dumps(await handler(target, body.parse_any(raw, content_type))), 201)
         parsed = body.decode(raw, content_type, target, options.validation)
+        if target.resource.namespaced:
+            metadata.check_place(parsed, target.resource, target.namespace)
+        else:
+            parsed["metadata"].pop("namespace", None)
         managing.by(self._parts, target, options)(parsed, None)
         found = await handler(target, parsed)
         # Reviews are never stored, but who wrote what in them is noted all the same.
@@ -150,7 +160,7 @@ class Serving:
             "metadata": {**(found.get("metadata") or {}), **({"managedFields": owners} if owners else {})},
         }
         if shown["kind"] == "SelfSubjectReview":
-            shown["metadata"]["creationTimestamp"] = self._parts.timestamp()
+            shown["metadata"] = {"creationTimestamp": self._parts.timestamp()}
         return _answer(renderer, orjson.dumps(shown), 201)
 
     async def _update(self, target: Target, request: Request) -> Response:

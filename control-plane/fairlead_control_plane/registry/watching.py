@@ -39,6 +39,7 @@ class Watch:
         self._selected = selected
         self._renderer = renderer
         self._revision = 0
+        self._is_headed = False
 
     async def frames(self) -> AsyncIterator[bytes]:
         """Yield chunks of whole lines until the watch's time is over, its client too slow or its start too old."""
@@ -46,14 +47,14 @@ class Watch:
             return
         try:
             async for chunk in self._state():
-                yield chunk
+                yield self._headed(chunk)
         except ApiError as error:
             yield _error_line(error)
             return
         subscription = self._subscribe()
         try:
             async for chunk in self._changes(subscription):
-                yield chunk
+                yield self._headed(chunk)
         except Compacted as error:
             yield _error_line(messages.too_old_version(self._revision, error.compacted))
         except SlowWatcher as error:
@@ -64,6 +65,13 @@ class Watch:
             yield _error_line(ServiceUnavailable(f"the watch has ended: {error}"))
         finally:
             await subscription.close()
+
+    def _headed(self, chunk: bytes) -> bytes:
+        """Name the columns of a Table in the first event alone; the others are the same for all who watch."""
+        if self._is_headed:
+            return chunk
+        self._is_headed = True
+        return self._renderer.with_columns(chunk)
 
     @property
     def _starts_with_state(self) -> bool:
@@ -89,8 +97,10 @@ class Watch:
             if size >= _INITIAL_BYTES:
                 yield b"".join(lines)
                 lines, size = [], 0
-        # Without any version the state's end is told as well, to whom asked for bookmarks.
-        tells_end = options.send_initial_events or (options.send_initial_events is None and not options.version)
+        # Where any version will do the state's end is told as well, to whom asked for bookmarks.
+        tells_end = options.send_initial_events or (
+            options.send_initial_events is None and options.version in {"", "0"}
+        )
         if tells_end and options.bookmarks:
             lines.append(self._bookmark(page.revision, is_end_of_state=True))
         if lines:

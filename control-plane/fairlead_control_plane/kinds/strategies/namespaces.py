@@ -26,18 +26,22 @@ def _label_name(obj: JsonObject) -> None:
 def _prepare_create(obj: JsonObject) -> None:
     normalise(obj)
     _label_name(obj)
-    finalizers = list((obj.get("spec") or {}).get("finalizers") or ())
-    if _FINALIZER not in finalizers:
-        finalizers.append(_FINALIZER)
-    obj["spec"] = {"finalizers": finalizers}
     obj["status"] = {"phase": "Active"}
 
 
 def _prepare_update(new: JsonObject, old: JsonObject) -> None:
+    del old
     normalise(new)
     _label_name(new)
-    # Only /finalize changes these.
-    new["spec"] = old.get("spec", {})
+
+
+def _settle(new: JsonObject, old: JsonObject | None) -> None:
+    """Give a new namespace the server's finalizer; later only /finalize changes them, whatever somebody notes."""
+    if old is not None:
+        new["spec"] = old.get("spec", {})
+        return
+    finalizers = list((new.get("spec") or {}).get("finalizers") or ())
+    new["spec"] = {"finalizers": finalizers if _FINALIZER in finalizers else [*finalizers, _FINALIZER]}
 
 
 def _validate(obj: JsonObject) -> list[Cause]:
@@ -52,6 +56,7 @@ def _prepare_account(obj: JsonObject) -> None:
 NAMESPACE = Strategy(
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
+    settle=_settle,
     validate=_validate,
     validate_name=validation.namespace_name,
 )

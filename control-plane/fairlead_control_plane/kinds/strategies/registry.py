@@ -19,6 +19,7 @@ from fairlead_control_plane.kinds.strategies import (
     nodes,
     pods,
     policies,
+    revisions,
     services,
     workloads,
 )
@@ -42,6 +43,7 @@ _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("", "serviceaccounts"): namespaces.SERVICE_ACCOUNT,
     ("", "services"): services.SERVICE,
     ("apiextensions.k8s.io", "customresourcedefinitions"): definitions.CUSTOM_RESOURCE_DEFINITION,
+    ("apps", "controllerrevisions"): revisions.CONTROLLER_REVISION,
     ("apps", "daemonsets"): workloads.DAEMON_SET,
     ("apps", "deployments"): workloads.DEPLOYMENT,
     ("apps", "replicasets"): workloads.REPLICA_SET,

@@ -98,7 +98,9 @@ def _name_families(spec: JsonObject) -> None:
     """Name the address family as a single-stack cluster does."""
     if spec.get("clusterIP") == "None" and not spec.get("selector"):
         spec.setdefault("ipFamilyPolicy", "RequireDualStack")
-        spec.setdefault("ipFamilies", ["IPv4", "IPv6"])
+        families = spec.get("ipFamilies") or []
+        if spec["ipFamilyPolicy"] != "SingleStack" or not families:
+            spec["ipFamilies"] = [*families, *(one for one in ("IPv4", "IPv6") if one not in families)]
         return
     address = spec.get("clusterIP") or ""
     spec.setdefault("ipFamilyPolicy", "SingleStack")

@@ -25,6 +25,7 @@ _TRAFFIC = ("Cluster", "Local")
 _FAMILIES = ("IPv4", "IPv6")
 _FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
 _MAX_AFFINITY_S = 86400
+_MODES = ("Proxy", "VIP")
 _FIXED = "may not change once set"
 _ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
 
@@ -50,6 +51,12 @@ def _default(obj: JsonObject) -> None:
     normalise(obj)
 
 
+def _prepare_status(obj: JsonObject) -> None:
+    for entry in ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
+        if entry.get("ip"):
+            entry.setdefault("ipMode", "VIP")
+
+
 def _prepare_create(obj: JsonObject) -> None:
     _default(obj)
     obj["status"] = {"loadBalancer": {}}
@@ -65,6 +72,34 @@ def _settle(new: JsonObject, old: JsonObject | None) -> None:
     settle(new["spec"], before)
     if before is not None and before.get("type") == "LoadBalancer" != new["spec"].get("type"):
         new["status"] = {**(new.get("status") or {}), "loadBalancer": {}}
+
+
+def _ingress(obj: JsonObject) -> list[Cause]:
+    """Check the addresses of a load balancer, which only a Service of that type has."""
+    path = "status.loadBalancer.ingress"
+    listed = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    if listed and (obj.get("spec") or {}).get("type") != "LoadBalancer":
+        return [wrong.forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'")]
+    causes: list[Cause] = []
+    for index, entry in enumerate(listed):
+        causes += _ingress_entry(entry, f"{path}[{index}]")
+    return causes
+
+
+def _ingress_entry(entry: JsonObject, path: str) -> list[Cause]:
+    address, host, mode = entry.get("ip"), entry.get("hostname"), entry.get("ipMode")
+    causes = validate_ip(address, f"{path}.ip") if address else []
+    if address and mode is None:
+        causes.append(wrong.required(f"{path}.ipMode", "must be specified when `ip` is set"))
+    elif mode is not None and not address:
+        causes.append(wrong.forbidden(f"{path}.ipMode", "may not be specified when `ip` is not set"))
+    elif mode is not None and mode not in _MODES:
+        causes.append(wrong.not_supported(f"{path}.ipMode", mode, _MODES))
+    if host:
+        causes += [wrong.invalid(f"{path}.hostname", host, text) for text in validation.dns1123_subdomain(host)]
+        if not validate_ip(host, ""):
+            causes.append(wrong.invalid(f"{path}.hostname", host, "must be a DNS name, not an IP address"))
+    return causes
 
 
 def _warn(new: JsonObject, old: JsonObject | None) -> list[str]:
@@ -137,10 +172,30 @@ def _addresses(spec: JsonObject, kind: str, *, headless: bool) -> list[Cause]:
     elif not address and addresses:
         text = "must be empty when `clusterIP` is not specified"
         causes.append(wrong.invalid("spec.clusterIPs", addresses, text))
+    return causes + _address_list(addresses, () if headless else spec.get("ipFamilies") or ())
+
+
+def _address_list(addresses: Sequence[str], families: Sequence[str]) -> list[Cause]:
+    """Check addresses by themselves, and only when each is one, how they go together."""
+    path = "spec.clusterIPs"
+    causes: list[Cause] = []
+    if len(addresses) > 1 and addresses[0] == "None":
+        causes.append(wrong.invalid(path, addresses, "'None' must be the first and only value"))
     for index, one in enumerate(addresses):
-        if one != "None":
-            causes += validate_ip(one, f"spec.clusterIPs[{index}]")
-    return causes
+        if index or one != "None":
+            causes += validate_ip(one, f"{path}[{index}]")
+    if len(addresses) > 2:
+        causes.append(wrong.invalid(path, addresses, "may only hold up to 2 values"))
+    if causes:
+        return causes
+    found = ["IPv6" if ":" in one else "IPv4" for one in addresses]
+    if len(set(found)) < len(found):
+        return [wrong.invalid(path, addresses, "may specify no more than one IP for each IP family")]
+    return [
+        wrong.invalid(f"{path}[{index}]", one, f"expected an {family} value as indicated by `ipFamilies[{index}]`")
+        for index, (one, family) in enumerate(zip(addresses, families, strict=False))
+        if one != "None" and found[index] != family
+    ]
 
 
 def _families(spec: JsonObject) -> list[Cause]:
@@ -155,6 +210,9 @@ def _families(spec: JsonObject) -> list[Cause]:
     policy = spec.get("ipFamilyPolicy")
     if policy is not None and policy not in _FAMILY_POLICIES:
         causes.append(wrong.not_supported("spec.ipFamilyPolicy", policy, _FAMILY_POLICIES))
+    if not causes and policy == "SingleStack" and len(seen) > 1:
+        text = "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"
+        causes.append(wrong.invalid("spec.ipFamilyPolicy", policy, text))
     return causes
 
 
@@ -255,9 +313,9 @@ def _validate_update(new: JsonObject, old: JsonObject) -> list[Cause]:
     A Service without one has none here, but has been given one in each cluster that it runs in.
     """
     spec, before = new.get("spec") or {}, old.get("spec") or {}
+    causes = _ingress(new) if new.get("status") != old.get("status") else []
     if "ExternalName" in {spec.get("type"), before.get("type")}:
-        return []
-    causes: list[Cause] = []
+        return causes
     if spec.get("clusterIP") != before.get("clusterIP"):
         causes.append(wrong.invalid("spec.clusterIPs[0]", spec.get("clusterIPs"), _FIXED))
     if spec.get("type") == before.get("type") == "LoadBalancer":
@@ -274,6 +332,7 @@ def _prepare_endpoints(obj: JsonObject) -> None:
 SERVICE = Strategy(
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
+    prepare_status=_prepare_status,
     settle=_settle,
     warn=_warn,
     validate=_validate,

@@ -40,14 +40,15 @@ def discovery() -> Discovery:
         (AGGREGATED, "v2"),
         (f"{AGGREGATED},{AGGREGATED.replace('v2', 'v2beta1')},application/json", "v2"),
         (AGGREGATED.replace("v2", "v2beta1"), "v2beta1"),
-        ("application/json, " + AGGREGATED, ""),
+        ("application/json, " + AGGREGATED, "v2"),
+        (AGGREGATED.replace("json", "yaml"), "v2"),
         (AGGREGATED.replace("v2", "v9") + ",application/json", ""),
         ("application/json;as=Table;g=meta.k8s.io;v=v1", ""),
     ],
 )  # fmt: skip
-def test_the_first_acceptable_form_wins(accept: str, version: str) -> None:
-    """Kubectl lists v2, v2beta1 and plain, in that order."""
-    assert wanted_version(accept) == version
+def test_the_first_version_that_is_served_wins(accept: str, version: str) -> None:
+    """Kubectl lists v2, v2beta1 and plain, in that order; plain comes last wherever it stands."""
+    assert wanted_version(accept) == (version, "yaml" in accept)
 
 
 @pytest.mark.parametrize(

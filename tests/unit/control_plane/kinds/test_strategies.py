@@ -97,11 +97,15 @@ def test_a_namespaces_label_and_finalizer_are_the_servers() -> None:
     assert strategy.prepare_create is not None
     assert strategy.prepare_update is not None
     created: dict[str, Any] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n", "labels": {"a": "b"}}}
+    assert strategy.settle is not None
     strategy.prepare_create(created)
+    assert "spec" not in created, "nobody manages what the server adds"
+    strategy.settle(created, None)
     assert created["spec"] == {"finalizers": ["kubernetes"]}
     assert created["status"] == {"phase": "Active"}
     changed = {**created, "metadata": {"name": "n", "labels": {"kubernetes.io/metadata.name": "x"}}, "spec": {}}
     strategy.prepare_update(changed, created)
+    strategy.settle(changed, created)
     assert changed["metadata"]["labels"] == {"kubernetes.io/metadata.name": "n"}
     assert changed["spec"] == {"finalizers": ["kubernetes"]}
 
