@@ -51,7 +51,7 @@ ExportedResources = Callable[[str, str], Any]
 
 @dataclass(frozen=True, slots=True)
 class SyncTargetEffects:
-    """Completes a SyncTarget as it is created: key label, virtual workspace URLs, first conditions."""
+    """Completes a SyncTarget as it is created: key label, exports, virtual workspace URLs, first conditions."""
 
     external_url: Callable[[], str]
     now: Callable[[], str]
@@ -67,7 +67,9 @@ class SyncTargetEffects:
         urls = {f"{name}URL": f"{self.external_url()}/services/{name}/{place}" for name in ("syncer", "upsyncer")}
         first = conditions([], healthy=False, ever=False, authorized=None, now=self.now())
         status = {**change.new.get("status", {}), "virtualWorkspaces": [urls], "conditions": first}
-        return Effect(new={**change.new, "metadata": {**metadata, "labels": labels}, "status": status})
+        # One without a spec is not defaulted; the first update of it would be, and what is synced must not follow.
+        spec = {"supportedAPIExports": [dict(one) for one in _DEFAULT_EXPORTS], **(change.new.get("spec") or {})}
+        return Effect(new={**change.new, "metadata": {**metadata, "labels": labels}, "spec": spec, "status": status})
 
 
 class SyncTargetReports:

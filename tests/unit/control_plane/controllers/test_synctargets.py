@@ -8,9 +8,12 @@ from typing import Any, cast
 
 import pytest
 
+from fairlead_api import JsonObject
 from fairlead_api.errors import NotFound
 from fairlead_control_plane.controllers import synctargets
-from fairlead_control_plane.controllers.synctargets import SyncTargetReports
+from fairlead_control_plane.controllers.synctargets import SyncTargetEffects, SyncTargetReports
+from fairlead_control_plane.kinds.change import Change
+from fairlead_control_plane.kinds.record import Resource
 
 
 class Everything:
@@ -62,3 +65,20 @@ async def test_a_target_that_goes_meanwhile_does_not_end_the_watch_over_the_othe
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task  # if it ended by itself, this says why
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({}, [{"path": "root:compute", "export": "kubernetes"}]),
+        ({"spec": {"supportedAPIExports": [{"export": "own"}]}}, [{"export": "own"}]),
+    ],
+)
+async def test_what_a_target_may_run_is_settled_as_it_is_created(spec: JsonObject, expected: list[JsonObject]) -> None:
+    """Without a spec too; else its first update would bring the default, and perhaps another one."""
+    effects = SyncTargetEffects(lambda: "https://host", lambda: "2026-01-01T00:00:00Z")
+    resource = Resource("workload.kcp.io", "synctargets", "SyncTarget", ())
+    new = {"metadata": {"name": "east", "uid": "u1"}, **spec}
+    effect = await effects(Change(resource, "root", "", "east", None, new, cast(Any, None)))
+    assert effect.new is not None
+    assert effect.new["spec"]["supportedAPIExports"] == expected
