@@ -25,7 +25,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import ApiError, Expired, from_status
+from fairlead_api.errors import ApiError, Expired, NotFound, from_status
 from fairlead_machinery.kubeconfig import Credentials
 from fairlead_machinery.transport import Transport, reason_of
 from fairlead_machinery.transport import Unreachable as Unreachable  # noqa: PLC0414 - re-exported: callers catch it
@@ -255,6 +255,20 @@ class Client:
     async def get(self, gvr: Gvr, name: str, *, namespace: str = "", subresource: str = "") -> JsonObject:
         """Read one object."""
         return await self._object("GET", gvr.path(namespace, name, subresource))
+
+    async def find(self, gvr: Gvr, name: str, *, namespace: str = "") -> JsonObject | None:
+        """
+        Read one object; None when an API server says of this very object that it is not there.
+
+        Raises:
+            Unreachable: A 404 that does not name the object: of something in between, or of a path nobody serves.
+        """
+        try:
+            return await self.get(gvr, name, namespace=namespace)
+        except NotFound as error:
+            if (error.group, error.kind, error.name) == (gvr.group, gvr.resource, name):
+                return None
+            raise Unreachable(f"whether {gvr} {name!r} is there was not said: {error.message}") from error
 
     async def create(
         self, gvr: Gvr, body: JsonObject, *, namespace: str = "", name: str = "", subresource: str = "",

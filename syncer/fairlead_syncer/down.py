@@ -177,10 +177,7 @@ class Down:
     async def _read(self, key: Key, gvr: Gvr) -> JsonObject | None:
         """Ask the cluster itself, whoever made what is there."""
         name = downstream_name(key.group, key.resource, key.name)
-        try:
-            return await self._cluster.get(gvr, name, namespace=self._home(key))
-        except NotFound:
-            return None
+        return await self._cluster.find(gvr, name, namespace=self._home(key))
 
     async def _prepare(self, key: Key, view: JsonObject) -> None:
         """Have what the object needs, also when it is there already: its namespace, and its pods' credentials."""

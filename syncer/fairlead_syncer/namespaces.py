@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 import structlog
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists, Conflict, NotFound
+from fairlead_api.errors import AlreadyExists, Conflict
 from fairlead_machinery import failpoints
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_syncer import plan
@@ -110,9 +110,8 @@ class Namespaces:
         name = self._state.target.namespace(cluster, namespace)
         if name in self._made:
             return name
-        try:
-            found = await self._cluster.get(NAMESPACES, name)
-        except NotFound:
+        found = await self._cluster.find(NAMESPACES, name)
+        if found is None:
             self._tokens.forget(cluster, namespace)
             failpoints.hit("syncer-before-namespace")
             try:
@@ -145,10 +144,7 @@ class Namespaces:
     async def reconcile(self, key: Key, view: JsonObject) -> float | None:
         """Keep a namespace's level; delete one that must go, once nothing stands against that; confirm its end."""
         name = self._state.target.namespace(key.cluster, key.name)
-        try:
-            found = await self._cluster.get(NAMESPACES, name)
-        except NotFound:
-            found = None
+        found = await self._cluster.find(NAMESPACES, name)
         if found is None or found["metadata"].get("deletionTimestamp"):
             self.forget(name)
         is_ours = found is not None and self._state.home_of(found) == (key.cluster, key.name)

@@ -32,7 +32,7 @@ _LIES: tuple[tuple[int, str], ...] = (
     (401, "Unauthorized"), (403, "Forbidden"), (410, "Expired"), (429, "TooManyRequests"), (500, "InternalError"),
     (503, "ServiceUnavailable"), (404, "NotFound"),
 )  # fmt: skip
-MISTAKEN_404 = False
+MISTAKEN_404 = True
 """Whether something in between may answer 404 as well; see ``open.txt``."""
 
 

@@ -81,6 +81,28 @@ async def test_errors_come_back_as_their_classes() -> None:
             await client.get(CONFIG_MAPS, "a")
 
 
+async def test_only_an_api_servers_word_about_the_object_is_absence() -> None:
+    """A 404 of a path nobody serves, of a proxy, or about something else says nothing of the object."""
+    named = {"name": "a", "kind": "configmaps"}
+    answers = iter(
+        [
+            {**status(404, "NotFound"), "details": named},
+            status(404, "NotFound"),
+            {**status(404, "NotFound"), "details": {"name": "team", "kind": "namespaces"}},
+            "text",
+        ]
+    )
+
+    async def handle(_: web.BaseRequest) -> web.Response:
+        return answer(next(answers), 404)
+
+    async with serving(handle) as url, Client(Credentials(url)) as client:
+        assert await client.find(CONFIG_MAPS, "a") is None
+        for _ in range(3):
+            with pytest.raises(Unreachable):
+                await client.find(CONFIG_MAPS, "a")
+
+
 async def test_retry_after_is_heeded_a_few_times() -> None:
     tries = 0
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import Conflict, NotFound
+from fairlead_api.errors import Conflict
 from fairlead_machinery.client import Gvr
 from fairlead_syncer.brake import Brake
 from fairlead_syncer.deletions import Deletions
@@ -66,10 +66,9 @@ class Cluster:
         self.objects: dict[str, JsonObject] = {}
         self.deleted: list[str] = []
 
-    async def get(self, gvr: Gvr, name: str, namespace: str = "") -> JsonObject:
-        if name not in self.objects:
-            raise NotFound(name)
-        return self.objects[name]
+    async def find(self, gvr: Gvr, name: str, namespace: str = "") -> JsonObject | None:
+        del gvr, namespace
+        return self.objects.get(name)
 
     async def delete(self, gvr: Gvr, name: str, **_: object) -> None:
         del self.objects[name]

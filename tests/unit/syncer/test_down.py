@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists, Conflict, NotFound
+from fairlead_api.errors import AlreadyExists, Conflict
 from fairlead_machinery.client import Gvr
 from fairlead_syncer.brake import Brake
 from fairlead_syncer.deletions import Deletions
@@ -43,10 +43,8 @@ class Both:
         self.asked.append("apply")
         return {**body, "metadata": {**body["metadata"], "uid": "d1", "resourceVersion": "2"}}
 
-    async def get(self, gvr: Gvr, name: str, **_: object) -> JsonObject:
+    async def find(self, *_: object, **__: object) -> JsonObject | None:
         self.asked.append("get")
-        if self.found is None:
-            raise NotFound(f"{gvr} {name}")
         return self.found
 
     async def report(self, gvr: Gvr, key: Key, uid: str, status: object, report: JsonObject) -> str:
