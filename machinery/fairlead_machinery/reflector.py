@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -95,6 +96,7 @@ class Reflector:
         self._jitter = jitter
         self._known: dict[ObjectKey, tuple[str, str]] = {}  # uid and resourceVersion
         self._version = ""
+        self._heard: set[ObjectKey] | None = None  # of which the watch told something since a resync began
         self._backoff_s = MIN_BACKOFF_S
         self.synced = asyncio.Event()
         self.healthy = False
@@ -144,17 +146,45 @@ class Reflector:
         items, version = await self._source.list(self._gvr, namespace=self._namespace, query=self._query)
         if not version:
             raise ApiError(f"the list of {self._gvr} has no resourceVersion")
-        current = {key_of(item): item for item in items}
-        for key in [key for key in self._known if key not in current]:
-            del self._known[key]
-            self._on_delta(Delta("deleted", key))
-        for key, item in current.items():
-            self._store(key, item)
+        self._heard = None
+        self._compare({key_of(item): item for item in items}, frozenset())
         self._version = version
         self.healthy = True
         self.last_error = ""
         self._on_delta(Delta("complete"))
         self.synced.set()
+
+    async def resync(self) -> None:
+        """
+        Report the difference to a complete list, while the watch goes on and delays nothing; to be called now and then.
+
+        A watch cannot know of a hole in it: of a server that was restored with its revisions going on as if nothing
+        had been, say. What the watch tells meanwhile counts more than the list.
+
+        Raises:
+            ApiError, Unreachable: There is no complete list; nothing was done.
+        """
+        if not self.synced.is_set() or self._heard is not None:
+            return
+        heard: set[ObjectKey] = set()
+        self._heard, begun = heard, self._version
+        try:
+            items, version = await self._source.list(self._gvr, namespace=self._namespace, query=self._query)
+            if self._heard is heard and version and not _is_older(version, begun):
+                self._compare({key_of(item): item for item in items}, heard)
+                self._on_delta(Delta("complete"))
+        finally:
+            if self._heard is heard:
+                self._heard = None
+
+    def _compare(self, current: Mapping[ObjectKey, JsonObject], but: AbstractSet[ObjectKey]) -> None:
+        """Report the difference between what is known and a list, but of some objects."""
+        for key in [key for key in self._known if key not in current and key not in but]:
+            del self._known[key]
+            self._on_delta(Delta("deleted", key))
+        for key, item in current.items():
+            if key not in but:
+                self._store(key, item)
 
     def _store(self, key: ObjectKey, item: JsonObject) -> None:
         metadata = item["metadata"]
@@ -184,6 +214,8 @@ class Reflector:
             raise Expired(f"the watch of {self._gvr} went back from {self._version} to {version}")
         if event.type != "BOOKMARK":
             key = key_of(event.object)
+            if self._heard is not None:
+                self._heard.add(key)
             if event.type == "DELETED":
                 self._known.pop(key, None)
                 self._on_delta(Delta("deleted", key, event.object))

@@ -7,16 +7,19 @@ An event only updates the state and asks for a key to be looked at; nothing is d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
+import random
+from collections.abc import AsyncGenerator, Callable, Container, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
 from fairlead_api import JsonObject
+from fairlead_api.errors import ApiError
 from fairlead_machinery.cache import ObjectKey
 from fairlead_machinery.client import Client, Event, Gvr
 from fairlead_machinery.reflector import Delta, Reflector
+from fairlead_machinery.transport import Unreachable
 from fairlead_syncer.pods import Pods
 from fairlead_syncer.state import NAMESPACES, State
 from fairlead_syncer.target import Key
@@ -24,6 +27,8 @@ from fairlead_transforms.podtemplate import TARGET_LABEL
 
 PODS = Gvr("", "v1", "pods")
 _WATCH_S = 60
+RESYNC_S = 600.0
+"""About how often all is listed again, for what a watch may have missed."""
 _log = structlog.get_logger(__name__)
 
 
@@ -40,13 +45,22 @@ class Feeds:
     """Runs reflectors; the caller owns the feed by :meth:`stop`."""
 
     def __init__(
-        self, state: State, views: Client, cluster: Client, pods: Pods, enqueue: Callable[[Key], None]
+        self,
+        state: State,
+        views: Client,
+        cluster: Client,
+        pods: Pods,
+        enqueue: Callable[[Key], None],
+        *,
+        resync_s: float = RESYNC_S,
     ) -> None:
+        """Take sources, sinks, and about how often everything is compared with a complete list."""
         self._state = state
         self._views = views
         self._cluster = cluster
         self._pods = pods
         self._enqueue = enqueue
+        self._resync_s = resync_s
         self._query = {"labelSelector": f"{TARGET_LABEL}={state.target.key}"}
         self._pairs: dict[Gvr, _Pair] = {}
         self._own: list[asyncio.Task[None]] = []
@@ -68,6 +82,18 @@ class Feeds:
         await self._pairs[NAMESPACES].below.synced.wait()  # homes first: without them nothing below can be matched
         reflector = Reflector(self._cluster, PODS, self._on_pod, query=self._query)
         self._own.append(self._task("pods", reflector.run()))
+        self._own.append(self._task("resync", self._resync(reflector)))
+
+    async def _resync(self, pods: Reflector) -> None:
+        """List everything again now and then, one after the other and at no common moment of all agents."""
+        while True:
+            await asyncio.sleep(self._resync_s * (0.75 + random.random() / 2))
+            pairs = [reflector for pair in self._pairs.values() for reflector in (pair.below, pair.above)]
+            for reflector in (*pairs, pods):
+                try:
+                    await reflector.resync()
+                except (ApiError, Unreachable) as error:
+                    _log.warning("cannot compare with a complete list", error=str(error))
 
     async def run(self) -> None:
         """Watch until cancelled; raises what ended a reflector, which must not go unnoticed."""
@@ -138,6 +164,7 @@ class Feeds:
 
         def on_delta(delta: Delta) -> None:
             if delta.key is None:
+                self._forget_unseen(gvr, set(known.values()))
                 return
             if gvr == NAMESPACES:
                 self._note_home(delta)
@@ -156,6 +183,17 @@ class Feeds:
                 self._enqueue(found)
 
         return on_delta
+
+    def _forget_unseen(self, gvr: Gvr, there: Container[Key]) -> None:
+        """
+        Forget what is not there by a complete list: what we made and no watch has shown before it went again.
+
+        What was made since that list is forgotten too; it is met, and read, when it is made once more.
+        """
+        api = (gvr.group, gvr.resource)
+        for key in [key for key in self._state.actual if key[:2] == api and key not in there]:
+            del self._state.actual[key]
+            self._enqueue(key)
 
     def _note_home(self, delta: Delta) -> None:
         assert delta.key is not None, "the caller has looked"

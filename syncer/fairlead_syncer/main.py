@@ -24,7 +24,7 @@ from fairlead_syncer.brake import Brake
 from fairlead_syncer.clock import ServerClock
 from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.down import Down
-from fairlead_syncer.feeds import Feeds
+from fairlead_syncer.feeds import RESYNC_S, Feeds
 from fairlead_syncer.heartbeat import Heartbeat
 from fairlead_syncer.identity import Identity, TargetGone
 from fairlead_syncer.leadership import FencedClient, Instance, Leadership
@@ -62,6 +62,7 @@ class AgentSettings:
         deletion_window_s: Length of the sliding window in seconds.
         given: Folder of a Secret that holds the agent's key; None when the key is the agent's own.
         key_lifetime_s: After how many seconds an agent replaces its own key; 0 for never.
+        resync_s: About how often both sides are listed again in full, for what a watch may have missed.
         reload_upstream, reload_cluster: Read the credentials again from where they came; None for never.
     """
 
@@ -79,6 +80,7 @@ class AgentSettings:
     deletion_window_s: float = 600.0
     given: Path | None = None
     key_lifetime_s: float = 0.0
+    resync_s: float = RESYNC_S
     reload_upstream: Reload | None = None
     reload_cluster: Reload | None = None
 
@@ -194,7 +196,7 @@ class Agent:
         tokens = Tokens(state, upstream, below, self.clock.now_s)
         brake = Brake(settings.deletion_share, settings.deletion_floor, settings.deletion_window_s)
         deletions = Deletions(state, brake, time.monotonic, queue.add)
-        feeds = Feeds(state, upstream.views, below, pods, queue.add)
+        feeds = Feeds(state, upstream.views, below, pods, queue.add, resync_s=settings.resync_s)
         namespaces = Namespaces(
             state,
             below,

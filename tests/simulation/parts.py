@@ -143,6 +143,7 @@ class Agent:
             deletion_share=0.25,
             deletion_floor=4,
             deletion_window_s=120.0,
+            resync_s=200.0,
         )
 
 

@@ -187,6 +187,52 @@ def test_an_object_made_again_while_blind_is_another_one() -> None:
     run(main())
 
 
+def test_a_hole_in_the_watch_is_mended_by_a_resync() -> None:
+    """What the watch says while the list is under way is newer than the list."""
+
+    async def main() -> None:
+        server = Server()
+        for name in "ab":
+            server.write(name)
+        feed = Feed(server)
+        task = asyncio.create_task(feed.reflector.run())
+        await feed.reflector.synced.wait()
+        del server.objects["a"]  # no event tells: a restored server has gone on from there
+        server.objects["c"] = {"metadata": {"name": "c", "uid": "c", "resourceVersion": "1"}}
+        resync = asyncio.create_task(feed.reflector.resync())
+        await asyncio.sleep(0.005)
+        listed = dict(server.objects)
+        server.write("d")
+        server.write("b", gone=True)
+        await asyncio.sleep(0.001)
+        server.objects = listed  # the list is of before
+        await resync
+        assert {key.name for key in feed.cache.keys()} == {"c", "d"}  # noqa: SIM118 - a method of ours
+        assert feed.deleted() == ["b", "a"]
+        await stop(task)
+
+    run(main())
+
+
+def test_a_resync_takes_no_older_list_and_no_error_for_news() -> None:
+    async def main() -> None:
+        server = Server()
+        server.write("a")
+        feed = Feed(server)
+        task = asyncio.create_task(feed.reflector.run())
+        await feed.reflector.synced.wait()
+        server.objects.clear()
+        server.version -= 1
+        await feed.reflector.resync()
+        server.failures = [Forbidden("403")]
+        with pytest.raises(Forbidden):
+            await feed.reflector.resync()
+        assert feed.deleted() == []
+        await stop(task)
+
+    run(main())
+
+
 STEPS = st.lists(
     st.tuples(st.sampled_from(["write", "gone", "break", "compact", "wait"]), st.integers(0, 3), st.integers(0, 6)),
     max_size=25,
