@@ -133,6 +133,9 @@ class Down:
         if isinstance(action, plan.Confirm):
             await self._confirm(key, gvr, action.uid)
             return None
+        if isinstance(action, plan.Refuse) and self._state.actual.pop(key, None) is not None:
+            self._met.add(key)  # what we remember is perhaps not what is there
+            return await self._bring(key, gvr, view)
         if isinstance(action, plan.Refuse):
             await self._refuse(key, gvr, view, action)
             return _BLOCKED_S

@@ -147,6 +147,17 @@ async def test_a_name_that_is_taken_is_read_before_it_is_tried_again() -> None:
     assert both.asked[3:] == ["get", "create", "report"]
 
 
+async def test_a_name_counts_as_taken_only_by_what_is_there_now() -> None:
+    """What is remembered may be of before a restore; the object itself is asked for."""
+    both = Both()
+    state, down = made(both)
+    state.put_view(KEY, view(10))
+    metadata = {"name": "settings", "uid": "foreign", "resourceVersion": "7"}
+    state.actual[KEY] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    await down.reconcile(KEY)
+    assert both.asked == ["get", "create", "report"]
+
+
 async def test_a_tombstone_is_confirmed_after_a_look() -> None:
     """However settled its object was: the cluster itself is asked, and nothing is there."""
     both = Both()
