@@ -73,6 +73,7 @@ def _fire(name: str) -> None:
     if point.hits_left > 0:
         return
     if point.action == "kill":
+        os.write(2, f"failpoint {name}\n".encode())  # so that a test knows which one it was
         os.kill(os.getpid(), signal.SIGKILL)
     del _armed[name]
     raise OSError(errno.EIO, f"failpoint {name}")

@@ -179,8 +179,8 @@ class Link:
         self._open.add(connection)
         try:
             await self._lead(connection, reader, writer)
-        except OSError:
-            pass
+        except (OSError, asyncio.CancelledError):
+            pass  # cancelled by the end of the link: the streams of 3.11 would report that as an error
         finally:
             connection.reset()
             self._open.discard(connection)
