@@ -27,6 +27,11 @@ _RENAMED = {("", "configmaps", "kube-root-ca.crt"): "kcp-root-ca.crt"}
 """Downstream names other than upstream ones (kcp-workload 3.8)."""
 
 
+def downstream_name(group: str, resource: str, name: str) -> str:
+    """Return what an object is called in clusters."""
+    return _RENAMED.get((group, resource, name), name)
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """
@@ -58,10 +63,15 @@ class Subject:
         name = str(self.body["metadata"]["name"])
         gvr = self.kind.gvr
         place = {"syncTarget": target["name"], "cluster": target["cluster"], "uid": target["uid"]}
-        place |= {"state": target.get("state", "Sync"), "namespace": downstream_namespace(locator)}
+        place |= {"state": target.get("state", "Sync"), "namespace": self._home(locator)}
         if not self.is_namespace:
-            place |= {"resource": gvr.resource, "name": _RENAMED.get((gvr.group, gvr.resource, name), name)}
+            place |= {"resource": gvr.resource, "name": downstream_name(gvr.group, gvr.resource, name)}
         return place
+
+    def _home(self, locator: Locator) -> str:
+        """Return the downstream namespace: the one that was handed over, or the one that follows from names."""
+        given = self.assigned.progress(locator.target_uid).get("namespace") if self.assigned else ""
+        return str(given or downstream_namespace(locator))
 
 
 async def _subject(session: Session, what: str, namespace: str) -> Subject:

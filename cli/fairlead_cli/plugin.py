@@ -11,6 +11,7 @@ from fairlead_cli.options import HELP, Server, cluster_argument, output_option, 
 
 _HERE = "fairlead_cli.plugin"
 COMMANDS = {
+    "adopt": "fairlead_cli.adopting:adopt",
     "bin": "fairlead_cli.restoring:list_bin",
     "leftovers": "fairlead_cli.leftovers:leftovers",
     "restore": "fairlead_cli.restoring:restore",

@@ -129,7 +129,8 @@ class Down:
         desired = None if is_going else self._desired(key, view, proof)
         if is_going or (actual is None and key in self._met):
             actual = await self._read(key, gvr)
-        action = plan.plan(view, desired, actual, proof=proof)
+        given = self._state.adoptions.get((key.cluster, key.namespace))
+        action = plan.plan(view, desired, actual, proof=proof, given=given)
         if isinstance(action, plan.Confirm):
             await self._confirm(key, gvr, action.uid)
             return None
@@ -155,6 +156,8 @@ class Down:
         await self._prepare(key, view)
         if isinstance(action, plan.Create):
             actual = await self._create(key, gvr, action.obj)
+        elif isinstance(action, plan.Adopt) and actual is not None:
+            actual = await self._adopt(key, gvr, action, actual)
         elif isinstance(action, plan.Apply) and actual is not None:
             wait_s = self._repairs.wait_s(key, action.obj, actual, asyncio.get_running_loop().time())
             if wait_s:
@@ -238,6 +241,21 @@ class Down:
         failpoints.hit("syncer-after-apply")
         self._repairs.applied(key, obj, applied, asyncio.get_running_loop().time())
         return applied
+
+    async def _adopt(self, key: Key, gvr: Gvr, action: plan.Adopt, actual: JsonObject) -> JsonObject:
+        """Take over an object that was handed over; refuse when its pods would restart by that and must not."""
+        query = {"fieldValidation": "Strict", "dryRun": "All"}
+        try:
+            tried = await self._cluster.apply(
+                gvr, action.obj, field_manager=MANAGER, force=True, namespace=self._home(key), query=query
+            )
+        except ApiError as error:
+            raise self._judged(key, error) from error
+        if not action.restart and plan.template_of(tried) != plan.template_of(actual):
+            message = "taking over what runs there would change its pod template, and so restart its pods"
+            raise Refused("WouldRestart", message)
+        _log.warning("taking over", resource=key.resource, key="/".join(key[2:]), uid=actual["metadata"]["uid"])
+        return await self._apply(key, gvr, action.obj, actual)
 
     async def _become_applier(self, key: Key, gvr: Gvr, actual: JsonObject) -> None:
         """

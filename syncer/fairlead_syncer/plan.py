@@ -8,6 +8,7 @@ this agent can have made. Everything else is foreign and stays byte-identical.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ HASH = "internal.workload.kcp.io/spec-hash"
 GENERATION = "internal.workload.kcp.io/upstream-generation"
 PROOF = "internal.workload.kcp.io/proof"
 CAUSE = "internal.workload.kcp.io/cause"
+ADOPTION = "internal.workload.kcp.io/adoption"
+"""On the view of a namespace: JSON of what an administrator has handed over."""
 ROW = "internal.workload.kcp.io/row"
 """On a view: names its row; a view of the same object after its row went has another."""
 
@@ -36,6 +39,32 @@ class Apply:
     """Server-side apply over our own object; ``obj`` holds its uid, so that another's is never met."""
 
     obj: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Server-side apply over an object we have not made, but were given; if ``restart``, its pods may restart by it."""
+
+    obj: JsonObject
+    restart: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """
+    What an administrator has handed over in one namespace.
+
+    Attributes:
+        home: The downstream namespace.
+        uid: Of that.
+        objects: Uids of the objects.
+        restart: Whether taking one over may change its pod template.
+    """
+
+    home: str
+    uid: str
+    objects: frozenset[str]
+    restart: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +96,17 @@ class Nothing:
     """As it must be."""
 
 
-Action = Create | Apply | Remove | Confirm | Refuse | Nothing
+Action = Create | Apply | Adopt | Remove | Confirm | Refuse | Nothing
 
 
-def plan(view: JsonObject | None, desired: JsonObject | None, actual: JsonObject | None, *, proof: str) -> Action:
+def plan(
+    view: JsonObject | None,
+    desired: JsonObject | None,
+    actual: JsonObject | None,
+    *,
+    proof: str,
+    given: Adoption | None = None,
+) -> Action:
     """
     Decide about one object.
 
@@ -80,6 +116,7 @@ def plan(view: JsonObject | None, desired: JsonObject | None, actual: JsonObject
         desired: :func:`desired_object` of a live view.
         actual: The cluster's object of that name, whoever made it, read after the view; None when there is none.
         proof: The mark only this agent can make for this name and upstream uid.
+        given: What an administrator has handed over in the object's namespace.
 
     Returns:
         One action. Invariant: carried out and asked again, the plan ends in :class:`Nothing`, :class:`Refuse` or, for
@@ -89,22 +126,30 @@ def plan(view: JsonObject | None, desired: JsonObject | None, actual: JsonObject
         return Nothing()
     if is_tombstone(view):
         return _plan_removal(view, actual, proof)
-    return _plan_running(view, desired, actual, proof)
+    return _plan_running(view, desired, actual, proof, given)
 
 
-def _plan_running(view: JsonObject, desired: JsonObject | None, actual: JsonObject | None, proof: str) -> Action:
+def _plan_running(
+    view: JsonObject, desired: JsonObject | None, actual: JsonObject | None, proof: str, given: Adoption | None
+) -> Action:
     if actual is None:
         return Nothing() if desired is None else Create(desired)
     if actual["metadata"].get("deletionTimestamp"):
         return Nothing()  # going, by our own word or another's; the event of its end brings us back
     if not is_ours(view, actual, proof):
-        name = actual["metadata"]["name"]
-        return Refuse("NameTaken", f"the cluster already has an object named {name!r} that is not of this workspace")
+        return _plan_foreign(desired, actual, given)
     if annotations_of(actual).get(UPSTREAM_UID) != view["metadata"]["uid"]:
         return _remove(actual, "Replaced")
     if desired is not None and _differs(desired, actual):
         return Apply(_over(desired, actual))
     return Nothing()
+
+
+def _plan_foreign(desired: JsonObject | None, actual: JsonObject, given: Adoption | None) -> Action:
+    if desired is not None and given is not None and actual["metadata"]["uid"] in given.objects:
+        return Adopt(_over(desired, actual), given.restart)
+    name = actual["metadata"]["name"]
+    return Refuse("NameTaken", f"the cluster already has an object named {name!r} that is not of this workspace")
 
 
 def _over(desired: JsonObject, actual: JsonObject) -> JsonObject:
@@ -143,6 +188,20 @@ def is_ours(view: JsonObject, actual: JsonObject, proof: str) -> bool:
     if recorded and recorded == actual["metadata"]["uid"]:
         return True
     return bool(proof) and annotations_of(actual).get(PROOF) == proof
+
+
+def adoption_of(view: JsonObject) -> Adoption | None:
+    """Return what the view of a namespace says was handed over; None for nothing."""
+    text = annotations_of(view).get(ADOPTION)
+    if not text:
+        return None
+    value = json.loads(text)
+    return Adoption(value["home"], value["uid"], frozenset(value["objects"]), bool(value["restart"]))
+
+
+def template_of(obj: JsonObject) -> object:
+    """Return the pod template of an object; None for kinds without: a change of it restarts pods."""
+    return (obj.get("spec") or {}).get("template")
 
 
 def annotations_of(obj: JsonObject) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fairlead_api import JsonObject
 from fairlead_api.names import Locator
 from fairlead_machinery.client import Gvr
-from fairlead_syncer.plan import DOWNSTREAM_UID, PROOF, ROW, annotations_of, is_tombstone
+from fairlead_syncer.plan import DOWNSTREAM_UID, PROOF, ROW, Adoption, adoption_of, annotations_of, is_tombstone
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_transforms.downstream import LOCATOR
 from fairlead_transforms.names import upstream_name
@@ -31,6 +31,7 @@ class State:
         actual: Our objects in the cluster, by their upstream key.
         homes: (workload cluster, upstream namespace) by downstream namespace, read from its locator.
         gvrs: How each synced resource is addressed.
+        adoptions: What an administrator has handed over, by (workload cluster, upstream namespace).
         policy: What tenants may ask of the cluster, as its owner last said.
     """
 
@@ -41,6 +42,7 @@ class State:
     actual: dict[Key, JsonObject] = field(default_factory=dict)
     homes: dict[str, tuple[str, str]] = field(default_factory=dict)
     gvrs: dict[tuple[str, str], Gvr] = field(default_factory=dict)
+    adoptions: dict[tuple[str, str], Adoption] = field(default_factory=dict)
 
     def view_key(self, gvr: Gvr, view: JsonObject) -> Key:
         """Return the key of a view."""
@@ -82,6 +84,8 @@ class State:
         # After an agent has lost its key, what upstream recorded still tells what it made.
         view = self.views.get(Key("", "namespaces", locator.cluster, "", locator.namespace))
         recorded = "" if view is None else annotations_of(view).get(DOWNSTREAM_UID)
+        given = self.adoptions.get((locator.cluster, locator.namespace))
+        recorded = given.uid if given is not None else recorded
         is_proved = annotations_of(namespace).get(PROOF) == self.target.namespace_proof(name)
         if not is_proved and recorded != namespace["metadata"].get("uid"):
             return None
@@ -90,7 +94,23 @@ class State:
     def put_view(self, key: Key, view: JsonObject) -> None:
         """Take in a view."""
         self.views[key] = view
+        if (key.group, key.resource) == ("", "namespaces"):
+            self._take_adoption((key.cluster, key.name), view)
         self._by_namespace.setdefault((key.cluster, key.namespace), set()).add(key)
+
+    def _take_adoption(self, place: tuple[str, str], view: JsonObject) -> None:
+        given = adoption_of(view)
+        if given is None:
+            self.adoptions.pop(place, None)
+            self.target.homes.pop(place, None)
+        else:
+            self.adoptions[place] = given
+            self.target.homes[place] = given.home
+
+    def is_given(self, cluster: str, namespace: str, obj: JsonObject) -> bool:
+        """Tell whether an administrator has handed an object in the cluster over to this agent."""
+        given = self.adoptions.get((cluster, namespace))
+        return given is not None and obj["metadata"]["uid"] in given.objects
 
     def drop_view(self, key: Key) -> None:
         """Forget a view; nothing follows from that."""

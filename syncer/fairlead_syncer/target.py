@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -39,6 +39,8 @@ class SyncTarget:
     api_host: str
     api_port: str
     secret: bytes
+    homes: dict[tuple[str, str], str] = field(default_factory=dict, compare=False, repr=False)
+    """Downstream namespaces that were handed over to this agent, by (cluster, namespace); others follow from names."""
 
     @property
     def key(self) -> str:
@@ -51,7 +53,7 @@ class SyncTarget:
 
     def namespace(self, cluster: str, namespace: str) -> str:
         """Return the downstream namespace of a workspace's namespace."""
-        return _namespace(self, cluster, namespace)
+        return self.homes.get((cluster, namespace)) or _namespace(self, cluster, namespace)
 
     def tenant(self, cluster: str) -> str:
         """Return the tenant id of a workspace on this target."""

@@ -75,7 +75,8 @@ class Tokens:
         if kept is not None and kept.namespace_uid == uid:
             return
         found = await self._read(place)
-        if found is not None and self._is_ours(place, found) and kept is None:
+        is_proved = found is not None and annotations_of(found).get(PROOF) == self._proof(place)
+        if found is not None and is_proved and kept is None:
             self._kept[place] = _Token(_number(annotations_of(found).get(RENEW_AT)), uid)
             return
         await self._write(place, found)
@@ -157,7 +158,8 @@ class Tokens:
         return "" if view is None else str(view["metadata"]["uid"])
 
     def _is_ours(self, place: Place, secret: JsonObject) -> bool:
-        return annotations_of(secret).get(PROOF) == self._proof(place)
+        is_given = self._state.is_given(place[0], place[1], secret)
+        return is_given or annotations_of(secret).get(PROOF) == self._proof(place)
 
     def _proof(self, place: Place) -> str:
         cluster, namespace, account = place

@@ -20,7 +20,7 @@ from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.sharing.objects import BINDINGS
 from fairlead_control_plane.store.contract import Compare, Event, Put, Row, Store, prefix_end
-from fairlead_control_plane.views import progress, rows
+from fairlead_control_plane.views import adoption, progress, rows
 from fairlead_control_plane.views.assignment import Assignment, Assignments, parse
 from fairlead_control_plane.views.effects import left_view, next_view, orphan_view
 from fairlead_control_plane.views.targets import Api, TargetIndex
@@ -126,6 +126,7 @@ class ViewController:
         """Fill all namespaces of a target whose APIs changed; forget one that is gone."""
         if self._targets.get(uid) is None:
             await purge(self._store, self._catalog, uid, self._drop)
+            await adoption.drop(self._store, uid)
             await self._free(uid)
             return
         await self._fill_all(self._prefix, uid)
@@ -234,7 +235,9 @@ class ViewController:
 
     async def _count(self, uid: str, cluster: str, namespace: str) -> JsonObject:
         found = await progress.read(self._store, uid, cluster, namespace, self._targets.apis_of(uid))
-        return progress.count(uid, found, self._targets.accepted(uid))
+        counted = progress.count(uid, found, self._targets.accepted(uid))
+        given = await adoption.read(self._store, uid, cluster, namespace)
+        return counted if given is None else {**counted, "namespace": given.home}
 
 
 def _turned(row: Row, before: rows.View, after: rows.View) -> _Write | None:

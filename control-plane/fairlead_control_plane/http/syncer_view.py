@@ -38,13 +38,15 @@ from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.store.contract import (
     Compacted,
+    Compare,
     CompareFailed,
+    Delete,
     Event,
     Row,
     Store,
     prefix_end,
 )
-from fairlead_control_plane.views import build, rows
+from fairlead_control_plane.views import adoption, build, rows
 from fairlead_control_plane.views.bin import Bin
 from fairlead_control_plane.views.targets import TargetIndex
 from fairlead_control_plane.watch.hub import Hub
@@ -58,6 +60,8 @@ _BOOKMARK_S = 15.0
 MAX_REPORT_BYTES = 1536 * 1024
 """What the store takes as one value; a status of more is none that a cluster would keep."""
 _DIGITS = 18
+_ADMINS = frozenset({"bootstrap", "adopt"})
+"""Words for who may change the SyncTarget; no agent may."""
 LONGEST_TOKEN_S = 24 * 3600
 """What is minted for pods ends within a day, whatever is asked for: an agent may have been stolen."""
 
@@ -94,8 +98,13 @@ class SyncerWorkspace:
         if proved is not None:  # needs no bearer token of an agent: whoever says it proves a key
             return await proved(route.cluster, target, request)
         await self.authorize(user, route, target)
+        return await self._answer(route, target, request)
+
+    async def _answer(self, route: Route, target: JsonObject, request: Request) -> Response:
         if route.word == "bootstrap":
             return await self.door.bootstrap(route.cluster, target)
+        if route.word == "adopt":
+            return await self._adopt(target, request)
         if route.word == "lead":
             return await self.door.lead(route.cluster, target, request)
         self.fence(target, request)
@@ -132,10 +141,10 @@ class SyncerWorkspace:
             Forbidden: Anybody else, other targets' agents included.
         """
         if agents.GROUP in user.groups:
-            if user.uid == target["metadata"]["uid"] and route.word != "bootstrap":
+            if user.uid == target["metadata"]["uid"] and route.word not in _ADMINS:
                 return
         else:
-            verb = "update" if route.word == "bootstrap" else "sync"
+            verb = "update" if route.word in _ADMINS else "sync"
             if await self.may(user, verb, route.cluster, route.name):  # type: ignore[misc]  # awaitable bool
                 return
         raise Forbidden(f"user {user.name!r} may not sync for SyncTarget {route.name}")
@@ -315,10 +324,22 @@ class SyncerWorkspace:
         try:
             if (info.group, info.resource) == ("", "namespaces"):
                 await self.hide_pods(info, target)
+                gone = Delete(adoption.key_of(target["metadata"]["uid"], info.cluster, info.name))
+                await self.store.commit([gone], [Compare(row.key, row.mod_revision)])
             await self.statuses.drop(row)
         except CompareFailed as error:
             raise Conflict("the view changed meanwhile; read it again") from error
         return _success(uid)
+
+    async def _adopt(self, target: JsonObject, request: Request) -> Response:
+        """Hand over what is in the cluster, on an administrator's word (see :mod:`views.adoption`)."""
+        if request.method != "POST":
+            raise MethodNotAllowed("something is handed over by POST")
+        try:
+            given = await adoption.record(self.store, target["metadata"]["uid"], await json_body(request))
+        except CompareFailed as error:
+            raise Conflict("the namespace changed meanwhile; try again") from error
+        return json_response({"home": given.home, "uid": given.uid, "objects": list(given.objects)})
 
     async def _keep(self, row: Row, target: JsonObject, body: JsonObject) -> None:
         """Keep what the cluster has, if the agent says it, before the agent hears that it may delete it."""

@@ -6,7 +6,7 @@ from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import encoding
 from fairlead_control_plane.kinds.keys import parse_key
 from fairlead_control_plane.store.contract import Row, Store
-from fairlead_control_plane.views import rows
+from fairlead_control_plane.views import adoption, rows
 
 CAUSE = "internal.workload.kcp.io/cause"
 DOWNSTREAM_UID = "internal.workload.kcp.io/downstream-uid"
@@ -28,14 +28,24 @@ async def view_object(store: Store, row: Row, target_key: str) -> JsonObject | N
     view = rows.decode(row)
     object_key = rows.object_key(row.key, view)
     if view.state == rows.REMOVED:
-        return tombstone(view, row, object_key)
+        return await _with_adoption(store, row, tombstone(view, row, object_key))
     found = await store.get(object_key)
     if found is None:
         return None
     obj = encoding.decode(found)
     if obj["metadata"]["uid"] != view.uid:
         return None
-    return assigned(obj, view, row, target_key)
+    return await _with_adoption(store, row, assigned(obj, view, row, target_key))
+
+
+async def _with_adoption(store: Store, row: Row, shown: JsonObject) -> JsonObject:
+    """Say on the view of a namespace what in the cluster the agent was given."""
+    if rows.api_of(row.key) == ("", "namespaces"):
+        key = parse_key(rows.split_key(row.key)[1])
+        given = await adoption.read(store, rows.split_key(row.key)[0], key.cluster, key.name)
+        if given is not None:
+            shown["metadata"]["annotations"][adoption.ANNOTATION] = given.encode().decode()
+    return shown
 
 
 def assigned(obj: JsonObject, view: rows.View, row: Row, target_key: str) -> JsonObject:

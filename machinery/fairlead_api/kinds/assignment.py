@@ -103,6 +103,7 @@ class TargetProgress(Part):
         default=0, description="remaining objects to be removed.", json_schema_extra=int_format("int32")
     )
     blocked: list[BlockedObject] = Field(default_factory=list, description="blocked objects, and why.")
+    namespace: str = Field(default="", description="namespace in the cluster, where one was handed over to the agent.")
 
 
 class AssignmentStatus(Part):

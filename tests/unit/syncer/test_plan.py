@@ -14,6 +14,8 @@ from fairlead_syncer.plan import (
     GENERATION,
     HASH,
     PROOF,
+    Adopt,
+    Adoption,
     Apply,
     Confirm,
     Create,
@@ -216,3 +218,28 @@ def test_drift_of_labels_and_annotations_counts() -> None:
         values = {key: "edited" if key in {"a", "note"} else value for key, value in made["metadata"][field].items()}
         edited = {**actual, "metadata": {**actual["metadata"], field: values}}
         assert isinstance(plan(wanted, made, edited, proof=MARK), Apply), field
+
+
+@given(uid=st.sampled_from(["d1", "d2"]), handed=st.sets(st.sampled_from(["d1", "d2"])), gone=st.booleans())
+def test_only_what_was_handed_over_is_taken(uid: str, handed: set[str], gone: bool) -> None:
+    """An object with another's proof is taken over by its uid alone, and never because it must go."""
+    of = view(tombstone="Deleted" if gone else "")
+    actual = in_cluster(view(uid="u0"), uid=uid, annotations={UPSTREAM_UID: "u0", PROOF: "another"})
+    given_over = Adoption("kcp-x", "n1", frozenset(handed), restart=False)
+    action = plan(of, None if gone else desired(of), actual, proof=MARK, given=given_over)
+    if gone:
+        assert action == Confirm("u1")
+    elif uid in handed:
+        assert isinstance(action, Adopt)
+        assert action.obj["metadata"]["uid"] == uid
+        assert not action.restart
+    else:
+        assert isinstance(action, Refuse)
+
+
+def test_what_was_taken_over_is_ours() -> None:
+    """Once reported it is like any other: made again upstream, it is replaced."""
+    given_over = Adoption("kcp-x", "n1", frozenset({"d1"}), restart=False)
+    again = view(uid="u2", recorded="d1")
+    action = plan(again, desired(again), in_cluster(view()), proof="other", given=given_over)
+    assert action == Remove("d1", "9", "Replaced")
