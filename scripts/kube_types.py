@@ -15,7 +15,7 @@ from typing import Any
 _STRUCT = re.compile(r"^type (\w+) struct ?\{(?:\n(.*?)^)?\}", re.MULTILINE | re.DOTALL)
 _ALIAS = re.compile(r"^type (\w+) (?:= )?([\w.\[\]*]+)(?: *//.*)?$", re.MULTILINE)
 _FIELD = re.compile(r"^\t(?:(\w+)[ \t]+)?([*\[\]\w.]+)[ \t]+`([^`]*)`", re.MULTILINE)
-_IMPORT = re.compile(r'^\t(?:(\w+) )?"([\w./-]+)"$', re.MULTILINE)
+_IMPORT = re.compile(r'^(?:\t|import )(?:(\w+) )?"([\w./-]+)"$', re.MULTILINE)
 _TAG = re.compile(r'(\w+):"([^"]*)"')
 _SCALARS = {
     "string": "string",

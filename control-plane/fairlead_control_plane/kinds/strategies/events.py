@@ -21,10 +21,18 @@ _TIMES = {
 
 
 def _prepare(obj: JsonObject) -> None:
+    """Bring an Event into shape; nobody manages a time that was never set."""
     normalise(obj)
-    # Times that were never set are sent as null: clients of Events look for the fields.
     for field in _TIMES.get(obj["apiVersion"], ()):
-        obj.setdefault(field, None)
+        if obj.get(field) is None:
+            obj.pop(field, None)
+
+
+def _settle(new: JsonObject, old: JsonObject | None) -> None:
+    """Show times that were never set as null: clients of Events look for the fields."""
+    del old
+    for field in _TIMES.get(new["apiVersion"], ()):
+        new.setdefault(field, None)
 
 
 def _validate(obj: JsonObject) -> list[Cause]:
@@ -61,6 +69,7 @@ def _new_style(obj: JsonObject, namespace: str, involved: str) -> list[Cause]:
 EVENT = Strategy(
     prepare_create=_prepare,
     prepare_update=lambda new, old: _prepare(new),
+    settle=_settle,
     validate=_validate,
     create_on_update=True,
 )

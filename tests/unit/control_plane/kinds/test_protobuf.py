@@ -27,6 +27,15 @@ def test_delete_options_belong_to_no_group() -> None:
     }  # fmt: skip
 
 
+def test_an_api_service_has_metadata_and_times() -> None:
+    """Its Go file imports meta/v1 in a line of its own, not in a list."""
+    condition = _field(1, b"Available") + _field(2, b"True") + _field(3, bytes([1 << 3, 60]))
+    raw = _field(1, _field(1, b"v1.x.example")) + _field(3, _field(1, condition))
+    decoded = protobuf.decode(_body(b"apiregistration.k8s.io/v1", b"APIService", raw))
+    assert decoded["metadata"] == {"name": "v1.x.example"}
+    assert decoded["status"]["conditions"][0]["lastTransitionTime"] == "1970-01-01T00:01:00Z"
+
+
 @pytest.mark.parametrize(
     "body",
     [b"{}", protobuf.MAGIC, _body(b"v1", b"Nothing", b""), _body(b"v1", b"Pod", b"\x0a\xff"), protobuf.MAGIC + b"\xff"],

@@ -1,0 +1,69 @@
+"""Eviction of pods, and apply on /scale."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.unit.control_plane.in_process import APPLY, MERGE, Api, in_process
+
+PODS = "/api/v1/namespaces/default/pods"
+BUDGETS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+RUNNING = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+CONTAINERS = [{"name": "a", "image": "a"}]
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    async with in_process() as made:
+        yield made
+
+
+async def evict(api: Api, name: str) -> tuple[int, str]:
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    response = await api.send("POST", f"{PODS}/{name}/eviction", body)
+    return response.code, response.body.decode()
+
+
+async def test_a_budget_holds_a_running_pod_until_it_allows_one(api: Api) -> None:
+    """Kubernetes' 429 names the budget; the eviction that is allowed is noted in it."""
+    pod = {"metadata": {"name": "p", "labels": {"a": "b"}}, "spec": {"containers": CONTAINERS}}
+    assert (await api.send("POST", PODS, pod)).code == 201
+    await api.ask("PATCH", f"{PODS}/p/status", {"status": RUNNING}, kind=MERGE)
+    spec = {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}
+    await api.ask("POST", BUDGETS, {"metadata": {"name": "b"}, "spec": spec})
+    status = {"observedGeneration": 1, "disruptionsAllowed": 0, "desiredHealthy": 1, "currentHealthy": 1}
+    await api.ask("PATCH", f"{BUDGETS}/b/status", {"status": status}, kind=MERGE)
+    code, text = await evict(api, "p")
+    assert code == 429
+    assert "violate the pod's disruption budget" in text
+    await api.ask("PATCH", f"{BUDGETS}/b/status", {"status": {"disruptionsAllowed": 1}}, kind=MERGE)
+    assert (await evict(api, "p"))[0] == 201
+    left = (await api.ask("GET", f"{BUDGETS}/b"))["status"]
+    assert left["disruptionsAllowed"] == 0
+    assert list(left["disruptedPods"]) == ["p"]
+
+
+async def test_only_a_pod_that_is_there_can_be_evicted(api: Api) -> None:
+    """Under its own name."""
+    assert (await evict(api, "none"))[0] == 404
+
+
+async def test_replicas_applied_through_scale_are_that_managers(api: Api) -> None:
+    """Another one meets a conflict until it forces; the rest of the object stays."""
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": CONTAINERS}}
+    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+    await api.ask("POST", DEPLOYMENTS, {"metadata": {"name": "d"}, "spec": spec}, fieldManager="maker")
+    scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "d"}, "spec": {"replicas": 4}}
+    path = f"{DEPLOYMENTS}/d/scale"
+    assert (await api.send("PATCH", path, scale, kind=APPLY, fieldManager="scaler", force="true")).code == 200
+    other = {**scale, "spec": {"replicas": 7}}
+    refused = await api.send("PATCH", path, other, kind=APPLY, fieldManager="other")
+    assert (refused.code, b'conflict with \\"scaler\\"' in refused.body) == (409, True)
+    assert (await api.send("PATCH", path, other, kind=APPLY, fieldManager="other", force="true")).code == 200
+    found = await api.ask("GET", f"{DEPLOYMENTS}/d")
+    assert found["spec"]["replicas"] == 7
+    owners = {each["manager"]: each.get("subresource") for each in found["metadata"]["managedFields"]}
+    assert owners == {"maker": None, "other": "scale"}
