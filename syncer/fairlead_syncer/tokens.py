@@ -11,15 +11,16 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import orjson
 import structlog
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists, ApiError, NotFound
+from fairlead_api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from fairlead_machinery import failpoints
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_machinery.transport import Unreachable
 from fairlead_syncer.plan import PROOF, annotations_of, is_tombstone
-from fairlead_syncer.state import State
+from fairlead_syncer.state import NAMESPACES, State
 from fairlead_syncer.target import Key
 from fairlead_syncer.upstream import Upstream
 from fairlead_transforms.names import is_token_secret, token_secret
@@ -30,6 +31,8 @@ LIFETIME_S = 6 * 3600
 RENEW_SHARE = 0.5
 """A token is renewed when this share of its life is over, so that an outage of hours finds it valid."""
 RENEW_AT = "internal.workload.kcp.io/renew-at"
+TOKENS = "internal.workload.kcp.io/token-uids"
+"""On the view of a namespace: JSON of the uids of our Secrets in it, by name."""
 _log = structlog.get_logger(__name__)
 
 Place = tuple[str, str, str]
@@ -61,6 +64,7 @@ class Tokens:
         self._cluster = cluster
         self._now_s = now_s
         self._kept: dict[Place, _Token] = {}
+        self._uids: dict[tuple[str, str], dict[str, str]] = {}  # of the Secrets in a namespace, as last made and told
 
     async def ensure(self, cluster: str, namespace: str, account: str) -> None:
         """
@@ -111,17 +115,22 @@ class Tokens:
     def made(self, cluster: str, namespace: str, secret: JsonObject) -> bool:
         """Tell whether we made this Secret for pods of an upstream namespace."""
         name = secret["metadata"]["name"]
-        return is_token_secret(name) and self._is_ours((cluster, namespace, account_of(name)), secret)
+        if not is_token_secret(name):
+            return False
+        return self._is_recorded((cluster, namespace), secret) or self._is_ours(
+            (cluster, namespace, account_of(name)), secret
+        )
 
     async def _read(self, place: Place) -> JsonObject | None:
-        try:
-            return await self._cluster.get(SECRETS, token_secret(place[2]), namespace=self._home(place))
-        except NotFound:
-            return None
+        """Read what is there; what a crash kept us from recording is recorded now."""
+        found = await self._cluster.find(SECRETS, token_secret(place[2]), namespace=self._home(place))
+        if found is not None and self._is_ours(place, found):
+            await self._record(place, found)
+        return found
 
     async def _write(self, place: Place, found: JsonObject | None) -> None:
         name = token_secret(place[2])
-        if found is not None and not self._is_ours(place, found):
+        if found is not None and not self.made(*place[:2], found):
             raise CannotMint("NameTaken", f"the cluster already has a Secret {name!r} that is not of this workspace")
         minted = await self._mint(place)
         renew_at_s = self._now_s() + LIFETIME_S * RENEW_SHARE
@@ -132,16 +141,40 @@ class Tokens:
         if found is not None:
             metadata |= {field: found["metadata"][field] for field in ("uid", "resourceVersion")}
             body = {"metadata": metadata, "data": data}
-            await self._cluster.patch(SECRETS, name, body, type_=MERGE_PATCH, namespace=self._home(place))
+            made = await self._cluster.patch(SECRETS, name, body, type_=MERGE_PATCH, namespace=self._home(place))
         else:
             metadata["name"] = name
             full = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data}
             try:
-                await self._cluster.create(SECRETS, full, namespace=self._home(place))
+                made = await self._cluster.create(SECRETS, full, namespace=self._home(place))
             except AlreadyExists as error:
                 raise Unreachable(f"another wrote {name} at the same moment") from error
         failpoints.hit("syncer-after-token")
+        await self._record(place, made)
         self._kept[place] = _Token(renew_at_s, self._namespace_uid(place))
+
+    async def _record(self, place: Place, made: JsonObject) -> None:
+        """Tell upstream which Secret is ours, once: it is known again by that when this agent has lost its key."""
+        name, uid = made["metadata"]["name"], made["metadata"]["uid"]
+        key = Key("", "namespaces", place[0], "", place[1])
+        view = self._state.views.get(key)
+        if view is None:
+            raise Conflict(f"the namespace {place[1]!r} is not known yet")
+        if self._is_recorded(place[:2], made):
+            return
+        known = {**self._recorded(place[:2]), **self._uids.get(place[:2], {}), name: uid}
+        self._uids[place[:2]] = known
+        await self._upstream.report(NAMESPACES, key, view["metadata"]["uid"], None, {"tokens": known})
+
+    def _is_recorded(self, home: tuple[str, str], secret: JsonObject) -> bool:
+        uid: str = secret["metadata"]["uid"]
+        return self._recorded(home).get(secret["metadata"]["name"]) == uid
+
+    def _recorded(self, home: tuple[str, str]) -> dict[str, str]:
+        """Return the uids of our Secrets in a namespace, by name, as upstream knows them."""
+        view = self._state.views.get(Key("", "namespaces", home[0], "", home[1]))
+        found: dict[str, str] = orjson.loads(annotations_of(view).get(TOKENS) or "{}") if view is not None else {}
+        return found
 
     async def _mint(self, place: Place) -> str:
         try:

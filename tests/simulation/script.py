@@ -16,7 +16,7 @@ DEEDS: tuple[tuple[str, int], ...] = (
     ("drift", 5), ("delete_below", 4), ("put_foreign", 3), ("delete_home", 1),
 )  # fmt: skip
 FAULTS: tuple[tuple[str, int], ...] = (
-    ("cut", 12), ("weather", 14), ("crash_agent", 6), ("die_at", 10), ("lose_state", 0), ("restart_plane", 3),
+    ("cut", 12), ("weather", 14), ("crash_agent", 6), ("die_at", 10), ("lose_state", 4), ("restart_plane", 3),
     ("restart_cluster", 3), ("wipe_cluster", 1), ("restore_cluster", 2), ("skew", 2), ("second_agent", 2),
     ("restart_scheduler", 2), ("lies", 4),
 )  # fmt: skip

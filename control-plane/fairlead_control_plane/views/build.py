@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import orjson
+
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import encoding
 from fairlead_control_plane.kinds.keys import parse_key
@@ -15,6 +17,8 @@ ROW = "internal.workload.kcp.io/row"
 """Names the row a view stands for: its first revision. One that was confirmed and made again has another."""
 REASON = "internal.workload.kcp.io/reason"
 """On a tombstone: why the agent has not removed the object yet, as it reported."""
+TOKENS = "internal.workload.kcp.io/token-uids"
+"""On a namespace: JSON of the uids of the token Secrets that the agent made in it, by name."""
 STATE_LABEL = "state.workload.kcp.io/"
 
 
@@ -85,4 +89,6 @@ def _marks(view: rows.View, row: Row) -> dict[str, str]:
     marks = {HASH: view.hash, ROW: str(row.create_revision)}
     if view.downstream_uid:
         marks[DOWNSTREAM_UID] = view.downstream_uid
+    if view.report.get("tokens"):
+        marks[TOKENS] = orjson.dumps(view.report["tokens"]).decode()
     return marks

@@ -183,7 +183,7 @@ def wanted_hash(resource: Resource, obj: JsonObject, share: int | None) -> str:
 
 
 def _made(before: rows.View) -> JsonObject:
-    return {"downstreamUID": before.downstream_uid} if before.downstream_uid else {}
+    return {name: before.report[name] for name in ("downstreamUID", "tokens") if before.report.get(name)}
 
 
 def _tombstone(before: rows.View | None, cause: str, now: str) -> rows.View | None:

@@ -27,7 +27,9 @@ _REPORT_FIELDS = {
     "synced": bool,
     "reason": str,
     "message": str,
+    "tokens": dict,
 }
+"""``tokens`` is said of a namespace: uids of the token Secrets in it, by name."""
 
 
 def accept(row: Row | None, uid: str, status: JsonObject | None, report: JsonObject) -> rows.View:
@@ -52,7 +54,8 @@ def accept(row: Row | None, uid: str, status: JsonObject | None, report: JsonObj
         raise Conflict(f"the view is of uid {view.uid}, not {uid}")
     for name, value in report.items():
         expected = _REPORT_FIELDS.get(name)
-        if expected is None or type(value) is not expected:
+        is_wrong = expected is None or type(value) is not expected
+        if is_wrong or (expected is dict and not all(isinstance(uid, str) for uid in value.values())):
             raise BadRequest(f"report field {name!r} is unknown or has the wrong type")
     observed = view.observed
     if report.get("observedGeneration", 0) >= report.get("downstreamGeneration", 0):

@@ -41,6 +41,7 @@ def test_a_refusal_does_not_unmake_what_is_there() -> None:
         (row(), "u1", {"synced": 1}, BadRequest),
         (row(), "u1", {"appliedGeneration": True}, BadRequest),
         (row(), "u1", {"replaces": "u0"}, BadRequest),
+        (row(), "u1", {"tokens": {"kcp-token-default": 1}}, BadRequest),
     ],
 )
 def test_bad_reports_are_refused(given: Row | None, uid: str, report: JsonObject, error: type[Exception]) -> None:

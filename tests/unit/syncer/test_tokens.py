@@ -1,0 +1,82 @@
+"""Which token Secrets are ours: by the proof that only our key makes, or by the uid that was recorded upstream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from fairlead_api import JsonObject
+from fairlead_syncer.state import State
+from fairlead_syncer.target import Key, SyncTarget
+from fairlead_syncer.tokens import TOKENS, CannotMint, Tokens
+
+HOME = Key("", "namespaces", "team", "", "default")
+PLACE = ("team", "default", "builder")
+
+
+class Both:
+    """The control plane, which keeps what is recorded in the namespace's view, and a cluster with one Secret."""
+
+    def __init__(self) -> None:
+        self.found: JsonObject | None = None
+        self.recorded: JsonObject = {}
+        self.writes = 0
+
+    async def mint(self, *_: object) -> JsonObject:
+        return {"token": "t"}
+
+    async def report(self, gvr: object, key: Key, uid: str, status: object, report: JsonObject) -> str:
+        assert (key, uid, status) == (HOME, "u1", None), gvr
+        self.recorded = report["tokens"]
+        return "2"
+
+    async def find(self, *_: object, **__: object) -> JsonObject | None:
+        return self.found
+
+    async def create(self, gvr: object, body: JsonObject, **_: object) -> JsonObject:
+        del gvr
+        self.writes += 1
+        self.found = {**body, "metadata": {**body["metadata"], "uid": "s1", "resourceVersion": "1"}}
+        return self.found
+
+    async def patch(self, gvr: object, name: str, body: JsonObject, **_: object) -> JsonObject:
+        del gvr, name
+        self.writes += 1
+        assert self.found is not None
+        self.found = {**self.found, "metadata": {**self.found["metadata"], **body["metadata"]}}
+        return self.found
+
+
+def agent(both: Any, key: bytes) -> Tokens:
+    """Start an agent with a key."""
+    state = State(SyncTarget("root", "east", "t1", "host", "443", key))
+    marks = {TOKENS: orjson.dumps(both.recorded).decode()}
+    state.put_view(HOME, {"metadata": {"name": "default", "uid": "u1", "annotations": marks}})
+    return Tokens(state, both, both, lambda: 1000.0)
+
+
+async def test_an_agent_that_lost_its_key_knows_its_secrets_again() -> None:
+    """By what was recorded; they are written anew, and carry the new key's proof from there on."""
+    both = Both()
+    await agent(both, b"first").ensure(*PLACE)
+    assert both.recorded == {"kcp-token-builder": "s1"}
+    await agent(both, b"second").ensure(*PLACE)
+    assert both.writes == 2
+    both.recorded = {}
+    again = agent(both, b"second")
+    await again.ensure(*PLACE)
+    assert both.writes == 2, "the proof is of this key now"
+    assert both.recorded == {"kcp-token-builder": "s1"}, "what a crash kept from being recorded is recorded"
+
+
+async def test_a_secret_of_somebody_stays_as_it_is() -> None:
+    """Neither a recorded name nor marks copied from another make it ours."""
+    both = Both()
+    await agent(both, b"first").ensure(*PLACE)
+    assert both.found is not None
+    both.found = {**both.found, "metadata": {**both.found["metadata"], "uid": "theirs"}}
+    with pytest.raises(CannotMint):
+        await agent(both, b"second").ensure(*PLACE)
+    assert both.writes == 1
