@@ -176,6 +176,26 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
         "explain deployment --output=plaintext-openapiv2",
         "explain service --output=plaintext-openapiv2 --recursive",
     ),
+    "fields": tuple(
+        f"explain {kind} --recursive"
+        for kind in (
+            "configmaps",
+            "secrets",
+            "serviceaccounts",
+            "namespaces",
+            "events",
+            "events.events.k8s.io",
+            "roles",
+            "rolebindings",
+            "clusterroles",
+            "clusterrolebindings",
+            "leases",
+            "customresourcedefinitions",
+            "services",
+            "deployments",
+            "replicasets",
+        )
+    ),
     "change": (
         "apply -f configmap.yaml -f deployment.yaml",
         "label cm settings tier=web",
