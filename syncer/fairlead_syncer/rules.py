@@ -68,7 +68,7 @@ class Rules:
         }
         desired = {**body, "metadata": {**body["metadata"], "namespace": namespace, **marks}}
         try:
-            found = await self._find(gvr, namespace)
+            found = await self._cluster.find(gvr, QUOTA_NAME, namespace=namespace)
             if found is not None and not self.made(gvr, found):
                 raise RulesNotKept(f"the cluster has {plural} {QUOTA_NAME!r} in {namespace} that is not the agent's")
             if found is None:
@@ -87,19 +87,13 @@ class Rules:
     async def _remove(self, namespace: str, plural: str) -> None:
         gvr = Gvr("", "v1", plural)
         try:
-            found = await self._find(gvr, namespace)
+            found = await self._cluster.find(gvr, QUOTA_NAME, namespace=namespace)
             if found is not None and self.made(gvr, found):
                 metadata = found["metadata"]
                 uid, version = metadata["uid"], metadata["resourceVersion"]
                 await self._cluster.delete(gvr, QUOTA_NAME, namespace=namespace, uid=uid, resource_version=version)
         except (Forbidden, NotFound):
             return  # an agent without that right has made none
-
-    async def _find(self, gvr: Gvr, namespace: str) -> JsonObject | None:
-        try:
-            return await self._cluster.get(gvr, QUOTA_NAME, namespace=namespace)
-        except NotFound:
-            return None
 
     def _mark(self, namespace: str, plural: str) -> str:
         return self._state.target.namespace_proof(f"{namespace}/{plural}")

@@ -73,21 +73,31 @@ def _sum_counts(statuses: Sequence[JsonObject]) -> JsonObject:
     status: JsonObject = {}
     for field in _COUNTS:
         if any(field in one for one in statuses):
-            status[field] = sum(one.get(field) or 0 for one in statuses)
+            status[field] = sum(_number(one.get(field)) for one in statuses)
     conditions = _merge_conditions(statuses)
     if conditions:
         status["conditions"] = conditions
-    collisions = [one["collisionCount"] for one in statuses if "collisionCount" in one]
+    collisions = [_number(one["collisionCount"]) for one in statuses if "collisionCount" in one]
     if collisions:
         status["collisionCount"] = max(collisions)
     return status
+
+
+def _number(value: object) -> int:
+    """Return a count; nonsense from one cluster is nothing, so that it cannot spoil what the others say (S72)."""
+    return value if type(value) is int else 0
 
 
 def _merge_conditions(statuses: Sequence[JsonObject]) -> list[JsonObject]:
     order = {"False": 0, "Unknown": 1, "True": 2}
     worst: dict[str, JsonObject] = {}
     for status in statuses:
-        for condition in status.get("conditions") or ():
+        conditions = status.get("conditions")
+        for condition in conditions if isinstance(conditions, list) else ():
+            if not isinstance(condition, dict) or not all(
+                isinstance(condition.get(field), str) for field in ("type", "status")
+            ):
+                continue
             seen = worst.get(condition["type"])
             if seen is None or order.get(condition["status"], 1) < order.get(seen["status"], 1):
                 worst[condition["type"]] = condition
@@ -98,7 +108,9 @@ def _load_balancers(statuses: Sequence[JsonObject]) -> JsonObject:
     """A Service or Ingress is reachable at every target's addresses."""
     seen: list[JsonObject] = []
     for status in statuses:
-        for address in (status.get("loadBalancer") or {}).get("ingress") or ():
+        balancer = status.get("loadBalancer")
+        addresses = balancer.get("ingress") if isinstance(balancer, dict) else None
+        for address in addresses if isinstance(addresses, list) else ():
             if address not in seen:
                 seen.append(address)
     return {"loadBalancer": {"ingress": seen} if seen else {}}
@@ -131,7 +143,7 @@ def is_ready(group: str, resource: str, spec: JsonObject, report: Report, *, gen
     wanted = spec.get("replicas", 1)
     return (
         report.observed >= generation
-        and (status.get("readyReplicas") or 0) >= wanted
-        and (status.get("updatedReplicas") or status.get("replicas") or 0) >= wanted
-        and (status.get("availableReplicas") or 0) >= wanted
+        and _number(status.get("readyReplicas")) >= wanted
+        and _number(status.get("updatedReplicas") or status.get("replicas")) >= wanted
+        and _number(status.get("availableReplicas")) >= wanted
     )

@@ -6,7 +6,7 @@ Source: k8s.io/apiserver pkg/endpoints/discovery and its aggregated handler (con
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import orjson
@@ -105,13 +105,24 @@ def _is_group_path(path: str) -> bool:
     return path == "/apis" or (path.startswith("/apis/") and path.count("/") == 2)
 
 
-async def root_paths(info: RequestInfo, request: Request, user: User) -> Response:
-    """Answer ``/`` with the paths that are there, as kube-apiserver does."""
-    del request, user
-    if info.path != "/":
-        raise NotFound("the server could not find the requested resource")
-    paths = ["/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
-    return Response(200, orjson.dumps({"paths": paths}))
+_PATHS = (
+    "/.well-known/openid-configuration", "/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2",
+    "/openapi/v3", "/openid/v1/jwks", "/readyz", "/version",
+)  # fmt: skip
+
+
+def root_paths(
+    services: Callable[[], Sequence[str]],
+) -> Callable[[RequestInfo, Request, User], Awaitable[Response]]:
+    """Return what answers ``/`` with the paths that are there, as kube-apiserver does; ``services`` are paths too."""
+
+    async def serve(info: RequestInfo, request: Request, user: User) -> Response:
+        del request, user
+        if info.path != "/":
+            raise NotFound("the server could not find the requested resource")
+        return Response(200, orjson.dumps({"paths": sorted([*_PATHS, *services()])}))
+
+    return serve
 
 
 def _encoded(make: Callable[[], JsonObject | None], is_yaml: bool) -> bytes | None:

@@ -12,6 +12,11 @@ from fairlead_api.errors import NotFound
 from fairlead_api.request import RequestInfo, parse_request
 from fairlead_machinery.web import Request
 
+PROVED = ("enroll", "rotate", "token")
+"""Words that need no bearer token of an agent: whoever says them proves a key."""
+WORDS = ("bootstrap", "heartbeat", "lead", "resources", *PROVED)
+"""All words; what is not among them names nothing, so that no route is left out by the tests of stolen credentials."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -20,7 +25,7 @@ class Route:
 
     Attributes:
         cluster, name, uid: The SyncTarget, as the caller names it.
-        word: ``bootstrap``, ``enroll``, ``token``, ``heartbeat``, ``resources``, or ``""`` for Kubernetes paths.
+        word: One of :data:`WORDS`, or ``""`` for Kubernetes paths.
         info: Of the Kubernetes path; ``info.cluster`` is a logical cluster name or ``*``. None when ``word`` is set.
     """
 
@@ -43,7 +48,7 @@ def parse_route(request: Request, rest: str) -> Route:
         raise NotFound("the server could not find the requested resource")
     cluster, name, uid, word, *tail = segments
     if word != "clusters":
-        if tail:
+        if tail or word not in WORDS:
             raise NotFound("the server could not find the requested resource")
         return Route(cluster, name, uid, word, None)
     if not tail or ":" in tail[0]:  # only bare cluster names, as in kcp: a path could be made to mean another one

@@ -20,10 +20,9 @@ class VirtualWorkspaces:
     def __init__(self) -> None:
         self._by_name: dict[str, VirtualWorkspace] = {}
 
-    @property
-    def names(self) -> list[str]:
-        """Return the names registered, for the test that walks every route."""
-        return sorted(self._by_name)
+    def paths(self) -> list[str]:
+        """Return where each that is registered begins."""
+        return [SERVICES + name for name in sorted(self._by_name)]
 
     def register(self, name: str, serve: VirtualWorkspace) -> None:
         """

@@ -40,6 +40,7 @@ from fairlead_control_plane.http.limits import Limits
 from fairlead_control_plane.http.listener import Listener
 from fairlead_control_plane.http.metrics import ServerMetrics
 from fairlead_control_plane.http.openapi import OpenApiDocuments
+from fairlead_control_plane.http.virtual import VirtualWorkspaces
 from fairlead_control_plane.kinds.builtin import builtin_resources
 from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.kinds.own import own_resources
@@ -174,10 +175,15 @@ async def _compose(settings: Settings, store: Store, credentials: _Credentials, 
     parts = kinds.build(Built(registry, hub, authorizer, mint, credentials.accounts_key))
     identity = Identity(tokens, url)
     metrics = ServerMetrics([*builtin_resources("cluster"), *own_resources()])
-    documents = {**_documents(kinds.catalog, identity, url), "metrics": metrics.serve}
-    routes = Routes(kinds.serving(registry.serve), documents, kinds.resolve, kinds.home)
+    virtual = VirtualWorkspaces()
+    documents = {
+        **_documents(kinds.catalog, identity, url),
+        "": root_paths(virtual.paths),
+        "metrics": metrics.serve,
+    }
+    routes = Routes(kinds.serving(registry.serve), documents, kinds.resolve, kinds.home, virtual=virtual)
     for name, serve_virtual in parts.virtual.items():
-        routes.virtual.register(name, serve_virtual)
+        virtual.register(name, serve_virtual)
     verifiers: list[TokenVerifier] = [credentials.static, accounts.authenticate, *parts.verifiers]
     authenticator = Authenticator(verifiers, clock=time.time)
     health = Health({}, {"store": _store_check(store)}, version_document(is_simulated=settings.is_simulated))
@@ -199,7 +205,6 @@ def _documents(catalog: Catalog, identity: Identity, url: str) -> dict[str, Serv
     discovery = Discovery(catalog, Documents())
     discovery.server_address = url.removeprefix("https://")
     return {
-        "": root_paths,
         "api": discovery,
         "apis": discovery,
         "openapi": OpenApiDocuments(catalog),

@@ -66,7 +66,7 @@ class Place:
         return self.room.wire.ask("GET", f"{A}/api/v1/namespaces/{self.namespace}/configmaps", token=token).code
 
 
-def test_a_token_for_pods_ends_with_the_assignment(room: Room) -> None:
+def test_s80_a_token_for_pods_ends_with_the_assignment(room: Room) -> None:
     """It counts while the namespace runs there, also while it is being left for another; then it is nobody's: 401."""
     place = Place.made(room, "tokens")
     room.grant(A, "tokens", account("default", "tokens"))
@@ -81,7 +81,7 @@ def test_a_token_for_pods_ends_with_the_assignment(room: Room) -> None:
     assert "authenticated" not in answer.json["status"]
 
 
-def test_a_token_for_pods_ends_with_its_target(room: Room) -> None:
+def test_s80_a_token_for_pods_ends_with_its_target(room: Room) -> None:
     """Also when nobody has yet taken the namespace away from it."""
     place = Place.made(room, "gone")
     room.grant(A, "gone", account("default", "gone"))
@@ -91,7 +91,7 @@ def test_a_token_for_pods_ends_with_its_target(room: Room) -> None:
     assert place.code(token) == 401
 
 
-def test_a_stolen_agent_cannot_fill_the_store(room: Room) -> None:
+def test_s73_a_stolen_agent_cannot_fill_the_store(room: Room) -> None:
     """One Pod has a largest size (413), and a namespace room for so many (429); elsewhere nothing is lost."""
     place, most = Place.made(room, "full"), Most()
     pods = f"{place.service('upsyncer')}/api/v1/namespaces/full/pods"

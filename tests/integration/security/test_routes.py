@@ -22,7 +22,7 @@ METHODS = {"get": "GET", "list": "GET", "watch": "GET", "create": "POST", "updat
 METHODS |= {"delete": "DELETE", "deletecollection": "DELETE"}
 
 
-def _routes(room: Room, base: str) -> Iterator[tuple[str, str]]:
+def routes(room: Room, base: str) -> Iterator[tuple[str, str]]:
     """Yield method and path of all that discovery shows, subresources too, and of the documents themselves."""
     wire = room.wire
     groups = wire.ask("GET", f"{base}/apis").json["groups"]
@@ -43,9 +43,9 @@ def _routes(room: Room, base: str) -> Iterator[tuple[str, str]]:
 def test_every_route_is_guarded(room: Room, token: str) -> None:
     """401 or 403 for everything in every kind of workspace; only health and version are for all."""
     for base in (A, "/clusters/root", "/clusters/root:compute", ""):
-        routes = list(_routes(room, base or A))
-        assert len(routes) > 150
-        for method, path in routes:
+        found = list(routes(room, base or A))
+        assert len(found) > 150
+        for method, path in found:
             bare = path if base else path.removeprefix(A)
             answer = room.wire.ask(method, bare, None if method in ("GET", "DELETE") else {}, token=token)
             if token and _is_for_all(base, method, bare):

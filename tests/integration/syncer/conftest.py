@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def joined(kube_cluster: Cluster, tmp_path: Path) -> Iterator[Joined]:
     """A workspace whose namespace ``default`` runs in the shared cluster, which has an API and no controllers."""
-    with _joined(kube_cluster, tmp_path) as made:
+    with Between(kube_cluster, tmp_path) as made:
         yield made
 
 
@@ -28,15 +28,11 @@ def joined(kube_cluster: Cluster, tmp_path: Path) -> Iterator[Joined]:
 def joined_whole(start_clusters: Callable[[list[str]], list[Cluster]], tmp_path: Path) -> Iterator[Joined]:
     """The same with a whole cluster, in which Pods run."""
     [cluster] = start_clusters(["east"])
-    with _joined(cluster, tmp_path) as made:
+    with Between(cluster, tmp_path) as made:
         yield made
 
 
-def _joined(cluster: Cluster, folder: Path) -> _Context:
-    return _Context(cluster, folder)
-
-
-class _Context:
+class Between:
     """Server, proxy and agent, ended in reverse order."""
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:

@@ -273,7 +273,7 @@ class Joined:
         found = []
         for event in list(audit_events(self.cluster))[since:]:
             reference = event.get("objectRef") or {}
-            is_ours = event["user"]["username"] == self.user and reference.get("resource") not in _NO_WRITES
+            is_ours = event["user"].get("username") == self.user and reference.get("resource") not in _NO_WRITES
             if is_ours and event["verb"] in (verbs or _WRITES):
                 found.append(f"{event['verb']} {reference.get('resource')}/{reference.get('name')}")
         return found

@@ -70,7 +70,7 @@ def _paths(joined: Joined, other: JsonObject) -> list[str]:
     return [*plain, *doors]
 
 
-def test_the_token_opens_no_other_door(joined: Joined) -> None:
+def test_s75_the_token_opens_no_other_door(joined: Joined) -> None:
     """No verb on any other route or target is answered with anything but 401, 403 or 404."""
     agent, other = _agent(joined), _other_target(joined)
     assert agent.call("GET", f"/services/syncer/root/{joined.name}/{joined.uid}/resources")[0] == 200
@@ -83,7 +83,7 @@ def test_the_token_opens_no_other_door(joined: Joined) -> None:
     assert opened == []
 
 
-def test_what_an_agent_says_is_checked(joined: Joined) -> None:
+def test_s72_what_an_agent_says_is_checked(joined: Joined) -> None:
     """Oversized, mistyped, unassigned and forged reports and Pods are refused and change nothing."""
     agent, cluster = _agent(joined), joined.workspace_cluster
     joined.write("c")
@@ -123,7 +123,7 @@ def test_what_an_agent_says_is_checked(joined: Joined) -> None:
     assert (joined.team.get("/api/v1/namespaces/default/configmaps/c") or {}).get("data") == {"k": "1"}
 
 
-def test_a_pod_that_comes_up_brings_only_what_is_its_own(joined: Joined) -> None:
+def test_s73_a_pod_that_comes_up_brings_only_what_is_its_own(joined: Joined) -> None:
     """No label of ours, owner or finalizer comes with it, and it takes nobody's place."""
     agent, cluster = _agent(joined), joined.workspace_cluster
     pods = f"/services/upsyncer/root/{joined.name}/{joined.uid}/clusters/{cluster}/api/v1/namespaces/default/pods"

@@ -6,7 +6,7 @@ from tests.integration.syncer.joined import SYNC_TIMEOUT_S, Joined
 from tests.support.waiting import wait_until
 
 
-def test_external_addresses_do_not_reach_the_cluster(joined: Joined) -> None:
+def test_s63_external_addresses_do_not_reach_the_cluster(joined: Joined) -> None:
     """Refused with the reason, while another Service beside it is synced; without them it comes."""
     services = "/api/v1/namespaces/default/services"
     down = f"/api/v1/namespaces/{joined.home()}/services"

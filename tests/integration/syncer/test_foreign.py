@@ -43,7 +43,7 @@ def _forge_cluster_scoped(joined: Joined, ours: JsonObject) -> str:
     return f"{roles}/{name}"
 
 
-def test_foreign_objects_are_never_touched(joined: Joined) -> None:
+def test_s66_foreign_objects_are_never_touched(joined: Joined) -> None:
     """Through sync, unassignment, and the end of the SyncTarget; the namespace stays and says why."""
     home = joined.home()
     maps = f"/api/v1/namespaces/{home}/configmaps"
@@ -116,7 +116,7 @@ def test_a_refused_object_is_made_when_the_foreign_one_goes(joined: Joined) -> N
     wait_until(lambda: not joined.progress().get("blocked"), SYNC_TIMEOUT_S)
 
 
-def test_a_namespace_of_our_name_with_a_copied_locator_is_foreign(joined: Joined) -> None:
+def test_s67_a_namespace_of_our_name_with_a_copied_locator_is_foreign(joined: Joined) -> None:
     """Made beforehand by somebody who can compute the name and read other locators, it is left alone."""
     joined.team.ok(
         "POST", "/api/v1/namespaces", {"metadata": {"name": "squat"}, "apiVersion": "v1", "kind": "Namespace"}

@@ -13,6 +13,7 @@ from fairlead_transforms.downstream import DownstreamContext, to_downstream
 from fairlead_transforms.names import ReservedName, downstream_name
 from fairlead_transforms.podtemplate import TARGET_LABEL, PodContext
 from fairlead_transforms.policy import TenantPolicy
+from tests.support.hostile import HOSTILE, PLAIN, Json, secured
 
 PODS = PodContext("cp.example", "6443", "shop", "KEY")
 KINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
@@ -25,37 +26,6 @@ KINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "DaemonSet": ("apps", "daemonsets", ("spec", "template")),
     "Job": ("batch", "jobs", ("spec", "template")),
     "CronJob": ("batch", "cronjobs", ("spec", "jobTemplate", "spec", "template")),
-}
-Json = dict[str, Any]
-
-
-def in_container(**fields: Any) -> Json:
-    return {"containers": [{"name": "c", "image": "i", **fields}]}
-
-
-def secured(**fields: Any) -> Json:
-    return in_container(securityContext=fields)
-
-
-PLAIN = in_container()
-HOSTILE: dict[str, tuple[Json, str]] = {
-    "privileged": (secured(privileged=True), "privileged"),
-    "privileged init": ({"initContainers": secured(privileged=True)["containers"], **PLAIN}, "privileged"),
-    "privileged ephemeral": ({"ephemeralContainers": secured(privileged=True)["containers"], **PLAIN}, "privileged"),
-    "host network": ({"hostNetwork": True, **PLAIN}, "hostNetwork=true"),
-    "host PID": ({"hostPID": True, **PLAIN}, "hostPID=true"),
-    "host IPC": ({"hostIPC": True, **PLAIN}, "hostIPC=true"),
-    "host port": (in_container(ports=[{"containerPort": 80, "hostPort": 80}]), "hostPort 80"),
-    "host path": ({"volumes": [{"name": "v", "hostPath": {"path": "/"}}], **PLAIN}, "hostPath volumes"),
-    "capability": (secured(capabilities={"add": ["SYS_ADMIN"]}), "SYS_ADMIN"),
-    "proc mount": (secured(procMount="Unmasked"), "procMount"),
-    "seccomp": (secured(seccompProfile={"type": "Unconfined"}), "seccompProfile"),
-    "pod seccomp": ({"securityContext": {"seccompProfile": {"type": "Unconfined"}}, **PLAIN}, "seccompProfile"),
-    "AppArmor": (secured(appArmorProfile={"type": "Unconfined"}), "AppArmor"),
-    "SELinux": (secured(seLinuxOptions={"type": "spc_t"}), "seLinuxOptions"),
-    "sysctl": ({"securityContext": {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}, **PLAIN}, "sysctls"),
-    "host process": (secured(windowsOptions={"hostProcess": True}), "hostProcess"),
-    "probe": (in_container(livenessProbe={"httpGet": {"host": "10.0.0.1", "port": 1}}), "probe"),
 }
 
 

@@ -76,3 +76,23 @@ def test_ready_means_the_new_generation_in_full() -> None:
     assert not is_ready("apps", "deployments", {"replicas": 2}, Report("a", full, 3), generation=4)
     assert not is_ready("apps", "deployments", {"replicas": 3}, Report("a", full, 4), generation=4)
     assert is_ready("apps", "deployments", {"replicas": 0}, Report("a", {}, 4), generation=4)
+
+
+_NONSENSE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+_FIELDS = ("replicas", "readyReplicas", "conditions", "loadBalancer", "collisionCount", "updatedReplicas")
+
+
+@given(st.dictionaries(st.sampled_from(_FIELDS), _NONSENSE), st.sampled_from(["deployments", "services"]))
+def test_s72_nonsense_from_one_cluster_spoils_nothing(nonsense: dict[str, Any], plural: str) -> None:
+    """Whatever one target says, the other's counts stand, and nothing fails."""
+    group = "apps" if plural == "deployments" else ""
+    honest = report("a", 1, readyReplicas=2, conditions=[{"type": "Available", "status": "True"}])
+    status = summarize(group, plural, [honest, report("b", 1, **nonsense)])
+    assert status is not None
+    if plural == "deployments":
+        wrong = nonsense.get("readyReplicas")
+        assert status["readyReplicas"] == 2 + (wrong if type(wrong) is int else 0)
+    assert is_ready("apps", "deployments", {"replicas": 1}, report("b", 1, **nonsense), generation=1) in {True, False}

@@ -1,0 +1,139 @@
+"""What stays when somebody tears at namespaces: policies, users' objects, and no token (S70, S71, S74, S80)."""
+
+from __future__ import annotations
+
+import base64
+
+import jwt
+
+from fairlead_api import JsonObject
+from tests.integration.syncer.joined import SYNC_TIMEOUT_S, Api, Joined
+from tests.support.waiting import wait_until
+
+CORE = "/api/v1/namespaces/default"
+_LOCATOR = "kcp.io/namespace-locator"
+
+
+def _deployment(name: str) -> JsonObject:
+    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = {"selector": {"matchLabels": {"app": name}}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+def _home(joined: Joined) -> str:
+    return f"/api/v1/namespaces/{joined.home()}"
+
+
+def test_s70_what_holds_tenants_outlasts_them(joined: Joined) -> None:
+    """Their own objects of its name stay upstream, and it goes with the namespace, after all that it holds."""
+    joined.allow(quota={"pods": "3"}, containerLimits={"default": {"cpu": "1"}})
+    quota, limits = (f"{_home(joined)}/{plural}/fairlead-tenant" for plural in ("resourcequotas", "limitranges"))
+    wait_until(lambda: joined.down.get(quota) and joined.down.get(limits), SYNC_TIMEOUT_S)
+    before = [joined.down.ok("GET", path) for path in (quota, limits)]
+    assert before[0]["spec"] == {"hard": {"pods": "3"}}
+    forged: list[tuple[str, str, JsonObject]] = [
+        ("ResourceQuota", "resourcequotas", {"hard": {"pods": "99"}}),
+        ("LimitRange", "limitranges", {"limits": []}),
+    ]
+    for kind, plural, spec in forged:
+        body = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "fairlead-tenant"}, "spec": spec}
+        joined.team.ok("POST", f"{CORE}/{plural}", body)
+        joined.team.ok("DELETE", f"{CORE}/{plural}/fairlead-tenant")
+    joined.write("held")
+    joined.wait_value("held", "1")
+    assert [joined.down.get(quota), joined.down.get(limits)] == before
+    began = joined.audited()
+    joined.assign("default", "Leaving")
+    wait_until(lambda: "delete namespaces/" + joined.home() in joined.agent_writes("delete"), SYNC_TIMEOUT_S)
+    deleted = joined.agent_writes("delete", since=began)
+    assert deleted[-1] == f"delete namespaces/{joined.home()}"
+    assert "delete configmaps/held" in deleted
+    assert not [each for each in deleted if "fairlead-tenant" in each]
+
+
+def test_s70_without_the_quota_nothing_runs(joined: Joined) -> None:
+    """Somebody else's quota in its place: what comes is refused until the agent can keep its own."""
+    body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "fairlead-tenant"}}
+    path = f"{_home(joined)}/resourcequotas"
+    joined.down.ok("POST", path, {**body, "spec": {"hard": {"pods": "99"}}})
+    joined.allow(quota={"pods": "3"})
+    joined.write("waits")
+    wait_until(lambda: "waits" in {each["name"] for each in joined.progress().get("blocked", [])}, SYNC_TIMEOUT_S)
+    assert {each["reason"] for each in joined.progress()["blocked"]} == {"PolicyNotEnforced"}
+    assert joined.down_map("waits") is None
+    joined.down.ok("DELETE", f"{path}/fairlead-tenant")
+    joined.wait_value("waits", "1")
+    assert (joined.down.get(f"{path}/fairlead-tenant") or {})["spec"] == {"hard": {"pods": "3"}}
+
+
+def test_s71_a_rewritten_locator_leads_nowhere(joined: Joined) -> None:
+    """A namespace whose name does not follow from its locator is nobody's: no Pod comes up from it, nothing goes in."""
+    shop = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    joined.team.ok("POST", "/api/v1/namespaces", shop)
+    joined.assign("shop")
+    joined.write("s", namespace="shop")
+    joined.wait_value("s", "1", "shop")
+    joined.stop_agent()
+    found = joined.down.ok("GET", _home(joined))["metadata"]
+    forged = found["annotations"][_LOCATOR].replace('"default"', '"shop"')
+    assert forged != found["annotations"][_LOCATOR]
+    joined.down.merge(_home(joined), {"metadata": {"annotations": {_LOCATOR: forged}}})
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+    joined.down.ok("POST", f"{_home(joined)}/serviceaccounts", account)
+    labels = {"internal.workload.kcp.io/cluster": found["labels"]["internal.workload.kcp.io/cluster"]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "spy", "labels": labels}}
+    joined.down.ok("POST", f"{_home(joined)}/pods", {**pod, "spec": {"containers": [{"name": "c", "image": "i"}]}})
+    joined.start_agent()
+    joined.write("later")
+    wait_until(lambda: "later" in {each["name"] for each in joined.progress().get("blocked", [])}, SYNC_TIMEOUT_S)
+    assert {each["reason"] for each in joined.progress()["blocked"]} == {"NamespaceTaken"}
+    joined.write("t", namespace="shop")
+    joined.wait_value("t", "1", "shop")
+    for namespace in ("default", "shop"):
+        assert joined.team.ok("GET", f"/api/v1/namespaces/{namespace}/pods")["items"] == []
+    assert joined.down_map("later") is None
+
+
+def test_s74_a_namespace_that_vanishes_takes_nothing_of_its_users(joined: Joined) -> None:
+    """Deleted in the cluster with all it held, it is made again, and so are the objects; upstream none is touched."""
+    joined.write("kept")
+    first = joined.wait_value("kept", "1")["metadata"]["uid"]
+    joined.team.ok("POST", "/apis/apps/v1/namespaces/default/deployments", _deployment("web"))
+    place = f"/apis/apps/v1/namespaces/{joined.home()}/deployments/web"
+    wait_until(lambda: joined.down.get(place), SYNC_TIMEOUT_S)
+    ours = [f"{CORE}/configmaps/kept", "/apis/apps/v1/namespaces/default/deployments/web"]
+    before = [joined.team.ok("GET", path)["metadata"]["uid"] for path in ours]
+    joined.stop_agent()
+    namespace = joined.down.ok("DELETE", _home(joined))
+    for path in (place, f"{_home(joined)}/configmaps/kept"):
+        joined.down.ok("DELETE", path)
+    # No controller is there to end it.
+    joined.down.ok("PUT", f"{_home(joined)}/finalize", {**namespace, "spec": {"finalizers": []}})
+    wait_until(lambda: joined.down.get(_home(joined)) is None, SYNC_TIMEOUT_S)
+    joined.start_agent()
+    wait_until(lambda: joined.down.get(place), SYNC_TIMEOUT_S)
+    assert joined.wait_value("kept", "1")["metadata"]["uid"] != first
+    assert [joined.team.ok("GET", path)["metadata"]["uid"] for path in ours] == before
+
+
+def test_s80_a_pods_token_is_bound_short_and_ends_with_the_assignment(joined: Joined) -> None:
+    """It is the one account's, for a day at most and for the workspace alone; then it is nobody's, and its Secret
+    goes with the namespace.
+    """
+    joined.team.ok("POST", "/apis/apps/v1/namespaces/default/deployments", _deployment("web"))
+    path = f"{_home(joined)}/secrets/kcp-token-default"
+    wait_until(lambda: joined.down.get(path), SYNC_TIMEOUT_S)
+    secret = joined.down.ok("GET", path)
+    token = base64.b64decode(secret["data"]["token"]).decode()
+    claims = jwt.decode(token, options={"verify_signature": False})
+    account = joined.team.ok("GET", f"{CORE}/serviceaccounts/default")
+    assert claims["kubernetes.io"]["serviceaccount"]["uid"] == account["metadata"]["uid"]
+    assert claims["exp"] - claims["iat"] <= 24 * 3600
+    assert claims["aud"]
+    inside = Api(f"{joined.server.url}/clusters/root:team", token, joined.server.tls())
+    assert inside.call("GET", f"{CORE}/configmaps")[0] == 403, "known, and without rights"
+    elsewhere = Api(joined.cluster.server, token, joined.down.tls)
+    assert elsewhere.call("GET", "/api/v1/namespaces")[0] == 401
+    joined.assign("default", "Leaving")
+    wait_until(lambda: inside.call("GET", f"{CORE}/configmaps")[0] == 401, SYNC_TIMEOUT_S)
+    wait_until(lambda: f"delete namespaces/{joined.home()}" in joined.agent_writes("delete"), SYNC_TIMEOUT_S)
