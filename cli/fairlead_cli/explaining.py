@@ -14,7 +14,7 @@ import click
 from fairlead_api import JsonObject
 from fairlead_api.errors import Forbidden, NotFound
 from fairlead_api.names import Locator, downstream_namespace
-from fairlead_cli import resolving, standing
+from fairlead_cli import drifting, resolving, standing
 from fairlead_cli.assignments import Assigned, cluster_of
 from fairlead_cli.failure import USAGE, Failure
 from fairlead_cli.options import Server
@@ -51,6 +51,12 @@ class Subject:
     body: JsonObject
     assigned: Assigned | None
     cluster: str
+
+    @property
+    def meant(self) -> tuple[str, str, str] | None:
+        """Group, resource and name of the object; None when the question is about a namespace."""
+        gvr = self.kind.gvr
+        return None if self.is_namespace else (gvr.group, gvr.resource, str(self.body["metadata"]["name"]))
 
     @property
     def is_namespace(self) -> bool:
@@ -209,6 +215,7 @@ def lines(subject: Subject, locations: dict[tuple[str, str], str], *, wide: bool
             f"    ! {blocked['resource']}/{blocked['name']}: {blocked.get('message') or blocked.get('reason', '')}"
             for blocked in (subject.assigned.progress(one["uid"]).get("blocked") or () if subject.assigned else ())
         ]
+        found += drifting.lines(subject.assigned.progress(one["uid"]) if subject.assigned else {}, subject.meant)
     return found
 
 

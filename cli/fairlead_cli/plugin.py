@@ -13,6 +13,7 @@ _HERE = "fairlead_cli.plugin"
 COMMANDS = {
     "adopt": "fairlead_cli.adopting:adopt",
     "bin": "fairlead_cli.restoring:list_bin",
+    "drift": "fairlead_cli.drifting:drift",
     "leftovers": "fairlead_cli.leftovers:leftovers",
     "restore": "fairlead_cli.restoring:restore",
     "check": "fairlead_cli.checking.command:check",

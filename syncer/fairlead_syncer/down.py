@@ -16,7 +16,7 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError, Conflict, Invalid, NotFound
 from fairlead_machinery import failpoints
 from fairlead_machinery.client import JSON_PATCH, Client, Gvr
-from fairlead_syncer import plan
+from fairlead_syncer import drift, plan
 from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.namespaces import Namespaces
 from fairlead_syncer.repairs import Repairs
@@ -71,6 +71,7 @@ class Down:
         self._tokens = tokens
         self._deletions = deletions
         self._repairs = Repairs()
+        self._drifts = drift.Drifts()
         self._settled = Settled()
         self._met: set[Key] = set()  # whose names something unknown had when we wanted to create: looked up first
 
@@ -130,6 +131,9 @@ class Down:
         if is_going or (actual is None and key in self._met):
             actual = await self._read(key, gvr)
         given = self._state.adoptions.get((key.cluster, key.namespace))
+        if desired is not None and actual is not None:
+            desired, drifts = drift.settle(desired, actual, drift.policy_of(view))
+            self._drifts.note(key, drifts)
         action = plan.plan(view, desired, actual, proof=proof, given=given)
         if isinstance(action, plan.Confirm):
             await self._confirm(key, gvr, action.uid)
@@ -161,18 +165,26 @@ class Down:
         elif isinstance(action, plan.Apply) and actual is not None:
             wait_s = self._repairs.wait_s(key, action.obj, actual, asyncio.get_running_loop().time())
             if wait_s:
+                if self._drifts.is_news(key):
+                    await self._report(key, gvr, view, actual)
                 return wait_s
             if wait_s is not None:
                 actual = await self._apply(key, gvr, action.obj, actual)
         if actual is not None:
             self._state.actual[key] = actual
             self._met.discard(key)
-            uid = view["metadata"]["uid"]
-            failpoints.hit("syncer-before-report")
-            told = await self._upstream.report(gvr, key, uid, actual.get("status"), plan.report(actual))
-            failpoints.hit("syncer-after-report")
+            told = await self._report(key, gvr, view, actual)
             self._settled.note(key, view, told, actual)
         return None
+
+    async def _report(self, key: Key, gvr: Gvr, view: JsonObject, actual: JsonObject) -> str:
+        """Report on an object of ours; return the resourceVersion its view has by that."""
+        body = plan.report(actual) | self._drifts.to_tell(key)
+        failpoints.hit("syncer-before-report")
+        told = await self._upstream.report(gvr, key, view["metadata"]["uid"], actual.get("status"), body)
+        failpoints.hit("syncer-after-report")
+        self._drifts.told(key, body)
+        return told
 
     def _desired(self, key: Key, view: JsonObject, proof: str) -> JsonObject:
         target = self._state.target
@@ -303,6 +315,7 @@ class Down:
             self._state.drop_view(key)
         self._deletions.forget(key)
         self._repairs.forget(key)
+        self._drifts.forget(key)
         self._namespaces.look_again(key.cluster, key.namespace)
 
     async def _refuse(self, key: Key, gvr: Gvr, view: JsonObject, refusal: plan.Refuse) -> None:

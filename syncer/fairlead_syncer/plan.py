@@ -225,7 +225,7 @@ def _differs(desired: JsonObject, actual: JsonObject) -> bool:
     """Tell whether what we apply is not what the cluster has; what servers add is no difference."""
     if annotations_of(actual).get(HASH) != annotations_of(desired).get(HASH):
         return True
-    return not _holds(actual, compared(desired))
+    return not holds(actual, compared(desired))
 
 
 def compared(desired: JsonObject) -> JsonObject:
@@ -242,14 +242,14 @@ def projection(actual: Any, wanted: Any) -> Any:
     return actual
 
 
-def _holds(actual: Any, wanted: Any) -> bool:
+def holds(actual: Any, wanted: Any) -> bool:
     """Tell whether ``actual`` contains all of ``wanted``; lists must agree in length and order."""
     if isinstance(wanted, dict):
         # An absent map and an empty one, an absent value and null, are the same to a server.
         if actual is None:
             return not any(value is not None and value != {} for value in wanted.values())
         return isinstance(actual, dict) and all(
-            _holds(actual.get(key), value) for key, value in wanted.items() if value is not None
+            holds(actual.get(key), value) for key, value in wanted.items() if value is not None
         )
     if isinstance(wanted, list):
         if not wanted:
@@ -257,7 +257,7 @@ def _holds(actual: Any, wanted: Any) -> bool:
         return (
             isinstance(actual, list)
             and len(actual) == len(wanted)
-            and all(_holds(a, w) for a, w in zip(actual, wanted, strict=True))
+            and all(holds(a, w) for a, w in zip(actual, wanted, strict=True))
         )
     return bool(actual == wanted) or (actual is None and wanted in ("", 0, False))
 

@@ -153,6 +153,7 @@ class StatusWriter:
         """Say on the user's object that it cannot be synced, once for each reason, and when it can again."""
         failed = view.report.get("synced") is False
         said = before.report if before is not None else {}
+        await self._tell_drift(obj, view.report.get("drift") or [], said.get("drift") or [])
         if failed and (said.get("reason"), said.get("message")) != (
             view.report.get("reason"),
             view.report.get("message"),
@@ -161,3 +162,12 @@ class StatusWriter:
             await self.announce(obj, "Warning", reason, str(view.report.get("message") or "it cannot be synced"))
         elif not failed and said.get("synced") is False:
             await self.announce(obj, "Normal", "Synced", "applied to the cluster")
+
+    async def _tell_drift(self, obj: JsonObject, now: list[JsonObject], before: list[JsonObject]) -> None:
+        """Say on the user's object who in the cluster has changed what of it, once for each field and manager."""
+        known = {(one["path"], one["manager"], one["left"]) for one in before}
+        for one in now:
+            if (one["path"], one["manager"], one["left"]) not in known:
+                done = "left as it is" if one["left"] else "put back"
+                message = f"{one['path']} was changed in the cluster by {one['manager']}, and {done}"
+                await self.announce(obj, "Normal" if one["left"] else "Warning", "Drifted", message)

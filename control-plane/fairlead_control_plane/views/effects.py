@@ -24,6 +24,8 @@ from fairlead_control_plane.views.assignment import Assignment, Assignments, cau
 from fairlead_control_plane.views.targets import TargetIndex, fingerprint, never_travels, stays_upstream
 from fairlead_transforms.strip import travelling_body, travelling_metadata
 
+_TO_AGENTS = "sync.fairlead.io/"
+"""Annotations of users' objects that agents go by and do not carry down."""
 REBOUND = "Rebound"
 """Cause of a tombstone whose object is not the workspace's any more: it has another provider's API of that name."""
 
@@ -177,9 +179,12 @@ def _is_of_another(view: rows.View, resource: Resource, obj: JsonObject) -> bool
 
 
 def wanted_hash(resource: Resource, obj: JsonObject, share: int | None) -> str:
-    """Return the hash of what a target must run of an object: the travelling part and its share."""
+    """Return the hash of what a target must run of an object: the travelling part, its share, what to do of drift."""
     body = travelling_body(resource.group, resource.plural, obj)
-    return fingerprint([travelling_metadata(obj["metadata"]), body, share])
+    wanted = [travelling_metadata(obj["metadata"]), body, share]
+    annotations = obj["metadata"].get("annotations") or {}
+    drift = {name: value for name, value in annotations.items() if name.startswith(_TO_AGENTS)}
+    return fingerprint([*wanted, drift] if drift else wanted)
 
 
 def _made(before: rows.View) -> JsonObject:

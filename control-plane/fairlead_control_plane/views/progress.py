@@ -37,7 +37,8 @@ def count(uid: str, found: NamespaceRows, accepted: Container[tuple[str, str]]) 
     Return one entry of an Assignment's ``status.targets``.
 
     ``objects`` must run; ``applied`` of them the target has made; ``ready`` of them run in full; ``remaining`` rows
-    exist at all, the namespace's own included; ``blocked`` says what cannot be applied and why (at most 20).
+    exist at all, the namespace's own included; ``blocked`` says what cannot be applied and why (at most 20);
+    ``drifted``, if any, which fields somebody has changed in the cluster (at most 20).
 
     What is of an API that the target does not accept (any more) is left as it is down there, nobody hears how it is,
     and it cannot be removed: it counts as before and is blocked.
@@ -52,7 +53,8 @@ def count(uid: str, found: NamespaceRows, accepted: Container[tuple[str, str]]) 
     ]
     if found.own is not None and (own := rows.decode(found.own)).report.get("synced") is False:
         blocked.insert(0, _blocked(found.own, own))
-    return {
+    drifted = [{**_named(row), **one} for row, view in live for one in view.report.get("drift") or ()]
+    counted = {
         "uid": uid,
         "objects": len(live),
         "applied": len(applied),
@@ -60,6 +62,7 @@ def count(uid: str, found: NamespaceRows, accepted: Container[tuple[str, str]]) 
         "remaining": len(views) + (found.own is not None),
         "blocked": blocked[:_MAX_BLOCKED],
     }
+    return {**counted, "drifted": drifted[:_MAX_BLOCKED]} if drifted else counted
 
 
 def _is_applied(view: rows.View) -> bool:
@@ -87,5 +90,9 @@ def _unknown(row: Row) -> JsonObject:
 
 
 def _said(row: Row, reason: str, message: str) -> JsonObject:
+    return {**_named(row), "reason": reason, "message": message}
+
+
+def _named(row: Row) -> JsonObject:
     key = parse_key(rows.split_key(row.key)[1])
-    return {"group": key.group, "resource": key.plural, "name": key.name, "reason": reason, "message": message}
+    return {"group": key.group, "resource": key.plural, "name": key.name}

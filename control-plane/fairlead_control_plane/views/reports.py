@@ -18,12 +18,15 @@ from fairlead_control_plane.views import rows
 from fairlead_control_plane.views.assignment import Assignment
 from fairlead_transforms.summarize import Report, summarize
 
+_MOST_DRIFTS, _LONGEST_TEXT = 10, 1024
+_DRIFT_FIELDS = frozenset({"path", "manager", "since", "left"})
 _REPORT_FIELDS = {
     "appliedGeneration": int,
     "appliedHash": str,
     "downstreamGeneration": int,
     "observedGeneration": int,
     "downstreamUID": str,
+    "drift": list,
     "synced": bool,
     "reason": str,
     "message": str,
@@ -57,13 +60,29 @@ def accept(row: Row | None, uid: str, status: JsonObject | None, report: JsonObj
         is_wrong = expected is None or type(value) is not expected
         if is_wrong or (expected is dict and not all(isinstance(uid, str) for uid in value.values())):
             raise BadRequest(f"report field {name!r} is unknown or has the wrong type")
+    if not _is_drift(report.get("drift", [])):
+        raise BadRequest(
+            f"report field 'drift' must be a list of at most {_MOST_DRIFTS} {{path, manager, since, left}}"
+        )
     observed = view.observed
     if report.get("observedGeneration", 0) >= report.get("downstreamGeneration", 0):
         # What an agent claims to have applied is never later than what it was told to.
         observed = max(observed, min(report.get("appliedGeneration", 0), view.generation))
     # What a report does not repeat still holds: a failed apply does not make the object downstream unmade.
     merged = {name: value for name, value in view.report.items() if name != "replaces"} | report
+    if not merged.get("drift"):
+        merged.pop("drift", None)
     return replace(view, status=view.status if status is None else status, observed=observed, report=merged)
+
+
+def _is_drift(entries: list[object]) -> bool:
+    return len(entries) <= _MOST_DRIFTS and all(
+        isinstance(entry, dict)
+        and set(entry) == _DRIFT_FIELDS
+        and type(entry["left"]) is bool
+        and all(type(entry[name]) is str and len(entry[name]) <= _LONGEST_TEXT for name in _DRIFT_FIELDS - {"left"})
+        for entry in entries
+    )
 
 
 async def others(store: Store, key: str, assignment: Assignment) -> Mapping[str, Row]:

@@ -92,6 +92,18 @@ class BlockedObject(Part):
     message: str = Field(default="", description="message for people.")
 
 
+class DriftedField(Part):
+    """DriftedField is a field that somebody has changed in a cluster."""
+
+    group: str = Field(default="", description="group of the resource.")
+    resource: str = Field(description="resource is its plural name.")
+    name: str = Field(description="name of the object.")
+    path: str = Field(description="path of the field.")
+    manager: str = Field(description="manager that owns the field now.")
+    since: str = Field(default="", description="since when, as the cluster says.")
+    left: bool = Field(default=False, description="left tells whether the value stays; else it was put back.")
+
+
 class TargetProgress(Part):
     """TargetProgress is how far one target has come."""
 
@@ -103,6 +115,9 @@ class TargetProgress(Part):
         default=0, description="remaining objects to be removed.", json_schema_extra=int_format("int32")
     )
     blocked: list[BlockedObject] = Field(default_factory=list, description="blocked objects, and why.")
+    drifted: list[DriftedField] = Field(
+        default_factory=list, description="drifted fields: changed in the cluster, by whom."
+    )
     namespace: str = Field(default="", description="namespace in the cluster, where one was handed over to the agent.")
 
 
