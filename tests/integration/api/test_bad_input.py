@@ -97,7 +97,7 @@ BAD = (
         f"{MAPS}?fieldValidation=Strict",
     ),
     Bad("unknown field", _map(',"dataa":{}'), 400, 'unknown field "dataa"', f"{MAPS}?fieldValidation=Strict"),
-    Bad("wrong kind", _map("").replace("ConfigMap", "Secret"), 400, 'converting (v1.Secret) to (core.ConfigMap)'),
+    Bad("wrong kind", _map("").replace("ConfigMap", "Secret"), 400, "converting (v1.Secret) to (core.ConfigMap)"),
     Bad("wrong version", _map("").replace('"v1"', '"v9"'), 400, 'for version "v9"'),
     Bad("NaN", _map(',"data":{"a":NaN}'), 400, "json parse error"),
     Bad("infinite", _deployment("1e400"), 400, "infinity", DEPLOYMENTS),
