@@ -7,7 +7,7 @@ Source: kcp TMC, synctarget, heartbeat and exports controllers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -45,6 +45,7 @@ _CONDITION_FIELDS = frozenset({"status", "severity", "reason", "message"})
 _STATES = frozenset({"True", "False", "Unknown"})
 _DEFAULT_EXPORTS = ({"path": "root:compute", "export": "kubernetes"},)
 
+Announce = Callable[[JsonObject, str, str, str], Awaitable[None]]
 ExportedResources = Callable[[str, str], Any]
 """Awaitable list of ``{"group", "resource", "versions", "identityHash"}`` of an APIExport, given path and name."""
 
@@ -73,7 +74,12 @@ class SyncTargetEffects:
 
 
 class SyncTargetReports:
-    """Takes heartbeats and keeps conditions true as time passes."""
+    """
+    Takes heartbeats and keeps conditions true as time passes.
+
+    Attributes:
+        announce: Writes an Event about an object: (object, type, reason, message); None for no Events.
+    """
 
     def __init__(
         self,
@@ -84,6 +90,7 @@ class SyncTargetReports:
         exported: ExportedResources,
         now: Callable[[], str],
     ) -> None:
+        self.announce: Announce | None = None
         self._registry = registry
         self._targets = targets
         self._resource = synctargets
@@ -120,7 +127,9 @@ class SyncTargetReports:
             obj["status"] = status
             return obj
 
+        before = (target.get("status") or {}).get("heldDeletions")
         current = await self._modify(target, change)
+        await self._tell_held(current, before)
         spec, is_held = current.get("spec") or {}, bool((current.get("status") or {}).get("heldDeletions"))
         return {
             "intervalSeconds": HELD_INTERVAL_S if is_held else INTERVAL_S,
@@ -131,6 +140,18 @@ class SyncTargetReports:
             "deletionsHeld": is_held,
             "approvedDeletions": spec.get("approvedDeletions") or "",
         }
+
+    async def _tell_held(self, target: JsonObject, before: JsonObject | None) -> None:
+        """Say by an Event that deletions are held, once for each set, and when none are any more."""
+        if self.announce is None:
+            return
+        held = (target.get("status") or {}).get("heldDeletions")
+        condition = held_condition(target, held)
+        if held and condition and held["digest"] != (before or {}).get("digest"):
+            await self.announce(target, "Warning", "DeletionsHeld", condition["message"])
+        elif before and not held:
+            message = f"the {before['count']} deletions of set {before['digest']} are held no longer"
+            await self.announce(target, "Normal", "DeletionsReleased", message)
 
     async def run(self) -> None:
         """Write the transitions that come by time alone, for ever."""

@@ -162,8 +162,9 @@ def build(compute: Compute, around: Surroundings, key: ec.EllipticCurvePrivateKe
     tokens = AgentTokens(key, key.public_key(), time.time)
     exported = _Exported(store, compute.records, around.resolve)
     beats = Heartbeats(time.monotonic)
-    reports = SyncTargetReports(around.registry, targets, synctargets, beats, exported, _now)
     announce = _Announcer(around.registry, compute.records[_EVENTS])
+    reports = SyncTargetReports(around.registry, targets, synctargets, beats, exported, _now)
+    reports.announce = announce
     statuses = StatusWriter(store, around.registry, around.catalog, compute.assignments, announce)
 
     async def may(user: User, verb: str, cluster: str, name: str) -> bool:
@@ -243,15 +244,16 @@ class _Announcer:
         cluster = metadata["annotations"]["kcp.io/cluster"]
         digest = sha256("\0".join([metadata["uid"], reason, message]).encode()).hexdigest()[:16]
         now = _now()
+        namespace = metadata.get("namespace", "")
         event = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{metadata['name']}.{digest}", "namespace": metadata["namespace"]},
+            "metadata": {"name": f"{metadata['name']}.{digest}", "namespace": namespace or "default"},
             "involvedObject": {
                 "apiVersion": obj["apiVersion"],
                 "kind": obj["kind"],
                 "name": metadata["name"],
-                "namespace": metadata["namespace"],
+                **({"namespace": namespace} if namespace else {}),
                 "uid": metadata["uid"],
             },
             "type": kind,

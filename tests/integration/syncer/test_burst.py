@@ -32,6 +32,13 @@ def _condition(joined: Joined) -> JsonObject:
     return next((one for one in conditions if one["type"] == "DeletionsHeld"), {})
 
 
+def _said(joined: Joined, reason: str) -> list[str]:
+    """Return what Events of the SyncTarget say for a reason, the newest first."""
+    items = joined.root.ok("GET", "/api/v1/namespaces/default/events")["items"]
+    found = [one for one in items if one["involvedObject"]["uid"] == joined.uid and one["reason"] == reason]
+    return [one["message"] for one in sorted(found, key=lambda one: int(one["metadata"]["resourceVersion"]))][::-1]
+
+
 def _held(joined: Joined) -> JsonObject:
     return _target(joined)["status"].get("heldDeletions") or {}
 
@@ -76,6 +83,7 @@ def test_a_namespace_that_is_deleted_with_all_it_holds(joined: Joined) -> None:
     assert f"{len(left)} deletions" in condition["message"]
     assert f"cluster approve {joined.name} --set {held['digest']}" in condition["message"]
     assert held["examples"][0] in condition["message"]
+    assert _said(joined, "DeletionsHeld")[0].startswith(f"{len(left)} deletions came in a burst")
     ready = next(one for one in _target(joined)["status"]["conditions"] if one["type"] == "Ready")
     assert ready["status"] == "True"
 
@@ -92,6 +100,7 @@ def test_a_namespace_that_is_deleted_with_all_it_holds(joined: Joined) -> None:
     assert f"{len(left)} deletions approved" in said
     wait_until(lambda: not _maps(joined, "crowd"), SYNC_TIMEOUT_S)
     wait_until(lambda: not _condition(joined) and not _held(joined), SYNC_TIMEOUT_S)
+    wait_until(lambda: _said(joined, "DeletionsReleased"), SYNC_TIMEOUT_S)
     assignment = "/apis/scheduling.fairlead.io/v1alpha1/assignments/crowd"
     [entry] = joined.team.ok("GET", assignment)["spec"]["targets"]
     joined.team.merge(
