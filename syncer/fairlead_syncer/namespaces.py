@@ -7,11 +7,12 @@ Source: kcp TMC, syncer namespace controller; design section 6, number 3.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 
 import structlog
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists, Conflict
+from fairlead_api.errors import AlreadyExists, Conflict, NotFound
 from fairlead_machinery import failpoints
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_syncer import plan
@@ -19,7 +20,7 @@ from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.rules import Rules, Unfit
 from fairlead_syncer.state import NAMESPACES, State
 from fairlead_syncer.target import Key
-from fairlead_syncer.tokens import Tokens
+from fairlead_syncer.tokens import SECRETS, Tokens
 from fairlead_syncer.upstream import Upstream
 from fairlead_transforms.downstream import LOCATOR, TENANT
 from fairlead_transforms.podtemplate import TARGET_LABEL
@@ -27,6 +28,8 @@ from fairlead_transforms.policy import TenantPolicy
 
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 _GOING_S, _STAYS_S = 0.5, 2.0
+_LONGEST_S = 120.0
+"""How long at most until a namespace that holds somebody's objects is looked at again: each look lists everything."""
 # What every namespace gets from the cluster itself; it goes with the namespace.
 _CLUSTERS_OWN = frozenset({("configmaps", "kube-root-ca.crt"), ("serviceaccounts", "default")})
 _log = structlog.get_logger(__name__)
@@ -72,6 +75,7 @@ class Namespaces:
         self._enqueue = enqueue
         self._rules = Rules(state, cluster)
         self._made: set[str] = set()
+        self._pauses_s: dict[str, float] = {}
 
     def look_again(self, cluster: str, namespace: str) -> None:
         """Look whether a namespace can go now."""
@@ -147,6 +151,8 @@ class Namespaces:
         found = await self._cluster.find(NAMESPACES, name)
         if found is None or found["metadata"].get("deletionTimestamp"):
             self.forget(name)
+        if found is None or not plan.is_tombstone(view):
+            self._pauses_s.pop(name, None)
         is_ours = found is not None and self._state.home_of(found) == (key.cluster, key.name)
         if not plan.is_tombstone(view):
             if found is not None and is_ours:
@@ -161,13 +167,29 @@ class Namespaces:
             return None
         if found["metadata"].get("deletionTimestamp"):
             return _GOING_S
-        why = await self._why_not(key, view, name)
-        if why and self._state.views_in(key.cluster, key.name):
-            return _STAYS_S  # on its way, and no news for anybody
+        why = self._why_not(key, view)
         if why:
+            return _STAYS_S  # on its way, and no news for anybody
+        left, minted = await self._left(key, name)
+        why = plan.may_delete_namespace(view, [], [], left)
+        if why:
+            await self._take_tokens(key, view, found, minted)
             await self._tell(key, view, plan.Refuse("NamespaceNotEmpty", why))
-            return _STAYS_S
+            self._pauses_s[name] = min(self._pauses_s.get(name, _STAYS_S / 2) * 2, _LONGEST_S)
+            return self._pauses_s[name]
         return await self._remove(key, view, found)
+
+    async def _take_tokens(self, key: Key, view: JsonObject, found: JsonObject, minted: list[JsonObject]) -> None:
+        """Take the tokens out of a namespace that somebody's objects keep: nothing of the workspace may use them."""
+        if not minted:
+            return
+        await self._upstream.check(NAMESPACES, key, view, found)
+        self._tokens.forget(key.cluster, key.name)
+        for secret in minted:
+            metadata = secret["metadata"]
+            uid, version, home = metadata["uid"], metadata["resourceVersion"], metadata["namespace"]
+            with suppress(NotFound):
+                await self._cluster.delete(SECRETS, metadata["name"], namespace=home, uid=uid, resource_version=version)
 
     async def _remove(self, key: Key, view: JsonObject, found: JsonObject) -> float | None:
         """Delete a namespace, unless the brake holds it."""
@@ -207,20 +229,19 @@ class Namespaces:
         body = {"metadata": {**change, "labels": {POD_SECURITY: level}}}
         await self._cluster.patch(NAMESPACES, metadata["name"], body, type_=MERGE_PATCH)
 
-    async def _why_not(self, key: Key, view: JsonObject, name: str) -> str:
+    def _why_not(self, key: Key, view: JsonObject) -> str:
         views = [one for _, one in self._state.views_in(key.cluster, key.name)]
         live = [one for one in views if not plan.is_tombstone(one)]
         pending = [one for one in views if plan.is_tombstone(one)]
-        why = plan.may_delete_namespace(view, live, pending, [])
-        return why or plan.may_delete_namespace(view, [], [], await self._left(key, name))
+        return plan.may_delete_namespace(view, live, pending, [])
 
-    async def _left(self, key: Key, name: str) -> list[str]:
+    async def _left(self, key: Key, name: str) -> tuple[list[str], list[JsonObject]]:
         """
-        Return what is left in a namespace, as ``resource/name``, beyond what goes with it.
+        Return what is left in a namespace, as ``resource/name``, beyond what goes with it; and our tokens' Secrets.
 
         By now nothing of ours should be there, so whatever labels it wears, what is there is somebody's or still going.
         """
-        found = []
+        found, minted = [], []
         for gvr in await self._listable():
             if gvr.resource == "events":
                 continue
@@ -228,9 +249,11 @@ class Namespaces:
             for item in items:
                 own = (gvr.resource, item["metadata"]["name"]) in _CLUSTERS_OWN and not gvr.group
                 token = gvr.resource == "secrets" and self._tokens.made(key.cluster, key.name, item)
-                if not own and not token and not self._rules.made(gvr, item):
+                if token:
+                    minted.append(item)
+                elif not own and not self._rules.made(gvr, item):
                     found.append(f"{gvr.resource}/{item['metadata']['name']}")
-        return found
+        return found, minted
 
     async def _confirm(self, key: Key, view: JsonObject) -> None:
         await self._upstream.confirm(NAMESPACES, key, view["metadata"]["uid"])

@@ -48,12 +48,10 @@ def no_secret_where_it_is_not_assigned(world: World, limits: Limits) -> Iterator
         place = Owner(record.owner.cluster, record.owner.namespace, record.owner.name)
         if not world.wanted_within(record.where, place, since_s, record.at_s):
             yield f"{_name(record)} was written at {record.at_s:.1f} where its namespace was not assigned"
-    leftovers, foreign = _leftovers(world), _foreign_spans(world)
+    leftovers = _leftovers(world)
     for where, found in _marked_lives(world):
         if found.resource == "secrets" and (where, found.uid) not in leftovers:
-            is_minted = not found.owner.uid  # it goes with the namespace, which a guest keeps
-            guests = foreign.get((where, found.namespace), []) if is_minted else []
-            yield from _overstays(world, limits, where, found, guests)
+            yield from _overstays(world, limits, where, found)
     yield from _orphans(world, secrets=True)
 
 
@@ -187,7 +185,7 @@ def _orphans(world: World, *, secrets: bool) -> Iterator[str]:
     leftovers, foreign = _leftovers(world), _foreign_spans(world)
     for one in _dump(world, "last"):
         home = one.name if one.resource == "namespaces" else one.namespace
-        goes_with_namespace = one.owner is not None and not one.owner.uid
+        goes_with_namespace = one.resource == "namespaces"
         has_guests = any(end == inf for _, end in foreign.get((one.where, home), []))
         if (one.where, one.uid) in leftovers or (goes_with_namespace and has_guests):
             continue

@@ -1,0 +1,95 @@
+"""What becomes of a namespace that must go while it holds somebody's objects."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from fairlead_api import JsonObject
+from fairlead_machinery.client import Gvr
+from fairlead_syncer.brake import Brake
+from fairlead_syncer.deletions import Deletions
+from fairlead_syncer.namespaces import Namespaces
+from fairlead_syncer.plan import CAUSE, DOWNSTREAM_UID
+from fairlead_syncer.state import State
+from fairlead_syncer.target import Key, SyncTarget
+from fairlead_transforms.downstream import LOCATOR
+
+TARGET = SyncTarget("root", "east", "t1", "host", "443", b"secret")
+HOME = TARGET.namespace("team", "default")
+KEY = Key("", "namespaces", "team", "", "default")
+KINDS = [Gvr("", "v1", "configmaps"), Gvr("", "v1", "secrets")]
+
+
+class Both:
+    """A cluster with one namespace of ours, and a control plane that says that it must go."""
+
+    def __init__(self) -> None:
+        self.inside: dict[str, list[JsonObject]] = {"configmaps": [item("theirs")], "secrets": [item("kcp-token-a")]}
+        self.did: list[str] = []
+
+    async def find(self, gvr: Gvr, name: str) -> JsonObject:
+        locator = TARGET.locator("team", "default").to_json()
+        return {"metadata": {**item(name)["metadata"], "uid": "n1", "annotations": {LOCATOR: locator}, "gvr": str(gvr)}}
+
+    async def list(self, gvr: Gvr, namespace: str) -> tuple[list[JsonObject], str]:
+        assert namespace == HOME
+        return self.inside[gvr.resource], "5"
+
+    async def delete(self, gvr: Gvr, name: str, *, uid: str, resource_version: str, namespace: str = "") -> None:
+        assert (uid, resource_version) == ("n1" if not namespace else f"uid-{name}", "4")
+        self.did.append(f"delete {gvr.resource}/{name}")
+        if namespace:
+            self.inside[gvr.resource] = []
+
+    async def check(self, *_: object) -> None:
+        self.did.append("check")
+
+    async def report(self, gvr: object, key: object, uid: object, status: object, report: JsonObject) -> str:
+        del gvr, key, uid, status
+        self.did.append(f"report {report['reason']}")
+        return ""
+
+
+def item(name: str) -> JsonObject:
+    return {"metadata": {"name": name, "namespace": HOME, "uid": f"uid-{name}", "resourceVersion": "4"}}
+
+
+def keeper(both: Any) -> tuple[Namespaces, JsonObject]:
+    """Return what keeps namespaces, and the tombstone of ours."""
+    state = State(TARGET)
+    marks = {DOWNSTREAM_UID: "n1", CAUSE: "Deleted", "kcp.io/cluster": "team"}
+    view: JsonObject = {"metadata": {"name": "default", "uid": "u1", "deletionTimestamp": "then", "annotations": marks}}
+    state.put_view(KEY, view)
+    deletions = Deletions(state, Brake(), lambda: 0.0, lambda _: None)
+    deletions.begin(were_held=False)
+    tokens: Any = SimpleNamespace(
+        made=lambda _cluster, _namespace, secret: secret["metadata"]["name"] == "kcp-token-a",
+        forget=lambda *_: both.did.append("forget tokens"),
+    )
+
+    async def listable() -> list[Gvr]:
+        return KINDS
+
+    namespaces = Namespaces(state, both, both, tokens, deletions, listable=listable, enqueue=lambda _: None)
+    return namespaces, view
+
+
+async def test_tokens_do_not_stay_in_a_namespace_that_somebodys_objects_keep() -> None:
+    """They go once upstream has said again that the namespace must go; what is somebody's stays."""
+    both = Both()
+    namespaces, view = keeper(both)
+    await namespaces.reconcile(KEY, view)
+    assert both.did == ["check", "forget tokens", "delete secrets/kcp-token-a", "report NamespaceNotEmpty"]
+    await namespaces.reconcile(KEY, view)
+    assert both.did[4:] == ["report NamespaceNotEmpty"]
+
+
+async def test_a_namespace_that_is_kept_is_looked_at_ever_less_often() -> None:
+    """Each look lists every resource of the cluster."""
+    both = Both()
+    namespaces, view = keeper(both)
+    assert [await namespaces.reconcile(KEY, view) for _ in range(8)] == [2, 4, 8, 16, 32, 64, 120, 120]
+    both.inside["configmaps"] = []
+    assert await namespaces.reconcile(KEY, view) == 0.5
+    assert both.did[-1] == f"delete namespaces/{HOME}"
