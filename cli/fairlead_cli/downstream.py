@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import NotFound
+from fairlead_api.names import LOCATOR_ANNOTATION, Locator
 from fairlead_cli.failure import Failure
 from fairlead_cli.options import Server
 from fairlead_cli.session import Local, local, until
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 _MANAGER = "kubectl-fairlead"
 _YEAR_S = 365 * 24 * 3600
 _GONE_S = 120.0
+GOING = "is being removed"
+_KEEPING = ("NamespaceFinalizersRemaining", "NamespaceContentRemaining", "NamespaceDeletionContentFailure")
+"""Conditions that say what keeps a namespace, the most telling first."""
 _TROUBLE = {
     "ErrImagePull": "the image cannot be pulled",
     "ImagePullBackOff": "the image cannot be pulled",
@@ -130,7 +135,7 @@ def trouble_of(pod: JsonObject) -> str:
     return ""
 
 
-async def take_out(client: Client, agent_id: str, namespace: str) -> None:
+async def take_out(client: Client, agent_id: str, namespace: str, timeout_s: float = _GONE_S) -> None:
     """
     Remove the agent's objects and wait until its namespace is gone; what is gone already is fine.
 
@@ -156,7 +161,7 @@ async def take_out(client: Client, agent_id: str, namespace: str) -> None:
             return True
         return None
 
-    if await until(gone, _GONE_S) is None:
+    if await until(gone, timeout_s) is None:
         raise Failure(f"namespace {namespace} is still being removed", fix=f"kubectl describe namespace {namespace}")
 
 
@@ -175,3 +180,63 @@ async def stop_deployment(client: Client, agent_id: str, namespace: str) -> bool
 
     await until(ended, _GONE_S)
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Something of ours that is still in a cluster: ``kind/name``, and what keeps it or what it holds."""
+
+    name: str
+    why: str = ""
+
+
+async def left(client: Client, name: str, uid: str) -> list[Left]:
+    """Return what is in a cluster for a SyncTarget: namespaces, roles and bindings of its agent and its tenants."""
+    from fairlead_api.names import syncer_id  # noqa: PLC0415 - only to talk
+    from fairlead_cli import kinds  # noqa: PLC0415
+
+    agent_id = syncer_id(name, uid)
+    namespaces, _ = await client.list(kinds.NAMESPACES)
+    found = [
+        Left(f"namespace/{one['metadata']['name']}", _what_keeps(one))
+        for one in namespaces
+        if one["metadata"]["name"] == agent_id or _target_uid(one) == uid
+    ]
+    for gvr, kind in ((kinds.CLUSTER_ROLES, "clusterrole"), (kinds.CLUSTER_ROLE_BINDINGS, "clusterrolebinding")):
+        items, _ = await client.list(gvr)
+        names = (str(one["metadata"]["name"]) for one in items)
+        found += [Left(f"{kind}/{one}") for one in names if one == agent_id or one.startswith(f"{agent_id}-")]
+    return sorted(found, key=lambda one: one.name)
+
+
+async def of_others(client: Client, name: str, uid: str) -> list[str]:
+    """Return namespaces that are left of other SyncTargets of the same name."""
+    from fairlead_cli import kinds  # noqa: PLC0415 - only to talk
+
+    namespaces, _ = await client.list(kinds.NAMESPACES)
+    known = ((one["metadata"]["name"], _locator(one)) for one in namespaces)
+    return sorted(one for one, found in known if found and found.target_name == name and found.target_uid != uid)
+
+
+def _locator(namespace: JsonObject) -> Locator | None:
+    text = (namespace["metadata"].get("annotations") or {}).get(LOCATOR_ANNOTATION)
+    try:
+        return Locator.from_json(text) if text else None
+    except ValueError:
+        return None
+
+
+def _target_uid(namespace: JsonObject) -> str:
+    found = _locator(namespace)
+    return found.target_uid if found else ""
+
+
+def _what_keeps(namespace: JsonObject) -> str:
+    """Return why a namespace that is being removed is still there, or for whom it was made."""
+    if namespace["metadata"].get("deletionTimestamp"):
+        conditions = (namespace.get("status") or {}).get("conditions") or ()
+        said = {one["type"]: one.get("message", "") for one in conditions if one.get("status") == "True"}
+        why = next((said[kind] for kind in _KEEPING if said.get(kind)), "")
+        return GOING + (f": {why}" if why else "")
+    found = _locator(namespace)
+    return f"of namespace {found.namespace} in {found.cluster}" if found else ""

@@ -90,7 +90,7 @@ async def _join(session: Session, cluster: Client, context: str, wanted: Wanted,
     steps = Steps()
     uid = await _look_at(cluster, context)
     folder = await _folder(session, wanted)
-    registration = await _register(session, wanted, uid, steps)
+    registration = await _register(session, cluster, wanted, uid, steps)
     try:
         agent = await _prepare(session, wanted, registration)
         if wanted.print_only:
@@ -159,7 +159,7 @@ async def _look_at(cluster: Client, context: str) -> str:
     return uid
 
 
-async def _register(session: Session, wanted: Wanted, uid: str, steps: Steps) -> Registration:
+async def _register(session: Session, cluster: Client, wanted: Wanted, uid: str, steps: Steps) -> Registration:
     found = await registering.find(session.here, wanted.name)
     if found is not None:
         registering.check_same_cluster(found, uid)
@@ -168,7 +168,21 @@ async def _register(session: Session, wanted: Wanted, uid: str, steps: Steps) ->
     registration = await registering.register(session.here, wanted.name, wanted.labels, cluster_uid=uid, spec=spec)
     what = "created" if registration.created else "found, and brought up to date"
     steps.done(f"SyncTarget {wanted.name} {what} in {session.place.path}")
+    await _note_others(cluster, registration, steps)
     return registration
+
+
+async def _note_others(cluster: Client, registration: Registration, steps: Steps) -> None:
+    """Name what an earlier SyncTarget of the name has left: it is another one's, and neither adopted nor removed."""
+    try:
+        others = await downstream.of_others(cluster, registration.name, registration.uid)
+    except (ApiError, _unreachable()):
+        return  # who may not list namespaces can join all the same
+    if others:
+        named = ", ".join(others)
+        steps.note(
+            f"left of earlier SyncTargets {registration.name}, delete when nobody needs them: namespaces {named}"
+        )
 
 
 async def _prepare(session: Session, wanted: Wanted, registration: Registration) -> Agent:

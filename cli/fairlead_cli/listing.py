@@ -14,7 +14,7 @@ from fairlead_cli.process import IN_CLUSTER, AgentFolder, host_of
 from fairlead_cli.registering import Registration
 from fairlead_cli.session import Session, connected
 
-_HEADER = ("NAME", "READY", "SCHEDULING", "VERSION", "HEARTBEAT", "AGENT", "AGE")
+_HEADER = ("NAME", "READY", "SCHEDULING", "VERSION", "SYNCER", "HEARTBEAT", "AGENT", "AGE")
 _WIDE = (*_HEADER[:-1], "LABELS", "AGE")
 
 
@@ -61,11 +61,20 @@ def _row(target: JsonObject, *, wide: bool) -> tuple[str, ...]:
         "True" if registering.is_ready(target) else "False",
         scheduling(target) + (",DeletionsHeld" if approving.held_by(target) else ""),
         version,
+        syncer_version(target),
         age(beat) if beat else "<never>",
         _agent(target),
     )
     born = age(str(target["metadata"].get("creationTimestamp", "")))
     return (*first, _labels(target), born) if wide else (*first, born)
+
+
+def syncer_version(target: JsonObject) -> str:
+    """Return the version of a SyncTarget's agent, and whether that is one to be replaced."""
+    status = target.get("status") or {}
+    words = {"AgentOlder": "older", "AgentTooOld": "too old", "AgentTooNew": "too new"}
+    marks = [words[one["reason"]] for one in status.get("conditions") or () if one.get("reason") in words]
+    return str(status.get("syncerVersion") or "<unknown>") + "".join(f" ({mark})" for mark in marks)
 
 
 def scheduling(target: JsonObject) -> str:
@@ -121,7 +130,7 @@ async def _describe(session: Session, target: JsonObject) -> None:
         ("Labels", _labels(target)),
         ("Scheduling", scheduling(target) + (f" (from {at} on)" if (at := cordoning.evict_after(target)) else "")),
         ("Kubernetes", (status.get("properties") or {}).get("kubernetesVersion", "<unknown>")),
-        ("Agent", f"{status.get('syncerVersion') or '<unknown>'} {_agent(target)}"),
+        ("Agent", f"{syncer_version(target)} {_agent(target)}"),
         ("Heartbeat", status.get("lastSyncerHeartbeatTime") or "<never>"),
     ]
     width = max(len(label) for label, _ in lines) + 2

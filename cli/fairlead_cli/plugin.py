@@ -30,6 +30,7 @@ CLUSTER_COMMANDS = {
     "cordon": f"{_HERE}:cordon",
     "uncordon": f"{_HERE}:uncordon",
     "drain": f"{_HERE}:drain",
+    "rotate": f"{_HERE}:rotate",
     "remove": f"{_HERE}:remove",
 }
 
@@ -143,6 +144,19 @@ def drain(server: Server, name: str, output: str, **options: Any) -> None:
     from fairlead_cli.session import talk  # noqa: PLC0415
 
     talk(draining.drain(server, draining.Wanted.of(name, output, options)))
+
+
+@click.command(context_settings=HELP)
+@cluster_argument
+@sides_options
+@click.option("-n", "--namespace", default="", help="Where the agent lives in the cluster, if not where join puts it.")
+@click.option("--timeout", default="2m", help="How long to wait for the agent.")
+def rotate(name: str, upstream: Server, physical: Server, namespace: str, **options: Any) -> None:
+    """Replace the key of a cluster's agent; the old one opens nothing any more."""
+    from fairlead_cli import rotating  # noqa: PLC0415 - help is fast
+    from fairlead_cli.session import talk  # noqa: PLC0415
+
+    talk(rotating.rotate(name, upstream=upstream, physical=physical, namespace=namespace, within=options["timeout"]))
 
 
 @click.command(context_settings=HELP)

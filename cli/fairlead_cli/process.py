@@ -193,6 +193,11 @@ class AgentFolder:
         state = self.path / STATE
         for file in state.iterdir() if state.is_dir() else ():
             file.unlink(missing_ok=True)
-        for folder in (state, self.path):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        with contextlib.suppress(OSError):
+            state.rmdir()
+        self.forget_if_empty()
+
+    def forget_if_empty(self) -> None:
+        """Remove the folder if nothing is in it."""
+        with contextlib.suppress(OSError):
+            self.path.rmdir()

@@ -15,20 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fairlead_api.errors import ApiError
 from fairlead_api.names import Locator, downstream_namespace, syncer_id
-from fairlead_cli import assignments, cordoning, downstream, draining, registering
+from fairlead_cli import assignments, cordoning, downstream, draining, forcing, registering
 from fairlead_cli.assignments import Assigned, cluster_of
+from fairlead_cli.downstream import Left
 from fairlead_cli.failure import Failure
+from fairlead_cli.forcing import Deadlines
 from fairlead_cli.options import Server
 from fairlead_cli.output import Steps
 from fairlead_cli.process import AgentFolder, host_of
 from fairlead_cli.registering import CLUSTER_UID, Registration
-from fairlead_cli.session import Session, connected, duration_s, until
+from fairlead_cli.session import Session, connected, duration_s
 
 if TYPE_CHECKING:
     from fairlead_machinery.client import Client
-
-_STOP_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +57,82 @@ async def remove(wanted: Wanted, *, upstream: Server, physical: Server) -> None:
         Failure: It cannot be emptied or reached; what is left is named.
     """
     async with connected(upstream) as session:
+        if wanted.force:
+            await _force(session, wanted, physical)
+            return
         registration = await registering.get(session, wanted.name)
         found = await assignments.on_target(session, registration)
-        where = str((registration.target["metadata"].get("annotations") or {}).get(registering.AGENT, ""))
-        folder = AgentFolder.of(wanted.name, registration.uid, where, wanted.state_directory)
-        click.echo(
-            f"Remove {wanted.name}: {draining.count(len(found), 'namespace')} to move, then its agent goes.", err=True
-        )
-        draining.confirm(wanted.yes)
+        removal = Removal(registration, found, *_agents_place(registration, wanted))
+        _confirm(wanted, found)
         async with AsyncExitStack() as stack:
-            cluster, why = await _reach(stack, registration, folder, physical)
-            if cluster is None and not wanted.force:
+            cluster, why = await _reach(stack, registration, removal.folder, physical)
+            if cluster is None:
                 raise _unreachable(registration, found, why)
             try:
-                await _remove(session, Removal(registration, found, folder, where), cluster, wanted)
+                await _remove(session, removal, cluster, wanted)
             except asyncio.CancelledError:
                 click.echo(f"{wanted.name} is not removed yet: run the same command again to finish", err=True)
                 raise
-        if cluster is None:
-            raise Failure(f"{wanted.name} is forgotten, but not emptied", why, _what_is_left(registration, found))
     click.echo(f'cluster "{wanted.name}" removed')
+
+
+def _confirm(wanted: Wanted, found: Sequence[Assigned]) -> None:
+    moved = "to give up" if wanted.force else "to move"
+    click.echo(
+        f"Remove {wanted.name}: {draining.count(len(found), 'namespace')} {moved}, then its agent goes.", err=True
+    )
+    draining.confirm(wanted.yes)
+
+
+def _agents_place(registration: Registration, wanted: Wanted) -> tuple[AgentFolder, str]:
+    """Return the agent's folder, whether it is on this machine or not, and where its SyncTarget says the agent is."""
+    where = str((registration.target["metadata"].get("annotations") or {}).get(registering.AGENT, ""))
+    return AgentFolder.of(wanted.name, registration.uid, where, wanted.state_directory), where
+
+
+async def _force(session: Session, wanted: Wanted, physical: Server) -> None:
+    """Give a cluster up: every step has a deadline, and what is left is said."""
+    deadlines = Deadlines(Steps(), wanted.timeout_s)
+    try:
+        registration = await registering.get(session, wanted.name)
+    except (Failure, ApiError):
+        uid, computed = forcing.remembered(wanted.name)
+        if not uid:
+            raise
+        await _say_again(wanted, physical, uid, computed)
+        return
+    uid = registration.uid
+    found = await forcing.assigned(session, registration, deadlines)
+    folder, where = _agents_place(registration, wanted)
+    _confirm(wanted, found)
+    computed = [Left(name, why) for name, why in _computed(registration, found)]
+    async with AsyncExitStack() as stack:
+        cluster, why = await _reach(stack, registration, folder, physical)
+        stopped = await forcing.stop_process(folder, uid)
+        if cluster is not None:
+            await forcing.take_out(cluster, wanted.name, uid, deadlines)
+        if not stopped and (host := host_of(where)) and folder.record().get("uid") != uid:
+            deadlines.steps.failed(f"its agent may still run as a process on {host}: it ends by itself")
+        if not await forcing.forget(session, registration, folder, deadlines):
+            why = f"SyncTarget {wanted.name} could not be removed"
+        left = await forcing.look(cluster, wanted.name, uid, computed, deadlines)
+    forcing.report(wanted.name, uid, left, why)
+
+
+async def _say_again(wanted: Wanted, physical: Server, uid: str, computed: Sequence[Left]) -> None:
+    """Look again at a cluster that was given up before: its SyncTarget, or the whole workspace, is gone."""
+    deadlines = Deadlines(Steps(), wanted.timeout_s)
+    if not physical.context:
+        forcing.report(wanted.name, uid, computed, "which context is its is not known here: name it with --context")
+        return
+    async with downstream.reached(physical) as (cluster, local):
+        why = ""
+        try:
+            await downstream.cluster_uid(cluster, local.context)
+        except Failure as failure:
+            why = failure.message
+        left = await forcing.look(None if why else cluster, wanted.name, uid, computed, deadlines)
+    forcing.report(wanted.name, uid, left, why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +152,23 @@ class Removal:
     where: str
 
 
-async def _remove(session: Session, removal: Removal, cluster: Client | None, wanted: Wanted) -> None:
+async def _remove(session: Session, removal: Removal, cluster: Client, wanted: Wanted) -> None:
     steps, registration, folder = Steps(), removal.registration, removal.folder
     agent_id = syncer_id(registration.name, registration.uid)
-    if not wanted.force:
-        await cordoning.drain(session.here, wanted.name)
-        await draining.follow(session, registration, removal.found, wanted.timeout_s)
-    stopped = await _stop_process(folder, registration.uid)
+    await cordoning.drain(session.here, wanted.name)
+    await draining.follow(session, registration, removal.found, wanted.timeout_s)
+    stopped = await forcing.stop_process(folder, registration.uid)
     if stopped:
         steps.done("the agent's process has ended")
-    if cluster is not None:
-        stopped = await downstream.stop_deployment(cluster, agent_id, agent_id) or stopped
-        is_here = folder.record().get("uid") == registration.uid
-        if not stopped and not is_here and registering.is_ready(registration.target):
-            host = host_of(removal.where)
-            steps.failed(f"its agent still runs as a process{host and ' on ' + host}: end it there")
-        await downstream.take_out(cluster, agent_id, agent_id)
-        steps.done("the agent and its rights are gone from the cluster")
+    stopped = await downstream.stop_deployment(cluster, agent_id, agent_id) or stopped
+    is_here = folder.record().get("uid") == registration.uid
+    if not stopped and not is_here and registering.is_ready(registration.target):
+        host = host_of(removal.where)
+        steps.failed(f"its agent still runs as a process{host and ' on ' + host}: end it there")
+    await downstream.take_out(cluster, agent_id, agent_id)
+    steps.done("the agent and its rights are gone from the cluster")
     await _forget(session, registration, folder)
     steps.done(f"SyncTarget {wanted.name} is gone from {session.place.path}")
-    if wanted.force and cluster is not None and removal.found:
-        click.echo(f"left in the cluster: {_what_is_left(registration, removal.found)}", err=True)
 
 
 async def _forget(session: Session, registration: Registration, folder: AgentFolder) -> None:
@@ -165,26 +218,18 @@ def _unreachable(registration: Registration, found: Sequence[Assigned], why: str
     return Failure(f"{registration.name} is not removed", why, fix)
 
 
-def _what_is_left(registration: Registration, found: Sequence[Assigned]) -> str:
-    """Name what stays in a cluster nobody can reach."""
+def _computed(registration: Registration, found: Sequence[Assigned]) -> list[tuple[str, str]]:
+    """Name what stays in a cluster nobody can reach, and what for."""
     agent_id = syncer_id(registration.name, registration.uid)
-    left = [f"namespace/{agent_id}", f"clusterrole/{agent_id}", f"clusterrolebinding/{agent_id}"]
+    left = [(f"{kind}/{agent_id}", "") for kind in ("namespace", "clusterrole", "clusterrolebinding")]
     for one in found:
         locator = Locator(
             registration.cluster, registration.name, registration.uid, cluster_of(one.body), one.namespace
         )
-        left.append(f"namespace/{downstream_namespace(locator)} (of {one})")
-    return ", ".join(left)
+        left.append((f"namespace/{downstream_namespace(locator)}", f"of {one}"))
+    return left
 
 
-async def _stop_process(folder: AgentFolder, uid: str) -> bool:
-    """End the agent's process, if it runs on this machine; return whether it did."""
-    if not folder.stop(uid):
-        return False
-
-    async def ended() -> bool | None:
-        return None if folder.pid(uid) else True
-
-    if await until(ended, _STOP_S) is None:
-        folder.kill(uid)
-    return True
+def _what_is_left(registration: Registration, found: Sequence[Assigned]) -> str:
+    """Say it in one line."""
+    return ", ".join(f"{name} ({why})" if why else name for name, why in _computed(registration, found))

@@ -43,23 +43,24 @@ def accept(row: Row | None, uid: str, status: JsonObject | None, report: JsonObj
         row: The target's row of that object.
         uid: Upstream uid the report speaks of.
         status: Raw downstream status, None when the kind has none or none is known.
-        report: The syncer's report; unknown fields are refused.
+        report: The syncer's report; fields of other versions are passed over.
 
     Raises:
         NotFound: The object is not assigned to this target.
         Conflict: The report speaks of another object of that name.
-        BadRequest: A field is unknown or has the wrong type.
+        BadRequest: A field has the wrong type.
     """
     if row is None:
         raise NotFound("this object is not assigned to the target")
     view = rows.decode(row)
     if view.uid != uid:
         raise Conflict(f"the view is of uid {view.uid}, not {uid}")
+    report = {name: value for name, value in report.items() if name in _REPORT_FIELDS}
     for name, value in report.items():
-        expected = _REPORT_FIELDS.get(name)
-        is_wrong = expected is None or type(value) is not expected
+        expected = _REPORT_FIELDS[name]
+        is_wrong = type(value) is not expected
         if is_wrong or (expected is dict and not all(isinstance(uid, str) for uid in value.values())):
-            raise BadRequest(f"report field {name!r} is unknown or has the wrong type")
+            raise BadRequest(f"report field {name!r} has the wrong type")
     if not _is_drift(report.get("drift", [])):
         raise BadRequest(
             f"report field 'drift' must be a list of at most {_MOST_DRIFTS} {{path, manager, since, left}}"

@@ -40,14 +40,19 @@ def test_a_refusal_does_not_unmake_what_is_there() -> None:
         (row(), "u2", {}, Conflict),
         (row(), "u1", {"synced": 1}, BadRequest),
         (row(), "u1", {"appliedGeneration": True}, BadRequest),
-        (row(), "u1", {"replaces": "u0"}, BadRequest),
         (row(), "u1", {"tokens": {"kcp-token-default": 1}}, BadRequest),
     ],
 )
 def test_bad_reports_are_refused(given: Row | None, uid: str, report: JsonObject, error: type[Exception]) -> None:
-    """Not assigned, of another object, mistyped, unknown."""
+    """Not assigned, of another object, mistyped."""
     with pytest.raises(error):
         reports.accept(given, uid, None, report)
+
+
+def test_fields_of_other_versions_and_of_the_server_are_passed_over() -> None:
+    """An agent that is newer is understood as far as it can be; what is the server's own it cannot say."""
+    view = reports.accept(row(), "u1", None, {"synced": True, "fromTheFuture": [1], "replaces": "u0"})
+    assert view.report == {"synced": True}
 
 
 @pytest.mark.parametrize(
