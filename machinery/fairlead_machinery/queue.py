@@ -16,6 +16,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 BASE_DELAY_S = 0.005
 MAX_DELAY_S = 60.0
+_MOST_LEFT = 1000
 
 
 class WorkQueue(Generic[Key]):
@@ -23,7 +24,8 @@ class WorkQueue(Generic[Key]):
     Keys waiting to be worked on.
 
     Args:
-        tenant: Names the tenant of a key; tenants then take turns. None: first come, first served.
+        tenant: Names the tenant of a key as it is added; tenants then take turns. A key that is added again with
+            another answer stands in that line from then on. None: first come, first served.
         base_delay_s, max_delay_s: Pause after the first failure, doubled for each further one, up to the maximum.
         jitter: Gives a factor's random part in [0, 1); up to a tenth is added to pauses.
     """
@@ -41,7 +43,8 @@ class WorkQueue(Generic[Key]):
         self._max_delay_s = max_delay_s
         self._jitter = jitter
         self._ready: OrderedDict[Hashable, deque[Key]] = OrderedDict()
-        self._queued: set[Key] = set()
+        self._queued: dict[Key, Hashable] = {}
+        self._left: int = 0  # entries in a tenant's line whose key has moved to another since
         self._running: set[Key] = set()
         self._again: set[Key] = set()
         self._failures: dict[Key, int] = {}
@@ -67,10 +70,23 @@ class WorkQueue(Generic[Key]):
             timer.cancel()
         if key in self._running:
             self._again.add(key)
-        elif key not in self._queued:
-            self._queued.add(key)
-            self._ready.setdefault(self._tenant(key) if self._tenant else None, deque()).append(key)
+            return
+        tenant = self._tenant(key) if self._tenant else None
+        if key not in self._queued:
+            self._line_up(key, tenant)
             self._wake()
+        elif self._queued[key] != tenant:
+            self._left += 1
+            self._line_up(key, tenant)
+
+    def _line_up(self, key: Key, tenant: Hashable) -> None:
+        self._queued[key] = tenant
+        self._ready.setdefault(tenant, deque()).append(key)
+        if self._left > _MOST_LEFT + len(self._queued):
+            self._left = 0
+            self._ready.clear()
+            for one, line in self._queued.items():
+                self._ready.setdefault(line, deque()).append(one)
 
     def add_after(self, key: Key, delay_s: float) -> None:
         """Make a key ready later; the earliest of several such calls counts."""
@@ -112,7 +128,7 @@ class WorkQueue(Generic[Key]):
 
     async def get(self) -> Key | None:
         """Wait for a key, which then counts as running until :meth:`done`; None when the queue is closed and empty."""
-        while not self._ready:
+        while not self._queued:
             if self._closed:
                 return None
             waiter = asyncio.get_running_loop().create_future()
@@ -126,13 +142,24 @@ class WorkQueue(Generic[Key]):
             finally:
                 if waiter in self._waiters:
                     self._waiters.remove(waiter)
-        tenant, keys = self._ready.popitem(last=False)
-        key = keys.popleft()
-        if keys:
-            self._ready[tenant] = keys  # to the end of the line
-        self._queued.discard(key)
+        key = self._next()
         self._running.add(key)
         return key
+
+    def _next(self) -> Key:
+        """Take the first key of the tenant whose turn it is; there is one."""
+        while True:
+            tenant, keys = self._ready.popitem(last=False)
+            is_taken = False
+            while keys and not is_taken:
+                key = keys.popleft()
+                is_taken = key in self._queued and self._queued[key] == tenant
+                self._left -= not is_taken
+            if keys:
+                self._ready[tenant] = keys  # to the end of the line
+            if is_taken:
+                del self._queued[key]
+                return key
 
     def done(self, key: Key) -> None:
         """End work on a key; it is ready at once if it was added meanwhile."""

@@ -119,6 +119,8 @@ class Down:
             self._settled.forget(key)
         if view is None:
             self._met.discard(key)
+            self._repairs.forget(key)
+            self._drifts.forget(key)
 
     async def _bring(self, key: Key, gvr: Gvr, view: JsonObject) -> float | None:
         is_going = plan.is_tombstone(view)

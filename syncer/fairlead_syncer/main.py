@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Hashable
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from fairlead_syncer.down import Down
 from fairlead_syncer.feeds import RESYNC_S, Feeds
 from fairlead_syncer.heartbeat import Heartbeat
 from fairlead_syncer.identity import Identity, TargetGone
+from fairlead_syncer.lanes import lanes
 from fairlead_syncer.leadership import FencedClient, Instance, Leadership
 from fairlead_syncer.namespaces import Namespaces
 from fairlead_syncer.pods import PodKey, Pods
@@ -190,7 +191,7 @@ class Agent:
         settings, below = self.settings, self.below
         state = State(self.target, policy=TenantPolicy(pod_security=settings.pod_security))
         upstream = Upstream(self.above, self.target, self.leadership.headers)
-        queue: WorkQueue[Key] = WorkQueue(tenant=_tenant)
+        queue: WorkQueue[Key] = WorkQueue(tenant=lanes(state))
         pod_queue: WorkQueue[PodKey] = WorkQueue()
         pods = Pods(state, upstream, pod_queue.add_after)
         tokens = Tokens(state, upstream, below, self.clock.now_s)
@@ -234,10 +235,6 @@ async def _renew(tokens: Tokens) -> None:
     while True:
         await asyncio.sleep(_RENEW_CHECK_S)
         await tokens.renew_due()
-
-
-def _tenant(key: Key) -> Hashable:
-    return key.cluster
 
 
 def _base(server: str) -> str:
