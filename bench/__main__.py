@@ -70,7 +70,7 @@ def _run_shared(row: Row, stack: contextlib.ExitStack, values: Values, problems:
         running["ours"] = stack.enter_context(joined(running["ours"], running["reference"], folder))
     for round_number in range(row.rounds):
         for name in _order(round_number):
-            if name not in problems:
+            if name not in problems and (row.has_reference or name == "ours"):
                 try:
                     values[name].append(_measure(row, running[name]))
                 except PROBLEMS as problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.support.servers import PROGRAMS
 
 WORKSPACE = "root:bench"
 SYNC_TARGET = "bench"
+_BEGUN, _BEGIN_S = "at work", 30.0
 _MADE = (201, 409)  # the second row that needs it finds it
 
 
@@ -58,13 +60,38 @@ def joined(ours: Running, cluster: Running, folder: Path) -> Iterator[Running]:
         *(PROGRAMS / "fairlead", "syncer", "--from-cluster=root", "--from-context=base"),
         *(f"--from-kubeconfig={ours.kubeconfig}", f"--to-kubeconfig={cluster.kubeconfig}"),
         *(f"--sync-target-name={SYNC_TARGET}", f"--sync-target-uid={uid}"),
-        *(f"--state-directory={folder / 'state'}", f"--bootstrap-token-file={token_file}", "--log-level=warning"),
+        *(f"--state-directory={folder / 'state'}", f"--bootstrap-token-file={token_file}", "--log-level=info"),
     ]
-    agent = processes.start("fairlead syncer", command, log=folder / "agent.log")
+    agent = _Agent(command, folder / "agent.log")
     try:
-        yield replace(ours, target=upstream, downstream=cluster.target)
+        yield replace(ours, target=upstream, downstream=cluster.target, agent=agent)
     finally:
-        agent.stop()
+        agent.process.stop()
+
+
+class _Agent:
+    """An agent's process (see :class:`bench.subjects.Agent`)."""
+
+    def __init__(self, command: list[str | Path], log: Path) -> None:
+        self._command = command
+        self._log = log
+        self._starts = itertools.count()
+        self.process = self._start()[0]
+
+    @property
+    def groups(self) -> frozenset[int]:
+        """The process groups it consists of."""
+        return frozenset({self.process.pid})
+
+    def restart(self) -> None:
+        """End it and start it anew; returns as it begins to read both sides."""
+        self.process.stop()
+        self.process, log = self._start()
+        self.process.wait_ready(lambda: _BEGUN in log.read_text(), _BEGIN_S)
+
+    def _start(self) -> tuple[processes.Process, Path]:
+        log = self._log.with_suffix(f".{next(self._starts)}.log")
+        return processes.start("fairlead syncer", self._command, log=log), log
 
 
 async def _place(ours: Running) -> tuple[Target, str, str]:

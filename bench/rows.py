@@ -18,7 +18,7 @@ import orjson
 
 from bench.client import ADDED, BadAnswer, Connection, Target, Watcher, ask, connect, hammer, watch
 from bench.compute import make_workspace
-from bench.subjects import Running
+from bench.subjects import Running, memory_mib
 from fairlead_api import JsonObject
 
 ROUND_S = 3.0
@@ -37,6 +37,8 @@ SYNC_S = 60.0
 """Longest time one measurement of syncing may take."""
 SYNC_WRITES = 60
 SYNC_BUSY = 600
+HELD = 1000
+"""Objects an agent holds when its memory is read."""
 APPLY = "application/apply-patch+yaml"
 _numbers = itertools.count()
 
@@ -69,6 +71,8 @@ class Row:
     rounds: int = 5
     is_joined: bool = False
     """Whether the reference is a cluster that our server's content is synced into."""
+    has_reference: bool = True
+    """Whether there is anything to measure of the reference."""
 
 
 def config_maps(namespace: str, name: str = "", query: str = "") -> str:
@@ -290,11 +294,13 @@ async def _arrive(running: Running, watcher: Watcher, connection: Connection, na
     return await arrived - started
 
 
-async def _arrive_busy(running: Running, watcher: Watcher, connections: list[Connection], name: str) -> float:
+async def _arrive_busy(
+    running: Running, watcher: Watcher, connections: list[Connection], name: str, count: int = SYNC_BUSY
+) -> float:
     """Apply new Deployments as fast as they are taken; return how many a second arrived, to the last one."""
-    arrived = watcher.reach(watcher.count + SYNC_BUSY)
+    arrived = watcher.reach(watcher.count + count)
     started = time.perf_counter()
-    numbers = iter(range(SYNC_BUSY))
+    numbers = iter(range(count))
 
     async def write(connection: Connection) -> None:
         for number in numbers:
@@ -303,7 +309,37 @@ async def _arrive_busy(running: Running, watcher: Watcher, connections: list[Con
     async with asyncio.TaskGroup() as group:
         for connection in connections:
             group.create_task(write(connection))
-    return SYNC_BUSY / (await arrived - started)
+    return count / (await arrived - started)
+
+
+async def syncer(running: Running) -> list[float]:
+    """
+    Read the agent's memory with a thousand objects, and see how long a new one takes while it looks at all anew.
+
+    The time runs from the moment at which a restarted agent begins to read both sides.
+    """
+    agent, cluster = running.agent, running.downstream
+    if agent is None or cluster is None:
+        raise BadAnswer("no agent runs")
+    number = next(_numbers)
+    path = await _watch_path(replace(running, target=cluster), ALL_DEPLOYMENTS)
+    (watcher,) = await watch(cluster, path, 1, ADDED)
+    connections = await connect(running.target)
+    try:
+        async with asyncio.timeout(SYNC_S):
+            await _arrive(running, watcher, connections[0], f"held-first-{number}")
+            await _arrive_busy(running, watcher, connections, f"held-{number}", HELD)
+            await asyncio.sleep(SETTLE_S)
+            used_mib = memory_mib(agent.groups)
+            await asyncio.to_thread(agent.restart)
+            delayed_s = await _arrive(running, watcher, connections[0], f"new-{number}")
+    except TimeoutError as error:
+        raise BadAnswer(f"only {watcher.count} Deployments arrived within {SYNC_S:g} s") from error
+    finally:
+        watcher.close()
+        for connection in connections:
+            connection.close()
+    return [used_mib, delayed_s]
 
 
 async def start(running: Running) -> list[float]:
@@ -333,6 +369,17 @@ ROWS: dict[str, Row] = {
         (None, 50, 250),
         is_joined=True,
         rounds=2,
+    ),
+    "syncer": Row(
+        syncer,
+        ("syncer", "syncer-resync"),
+        ("MiB", "s"),
+        (False, False),
+        (None, None),
+        (80, 2),
+        is_joined=True,
+        has_reference=False,
+        rounds=1,
     ),
     "start": Row(start, ("start",), ("s",), (False,), (5,), (1.5,), is_fresh=True, rounds=3),
     "memory": Row(memory, ("memory",), ("MiB",), (False,), (None,), (100,), is_fresh=True, rounds=1),

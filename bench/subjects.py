@@ -30,6 +30,19 @@ class Subject(Protocol):
         ...
 
 
+class Agent(Protocol):
+    """What brings our server's content to a cluster."""
+
+    @property
+    def groups(self) -> frozenset[int]:
+        """The process groups it consists of."""
+        ...
+
+    def restart(self) -> None:
+        """End it and start it anew; returns as it begins to read both sides."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """
@@ -40,6 +53,7 @@ class Running:
         groups: The process groups it consists of.
         kubeconfig: An administrator's.
         downstream: The cluster that what is applied ends up in, when that is another one.
+        agent: Brings it there.
     """
 
     name: str
@@ -48,16 +62,22 @@ class Running:
     groups: frozenset[int]
     kubeconfig: Path
     downstream: Target | None = None
+    agent: Agent | None = None
 
     def memory_mib(self) -> float:
         """Return the proportional set size of all its processes, in MiB."""
-        total_kib = 0
-        for entry in Path("/proc").iterdir():
-            with contextlib.suppress(OSError, IndexError, ValueError):
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                if int(fields[2]) in self.groups:
-                    total_kib += _pss_kib(entry)
-        return total_kib / 1024
+        return memory_mib(self.groups)
+
+
+def memory_mib(groups: frozenset[int]) -> float:
+    """Return the proportional set size of all processes of some groups, in MiB."""
+    total_kib = 0
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[2]) in groups:
+                total_kib += _pss_kib(entry)
+    return total_kib / 1024
 
 
 def _pss_kib(entry: Path) -> int:
