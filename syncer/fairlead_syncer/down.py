@@ -34,6 +34,8 @@ from fairlead_transforms.names import ReservedName, downstream_name
 MANAGER = "syncer"
 _STRICT = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
 _REFUSALS = {400: "Unsupported", 403: "Forbidden", 404: "Unsupported", 422: "Refused"}
+_WEBHOOK = "failed calling webhook"
+"""How an API server says that somebody's webhook is broken, which may last; its own troubles pass."""
 _TERMINATING = "NamespaceTerminating"
 _BLOCKED_S = 15.0
 """Seconds after which a foreign object under our name is looked at again: it carries no label, so no event tells."""
@@ -173,7 +175,7 @@ class Down:
             if wait_s is not None:
                 actual = await self._apply(key, gvr, action.obj, actual)
         if actual is not None:
-            self._state.actual[key] = actual
+            self._state.learn(key, actual)
             self._met.discard(key)
             told = await self._report(key, gvr, view, actual)
             self._settled.note(key, view, told, actual)
@@ -229,6 +231,8 @@ class Down:
         if going or (error.code == 404 and error.kind == "namespaces"):
             self._namespaces.forget(self._home(key))
             return Conflict(error.message)
+        if error.code == 500 and _WEBHOOK in error.message:
+            return Refused("WebhookFailed", error.message)
         if error.code not in _REFUSALS:
             return error
         return Refused(_REFUSALS[error.code], error.message)

@@ -12,7 +12,7 @@ from contextlib import suppress
 import structlog
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists, Conflict, NotFound
+from fairlead_api.errors import AlreadyExists, NotFound
 from fairlead_machinery import failpoints
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_syncer import plan
@@ -41,6 +41,12 @@ class NamespaceTaken(Unfit):
     """The cluster has a namespace of that name which is not ours."""
 
     code, reason = 409, "NamespaceTaken"
+
+
+class NamespaceGoing(Unfit):
+    """The cluster's namespace is being deleted: nothing new goes into it, and another is made once it is gone."""
+
+    code, reason = 409, "NamespaceTerminating"
 
 
 class Namespaces:
@@ -109,7 +115,7 @@ class Namespaces:
 
         Raises:
             NamespaceTaken: Somebody else's has that name; nothing in it is touched.
-            Conflict: It is being deleted; try again.
+            NamespaceGoing: It is being deleted, which may take somebody else's word.
         """
         name = self._state.target.namespace(cluster, namespace)
         if name in self._made:
@@ -127,7 +133,7 @@ class Namespaces:
             raise NamespaceTaken(f"the cluster already has a namespace {name!r} that is not of this workspace")
         if found["metadata"].get("deletionTimestamp"):
             self._tokens.forget(cluster, namespace)
-            raise Conflict(f"namespace {name} is being deleted")
+            raise NamespaceGoing(f"namespace {name} of the cluster is Terminating; another is made once it is gone")
         self._state.homes[name] = (cluster, namespace)
         await self._rules.keep(name, only_add=True)
         self._made.add(name)

@@ -125,6 +125,12 @@ class State:
         """Return the views of objects in one upstream namespace."""
         return [(key, self.views[key]) for key in self._by_namespace.get((cluster, namespace), ())]
 
+    def learn(self, key: Key, answer: JsonObject) -> None:
+        """Take in the cluster's answer to a write, unless an event has told something newer of the same object."""
+        known = self.actual.get(key)
+        if known is None or not _is_newer(known["metadata"], answer["metadata"]):
+            self.actual[key] = answer
+
     def forget_resource(self, group: str, resource: str) -> None:
         """Forget all of one resource: what is no longer watched must not be taken for what is."""
         self.gvrs.pop((group, resource), None)
@@ -142,3 +148,10 @@ class State:
         """Tell whether the namespace itself must run here."""
         view = self.views.get(Key("", "namespaces", cluster, "", namespace))
         return view is not None and not is_tombstone(view)
+
+
+def _is_newer(one: JsonObject, other: JsonObject) -> bool:
+    """Tell whether one metadata is of a later state of the same object; versions compare as numbers (KEP-5504)."""
+    first, second = str(one.get("resourceVersion")), str(other.get("resourceVersion"))
+    is_same = one.get("uid") == other.get("uid")
+    return is_same and first.isdecimal() and second.isdecimal() and int(first) > int(second)
