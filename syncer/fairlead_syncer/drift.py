@@ -184,7 +184,8 @@ def _owners(actual: JsonObject, path: Path) -> tuple[bool, tuple[str, str] | Non
     """Return whether we own a field, and the last other who does, with the time of their last write."""
     ours, others = False, []
     for entry in actual["metadata"].get("managedFields") or ():
-        if not _has(entry.get("fieldsV1") or {}, path):
+        fields = entry.get("fieldsV1") or {}
+        if not _has(json.loads(fields) if isinstance(fields, bytes) else fields, path):
             continue
         if entry.get("manager") == OWN_MANAGER:
             ours = True

@@ -179,7 +179,7 @@ class Feeds:
             if found is not None:
                 known[delta.key] = found
                 if gvr != NAMESPACES:
-                    self._state.actual[found] = delta.object
+                    self._state.put_actual(found, delta.object)
                 self._enqueue(found)
 
         return on_delta

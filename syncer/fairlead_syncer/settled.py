@@ -6,7 +6,7 @@ Each object comes back twice, as an event of the cluster (we made it) and as a c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead_api import JsonObject
 from fairlead_syncer.plan import HASH, annotations_of
@@ -43,7 +43,11 @@ class Settled:
             return False
         if view is last.view:
             return True
-        return bool(last.told) and view["metadata"]["resourceVersion"] == last.told and _asks(view) == _asks(last.view)
+        is_echo = view["metadata"]["resourceVersion"] == last.told and _asks(view) == _asks(last.view)
+        if last.told and is_echo:
+            self._outcomes[key] = replace(last, view=view)  # what was before it need not be kept
+            return True
+        return False
 
     def forget(self, key: Key) -> None:
         """Drop an object that must not run here any more."""

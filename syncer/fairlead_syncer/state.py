@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import orjson
+
 from fairlead_api import JsonObject
 from fairlead_api.names import Locator
 from fairlead_machinery.client import Gvr
@@ -112,6 +114,19 @@ class State:
         given = self.adoptions.get((cluster, namespace))
         return given is not None and obj["metadata"]["uid"] in given.objects
 
+    def put_actual(self, key: Key, obj: JsonObject) -> None:
+        """
+        Take in our object as the cluster has it.
+
+        Who owns which field is a third of it and hardly ever asked: that is kept as text.
+        """
+        metadata = obj["metadata"]
+        entries = [
+            {**entry, "fieldsV1": orjson.dumps(entry["fieldsV1"])} if isinstance(entry.get("fieldsV1"), dict) else entry
+            for entry in metadata.get("managedFields") or ()
+        ]
+        self.actual[key] = {**obj, "metadata": {**metadata, "managedFields": entries}} if entries else obj
+
     def drop_view(self, key: Key) -> None:
         """Forget a view; nothing follows from that."""
         self.views.pop(key, None)
@@ -129,7 +144,7 @@ class State:
         """Take in the cluster's answer to a write, unless an event has told something newer of the same object."""
         known = self.actual.get(key)
         if known is None or not _is_newer(known["metadata"], answer["metadata"]):
-            self.actual[key] = answer
+            self.put_actual(key, answer)
 
     def forget_resource(self, group: str, resource: str) -> None:
         """Forget all of one resource: what is no longer watched must not be taken for what is."""
