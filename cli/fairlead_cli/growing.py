@@ -58,9 +58,7 @@ async def below(top: Client, where: str) -> list[JsonObject]:
     return [one for one in found if not one["metadata"].get("deletionTimestamp")]
 
 
-async def _grow(
-    top: Client, where: str, shown: str, branch: Branch, *, full: bool, wide: bool
-) -> None:
+async def _grow(top: Client, where: str, shown: str, branch: Branch, *, full: bool, wide: bool) -> None:
     """Add what is below one workspace; what may not be seen, or has no workspaces, is a leaf."""
     for workspace in await below(top, where):
         name = workspace["metadata"]["name"]

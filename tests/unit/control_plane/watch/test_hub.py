@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from fairlead_control_plane.store.contract import Delete, Event, Put, Store
 from fairlead_control_plane.store.sqlite import SqliteStore
+from fairlead_control_plane.watch import subscription
 from fairlead_control_plane.watch.hub import Hub
 from fairlead_control_plane.watch.subscription import Broken, Delivery, SlowWatcher, Subscription
 
@@ -144,8 +145,10 @@ async def test_take_times_out_empty(store: SqliteStore) -> None:
     hub.close()
 
 
-async def test_what_many_follow_is_sent_in_one_piece(store: SqliteStore) -> None:
+async def test_what_many_follow_is_sent_in_one_piece(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first event goes out at once, those right behind it together, and nobody gets one twice."""
+    monkeypatch.setattr(subscription, "PAUSE_PER_MEMBER_S", 3600.0)  # the test says when the pause is over
+    monkeypatch.setattr(subscription, "PAUSE_AT_MOST_S", 3600.0)
     hub = Hub(store)
     watchers = [watch(hub, "/g/", hub.revision) for _ in range(20)]
     await store.commit([Put("/g/r/-/a/n/0", b"v")])
@@ -157,6 +160,9 @@ async def test_what_many_follow_is_sent_in_one_piece(store: SqliteStore) -> None
     late = watch(hub, "/g/", hub.revision)
     assert not watchers[0].is_current
     await store.commit([Put("/g/r/-/a/n/3", b"v")])
+    feed = watchers[0].feed
+    assert feed is not None
+    feed.flush()
     pieces = [await watcher.take() for watcher in watchers]
     assert pieces[0] == [b"/g/r/-/a/n/1@3 /g/r/-/a/n/2@4 /g/r/-/a/n/3@5 "]
     assert all(piece[0] is pieces[0][0] for piece in pieces)
