@@ -19,6 +19,8 @@ from fairlead_transforms.downstream import UPSTREAM_UID
 DOWNSTREAM_UID = "internal.workload.kcp.io/downstream-uid"
 HASH = "internal.workload.kcp.io/spec-hash"
 GENERATION = "internal.workload.kcp.io/upstream-generation"
+REPLACES = "internal.workload.kcp.io/replaces"
+"""On a view: the uid of the object of its name for which we made what is recorded."""
 PROOF = "internal.workload.kcp.io/proof"
 CAUSE = "internal.workload.kcp.io/cause"
 ADOPTION = "internal.workload.kcp.io/adoption"
@@ -138,7 +140,8 @@ def _plan_running(
         return Nothing()  # going, by our own word or another's; the event of its end brings us back
     if not is_ours(view, actual, proof):
         return _plan_foreign(desired, actual, given)
-    if annotations_of(actual).get(UPSTREAM_UID) != view["metadata"]["uid"]:
+    # Upstream must know of the other one too: who edits a mark in the cluster must not have workloads made again.
+    if annotations_of(view).get(REPLACES) and annotations_of(actual).get(UPSTREAM_UID) != view["metadata"]["uid"]:
         return _remove(actual, "Replaced")
     if desired is not None and _differs(desired, actual):
         return Apply(_over(desired, actual))

@@ -17,6 +17,8 @@ ROW = "internal.workload.kcp.io/row"
 """Names the row a view stands for: its first revision. One that was confirmed and made again has another."""
 REASON = "internal.workload.kcp.io/reason"
 """On a tombstone: why the agent has not removed the object yet, as it reported."""
+REPLACES = "internal.workload.kcp.io/replaces"
+"""The uid of the object of the same name for which the target made what is there, until it has made another."""
 TOKENS = "internal.workload.kcp.io/token-uids"
 """On a namespace: JSON of the uids of the token Secrets that the agent made in it, by name."""
 STATE_LABEL = "state.workload.kcp.io/"
@@ -89,6 +91,8 @@ def _marks(view: rows.View, row: Row) -> dict[str, str]:
     marks = {HASH: view.hash, ROW: str(row.create_revision)}
     if view.downstream_uid:
         marks[DOWNSTREAM_UID] = view.downstream_uid
+    if view.report.get("replaces"):
+        marks[REPLACES] = view.report["replaces"]
     if view.report.get("tokens"):
         marks[TOKENS] = orjson.dumps(view.report["tokens"]).decode()
     return marks

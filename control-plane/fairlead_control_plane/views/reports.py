@@ -70,7 +70,9 @@ def accept(row: Row | None, uid: str, status: JsonObject | None, report: JsonObj
         # What an agent claims to have applied is never later than what it was told to.
         observed = max(observed, min(report.get("appliedGeneration", 0), view.generation))
     # What a report does not repeat still holds: a failed apply does not make the object downstream unmade.
-    merged = {name: value for name, value in view.report.items() if name != "replaces"} | report
+    merged = view.report | report
+    if merged.get("downstreamUID", "") != view.downstream_uid:
+        merged.pop("replaces", None)  # what was made for another object is no more
     if not merged.get("drift"):
         merged.pop("drift", None)
     return replace(view, status=view.status if status is None else status, observed=observed, report=merged)

@@ -14,6 +14,7 @@ from fairlead_syncer.plan import (
     GENERATION,
     HASH,
     PROOF,
+    REPLACES,
     Adopt,
     Adoption,
     Apply,
@@ -117,9 +118,20 @@ def test_removal_needs_a_cause() -> None:
 def test_a_new_object_under_an_old_name_replaces_it() -> None:
     """Deleted and made again upstream while we were away: the old one goes first, by uid."""
     again = view(uid="u2", recorded="d1")
+    again["metadata"]["annotations"][REPLACES] = "u1"
     assert plan(again, desired(again, "proof-of-u2"), in_cluster(view()), proof="proof-of-u2") == Remove(
         "d1", "9", "Replaced"
     )
+
+
+def test_an_edited_mark_makes_nothing_again() -> None:
+    """Upstream knows of no other object of that name: whoever wrote another uid into ours has it put right."""
+    of = view(recorded="d1")
+    edited = in_cluster(of)
+    edited["metadata"]["annotations"][UPSTREAM_UID] = "forged"
+    action = plan(of, desired(of), edited, proof=MARK)
+    assert isinstance(action, Apply)
+    assert action.obj["metadata"]["annotations"][UPSTREAM_UID] == "u1"
 
 
 def test_terminating_object_is_waited_for() -> None:
@@ -241,5 +253,6 @@ def test_what_was_taken_over_is_ours() -> None:
     """Once reported it is like any other: made again upstream, it is replaced."""
     given_over = Adoption("kcp-x", "n1", frozenset({"d1"}), restart=False)
     again = view(uid="u2", recorded="d1")
+    again["metadata"]["annotations"][REPLACES] = "u1"
     action = plan(again, desired(again), in_cluster(view()), proof="other", given=given_over)
     assert action == Remove("d1", "9", "Replaced")

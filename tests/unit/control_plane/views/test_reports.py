@@ -33,6 +33,14 @@ def test_a_refusal_does_not_unmake_what_is_there() -> None:
     assert view.downstream_uid == "d1"
 
 
+def test_what_is_replaced_is_known_until_something_else_was_made() -> None:
+    """A refusal, or a word about what is still there, does not make it forgotten."""
+    of = row(report={"downstreamUID": "d1", "replaces": "u0"})
+    for report in ({"synced": False, "reason": "Refused"}, {"downstreamUID": "d1"}):
+        assert reports.accept(of, "u1", None, report).report["replaces"] == "u0"
+    assert "replaces" not in reports.accept(of, "u1", None, {"downstreamUID": "d2"}).report
+
+
 @pytest.mark.parametrize(
     ("given", "uid", "report", "error"),
     [
