@@ -79,8 +79,7 @@ class Tokens:
         if kept is not None and kept.namespace_uid == uid:
             return
         found = await self._read(place)
-        is_proved = found is not None and annotations_of(found).get(PROOF) == self._proof(place)
-        if found is not None and is_proved and kept is None:
+        if found is not None and self._is_made(place, found) and kept is None:
             self._kept[place] = _Token(_number(annotations_of(found).get(RENEW_AT)), uid)
             return
         await self._write(place, found)
@@ -115,11 +114,7 @@ class Tokens:
     def made(self, cluster: str, namespace: str, secret: JsonObject) -> bool:
         """Tell whether we made this Secret for pods of an upstream namespace."""
         name = secret["metadata"]["name"]
-        if not is_token_secret(name):
-            return False
-        return self._is_recorded((cluster, namespace), secret) or self._is_ours(
-            (cluster, namespace, account_of(name)), secret
-        )
+        return is_token_secret(name) and self._is_ours((cluster, namespace, account_of(name)), secret)
 
     async def _read(self, place: Place) -> JsonObject | None:
         """Read what is there; what a crash kept us from recording is recorded now."""
@@ -130,12 +125,12 @@ class Tokens:
 
     async def _write(self, place: Place, found: JsonObject | None) -> None:
         name = token_secret(place[2])
-        if found is not None and not self.made(*place[:2], found):
+        if found is not None and not self._is_ours(place, found):
             raise CannotMint("NameTaken", f"the cluster already has a Secret {name!r} that is not of this workspace")
         minted = await self._mint(place)
         renew_at_s = self._now_s() + LIFETIME_S * RENEW_SHARE
         data = {"token": _encoded(minted), "namespace": _encoded(place[1])}
-        marks = {PROOF: self._proof(place), RENEW_AT: str(int(renew_at_s))}
+        marks = {RENEW_AT: str(int(renew_at_s))}
         metadata: JsonObject = {"annotations": marks, "labels": {TARGET_LABEL: self._state.target.key}}
         failpoints.hit("syncer-before-token")
         if found is not None:
@@ -144,6 +139,7 @@ class Tokens:
             made = await self._cluster.patch(SECRETS, name, body, type_=MERGE_PATCH, namespace=self._home(place))
         else:
             metadata["name"] = name
+            marks[PROOF] = self._proof(place)  # of its making alone: with a newer one a copy of it would pass for ours
             full = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data}
             try:
                 made = await self._cluster.create(SECRETS, full, namespace=self._home(place))
@@ -191,12 +187,16 @@ class Tokens:
         return "" if view is None else str(view["metadata"]["uid"])
 
     def _is_ours(self, place: Place, secret: JsonObject) -> bool:
-        is_given = self._state.is_given(place[0], place[1], secret)
-        return is_given or annotations_of(secret).get(PROOF) == self._proof(place)
+        return self._state.is_given(place[0], place[1], secret) or self._is_made(place, secret)
+
+    def _is_made(self, place: Place, secret: JsonObject) -> bool:
+        """Tell whether we made this Secret: it is the recorded one, or nothing was recorded since it got its proof."""
+        return self._is_recorded(place[:2], secret) or annotations_of(secret).get(PROOF) == self._proof(place)
 
     def _proof(self, place: Place) -> str:
         cluster, namespace, account = place
-        return self._state.target.proof(Key("", "secrets", cluster, namespace, token_secret(account)), "token", "")
+        key = Key("", "secrets", cluster, namespace, token_secret(account))
+        return self._state.target.proof(key, "token", self._recorded(place[:2]).get(key.name, ""))
 
     def _home(self, place: Place) -> str:
         return self._state.target.namespace(place[0], place[1])
