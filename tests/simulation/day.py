@@ -36,6 +36,7 @@ _SYNC_TARGET: JsonObject = {
     "spec": {"supportedAPIExports": [{"path": f"{ROOT}:compute", "export": "kubernetes"}]},
 }
 LIMITS = Limits(
+    delete_lag_s=30.0,
     gc_s=450.0,
     quiet_after_s=150.0,
     counted={"requests_per_minute": 3000, "connects_per_minute": 600},

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from tests.simulation import parts
 from tests.simulation.network import Faults, Link
 from tests.simulation.parts import PLANE, Agent
 from tests.simulation.script import Deed
+from tests.simulation.users import Users
 from tests.simulation.world import World
 
 BUMPED = False
@@ -74,6 +76,25 @@ class Breakage:
         """Have something in between answer wrongly."""
         faults = Faults(wrong=chance.choice([0.1, 0.5, 1.0]), empty=chance.choice([0.0, 0.2, 1.0]), cut_watch=0.2)
         await self._for_a_while(self._links(deed, chance), faults, deed.for_s)
+
+    async def stale(self, deed: Deed, chance: random.Random) -> None:
+        """
+        Have an agent believe for a while that it must remove what is wanted again by now.
+
+        A workspace is wanted nowhere, the deletions that follow fail, its agent's watches fall silent, and it is
+        wanted again: deletions that succeed by then must not be.
+        """
+        target = self._world.targets[deed.host]
+        above, below = (self._world.network.link(target.part, host) for host in (PLANE, deed.host))
+        users = Users(self._world)
+        below.set(Faults(no_delete=1.0))
+        await users.do(replace(deed, what="unplace"))
+        await asyncio.sleep(5.0 + chance.random() * 10)
+        above.mute()
+        await users.do(replace(deed, what="place"))
+        await asyncio.sleep(35.0)
+        below.set(Faults())
+        await asyncio.sleep(60.0)
 
     async def crash_agent(self, deed: Deed, chance: random.Random) -> None:
         """Kill an agent, now."""

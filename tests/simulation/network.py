@@ -61,6 +61,7 @@ class Faults:
         empty: Share of lists answered as if there were nothing, with success.
         cut_watch: Share of watch events after which the connection breaks.
         mute_watch: Share of watch events after which it says nothing any more.
+        no_delete: Share of deletions that something in between refuses.
     """
 
     down: str = ""
@@ -72,6 +73,7 @@ class Faults:
     empty: float = 0.0
     cut_watch: float = 0.0
     mute_watch: float = 0.0
+    no_delete: float = 0.0
 
 
 @dataclass(slots=True)
@@ -90,6 +92,11 @@ class Link:
         if faults.down:
             for stream in list(self.streams):
                 stream.fail(silent=faults.down == "silent")
+
+    def mute(self) -> None:
+        """Let what is open now fall silent; what is opened later works."""
+        for stream in list(self.streams):
+            stream.fail(silent=True)
 
     def chance(self, share: float) -> bool:
         """Tell whether something of that share happens now."""
@@ -238,6 +245,9 @@ class _Call:
             body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code}
             headers = {"Retry-After": "1"} if code in {429, 503} and link.chance(0.5) else {}
             return _Answer(Response(code, orjson.dumps(body), headers=headers))
+        if self._method == "DELETE" and link.chance(link.faults.no_delete):
+            body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "InternalError", "code": 500}
+            return _Answer(Response(500, orjson.dumps(body)))
         is_list = self._method == "GET" and "limit=" in self._target
         if is_list and link.chance(link.faults.empty):
             body = {"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": []}

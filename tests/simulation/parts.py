@@ -123,7 +123,8 @@ class Agent:
             died.cancel()
             if self._program.done() and not self._program.cancelled():
                 error = self._program.exception()
-                if error is not None:
+                is_tried_again = isinstance(error, Unreachable) and self._bootstrap  # it could not enroll
+                if error is not None and not is_tried_again:
                     self.endings.append(error)
                 if isinstance(error, TargetGone):
                     return
@@ -131,7 +132,8 @@ class Agent:
             await asyncio.sleep(_RESTART_S)
 
     def _settings(self) -> syncer.AgentSettings:
-        bootstrap, self._bootstrap = self._bootstrap, ""
+        if (self.folder / "token").exists():
+            self._bootstrap = ""  # until then every start is given it, as by a Deployment's Secret
         return syncer.AgentSettings(
             upstream=Credentials(f"https://{PLANE}:6443"),
             cluster=Credentials(f"https://{self.target.host}:6443", token=ADMIN),
@@ -139,7 +141,7 @@ class Agent:
             sync_target_name=self.target.host,
             sync_target_uid=self.target.uid,
             state_directory=self.folder,
-            bootstrap_token=bootstrap,
+            bootstrap_token=self._bootstrap,
             deletion_share=0.25,
             deletion_floor=4,
             deletion_window_s=120.0,

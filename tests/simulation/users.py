@@ -12,6 +12,7 @@ from fairlead_api.errors import AlreadyExists, ApiError, NotFound
 from fairlead_api.names import ROOT
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_machinery.transport import Unreachable
+from fairlead_transforms.podtemplate import TARGET_LABEL
 from tests.simulation.clock import EPOCH_S
 from tests.simulation.parts import PLANE, SYNC_TARGETS, to
 from tests.simulation.script import Deed
@@ -49,6 +50,7 @@ class Users:
         self._world = world
         self._top = to(PLANE, "kcp-admin")
         self._below = {host: to(host, ADMIN) for host in world.targets}
+        self._foreign: set[str] = set()
 
     async def do(self, deed: Deed) -> None:
         """Do one thing; a refusal, or a server that is away, ends it."""
@@ -148,6 +150,35 @@ class Users:
         namespace = "default" if home is None or deed.pick % 3 else home["metadata"]["name"]
         await self._below[deed.host].create(GVRS[deed.kind], body, namespace=namespace)
 
+    async def squat(self, deed: Deed) -> None:
+        """Put a copy of an object of ours, with all of its marks, into its place."""
+        gvr = GVRS[deed.kind]
+        found = await self._one_of_ours(deed, gvr)
+        if found is None or found["metadata"]["name"] == "kube-root-ca.crt":
+            return
+        metadata = found["metadata"]
+        name, namespace = metadata["name"], metadata["namespace"]
+        await self._below[deed.host].delete(gvr, name, namespace=namespace, uid=metadata["uid"])
+        kept = {field: metadata[field] for field in ("name", "labels", "annotations") if field in metadata}
+        copy = {**found, "metadata": kept}
+        copy.pop("status", None)
+        made = await self._below[deed.host].create(gvr, copy, namespace=namespace)
+        self._foreign.add(made["metadata"]["uid"])
+
+    async def forge(self, deed: Deed) -> None:
+        """Change or remove a mark on an object of ours."""
+        gvr = GVRS[deed.kind]
+        found = await self._one_of_ours(deed, gvr)
+        if found is None or found["metadata"]["name"] == "kube-root-ca.crt":
+            return
+        name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
+        annotations = sorted(found["metadata"].get("annotations") or {})
+        mark = [*annotations, TARGET_LABEL][deed.pick % (len(annotations) + 1)]
+        value = (None, "99", "forged")[deed.pick // 100 % 3]
+        part = "labels" if mark == TARGET_LABEL else "annotations"
+        change = {"metadata": {part: {mark: value}}}
+        await self._below[deed.host].patch(gvr, name, change, type_=MERGE_PATCH, namespace=namespace)
+
     async def delete_home(self, deed: Deed) -> None:
         """Delete a namespace of ours in the cluster with all that is in it."""
         home = await self._home(deed)
@@ -184,7 +215,7 @@ class Users:
                 for gvr in GVRS.values():
                     for item in (await client.list(gvr, namespace=home["metadata"]["name"]))[0]:
                         name = item["metadata"]["name"]
-                        if name.startswith("theirs-"):
+                        if name.startswith("theirs-") or item["metadata"]["uid"] in self._foreign:
                             await client.delete(gvr, name, namespace=home["metadata"]["name"])
 
 

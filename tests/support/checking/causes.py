@@ -162,6 +162,9 @@ def _foreign_spans(world: World) -> dict[tuple[str, str], list[Span]]:
 def _upstream_write(world: World, record: Written, target: str, since_s: float) -> Iterator[str]:
     if record.resource == "synctargets.workload.kcp.io":
         return  # its own heartbeat
+    own = world.targets.get(target)
+    if own and (record.resource, record.cluster) == ("events", own.cluster) and record.name.startswith(own.name + "."):
+        return  # what the control plane tells of the agent itself: that another one is at work now, say
     place = Owner(record.cluster, record.namespace, record.name)
     if not world.wanted_within(target, place, since_s, record.at_s):
         yield f"{_name(record)} was written upstream by the agent of {target}, to which it is not assigned"

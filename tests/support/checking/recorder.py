@@ -13,6 +13,8 @@ from tests.support.checking.history import Assigned, Found, Owner, Record, Repor
 UPSTREAM_UID = "internal.workload.kcp.io/upstream-uid"
 LOCATOR = "kcp.io/namespace-locator"
 _ROOT_CA = "kcp-root-ca.crt"
+_FOREIGNERS = frozenset({"user", "system"})
+"""Actors that make no objects of ours in a cluster."""
 ASSIGNMENTS = "assignments.scheduling.fairlead.io"
 
 
@@ -24,10 +26,13 @@ class Recorder:
     Attributes:
         records: Everything so far.
         homes: (workload cluster, upstream namespace) by (where, downstream namespace).
+        births: Whom an object stands for by (where, uid), as it was first seen: who edits marks later, or makes an
+            object with copies of them, changes nothing.
     """
 
     records: list[Record] = field(default_factory=list)
     homes: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    births: dict[tuple[str, str], Owner | None] = field(default_factory=dict)
 
     def add(self, record: Record) -> None:
         """Add a record made elsewhere."""
@@ -52,7 +57,7 @@ class Recorder:
         if where and old is not None and _is_going(obj) and not _is_going(old):
             verb = "delete"  # asked for; what finalizers and content of a namespace still take is not the asker's
         changed = essence.changed_parts(old, new) if old is not None and new is not None else ()
-        owner = self.owner(where, resource, obj)
+        owner = self.owner(where, resource, obj, is_foreign=old is None and actor in _FOREIGNERS)
         is_minted = _is_minted(resource, owner)
         self.records.append(
             Written(
@@ -115,12 +120,18 @@ class Recorder:
             )
         )  # fmt: skip
 
-    def owner(self, where: str, resource: str, obj: JsonObject) -> Owner | None:
-        """Return whom a downstream object stands for by its marks; None for a foreign one."""
-        metadata = obj["metadata"]
-        annotations = metadata.get("annotations") or {}
+    def owner(self, where: str, resource: str, obj: JsonObject, *, is_foreign: bool = False) -> Owner | None:
+        """Return whom a downstream object stands for; None for a foreign one, one that foreigners made included."""
         if not where:
             return None
+        key = (where, str(obj["metadata"].get("uid", "")))
+        if key not in self.births:
+            self.births[key] = None if is_foreign else self._by_marks(where, resource, obj)
+        return self.births[key]
+
+    def _by_marks(self, where: str, resource: str, obj: JsonObject) -> Owner | None:
+        metadata = obj["metadata"]
+        annotations = metadata.get("annotations") or {}
         if resource == "namespaces":
             home = _home(annotations.get(LOCATOR, ""))
             if home is not None:
