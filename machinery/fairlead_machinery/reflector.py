@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 MIN_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
 RELIST_JITTER_S = 1.0
 STEADY_WATCH_S = 5.0
+OLDER_LISTS = 2
+"""So many resyncs in a row with a list older than what is known are no replica that lags: the server was restored."""
 
 
 class Source(Protocol):
@@ -97,6 +99,7 @@ class Reflector:
         self._known: dict[ObjectKey, tuple[str, str]] = {}  # uid and resourceVersion
         self._version = ""
         self._heard: set[ObjectKey] | None = None  # of which the watch told something since a resync began
+        self._older_lists = 0
         self._backoff_s = MIN_BACKOFF_S
         self.synced = asyncio.Event()
         self.healthy = False
@@ -159,7 +162,8 @@ class Reflector:
         Report the difference to a complete list, while the watch goes on and delays nothing; to be called now and then.
 
         A watch cannot know of a hole in it: of a server that was restored with its revisions going on as if nothing
-        had been, say. What the watch tells meanwhile counts more than the list.
+        had been, say, or from a backup so old that its revisions have not come back to where the watch waits for them.
+        What the watch tells meanwhile counts more than the list.
 
         Raises:
             ApiError, Unreachable: There is no complete list; nothing was done.
@@ -170,9 +174,15 @@ class Reflector:
         self._heard, begun = heard, self._version
         try:
             items, version = await self._source.list(self._gvr, namespace=self._namespace, query=self._query)
-            if self._heard is heard and version and not _is_older(version, begun):
-                self._compare({key_of(item): item for item in items}, heard)
-                self._on_delta(Delta("complete"))
+            if self._heard is not heard or not version:
+                return
+            self._older_lists = self._older_lists + 1 if _is_older(version, begun) else 0
+            if self._older_lists in range(1, OLDER_LISTS):
+                return
+            self._compare({key_of(item): item for item in items}, heard)
+            if self._older_lists:
+                self._version = version  # the next watch goes on from here: of the future nothing would be told
+            self._on_delta(Delta("complete"))
         finally:
             if self._heard is heard:
                 self._heard = None
