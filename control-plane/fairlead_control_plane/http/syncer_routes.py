@@ -14,7 +14,7 @@ from fairlead_machinery.web import Request
 
 PROVED = ("enroll", "rotate", "token")
 """Words that need no bearer token of an agent: whoever says them proves a key."""
-WORDS = ("bootstrap", "heartbeat", "lead", "resources", *PROVED)
+WORDS = ("adopt", "bootstrap", "heartbeat", "lead", "resources", *PROVED)
 """All words; what is not among them names nothing, so that no route is left out by the tests of stolen credentials."""
 
 

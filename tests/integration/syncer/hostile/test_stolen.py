@@ -103,7 +103,7 @@ def test_s75_no_door_of_another_target(plane: Plane) -> None:
 def test_s75_nothing_behind_the_own_door_that_is_not_assigned(plane: Plane) -> None:
     """Neither tokens nor Pods, secrets or statuses of other namespaces and workspaces, and no invitation of others."""
     east = plane.agents["east"]
-    refused, unknown = [("POST", f"{east.door}/bootstrap")], []
+    refused, unknown = [("POST", f"{east.door}/{word}") for word in ("adopt", "bootstrap")], []
     above = east.door.replace("/syncer/", "/upsyncer/")
     elsewhere = [(east.cluster, "kube-system"), (east.cluster, "none"), ("root", "default"), ("none", "default")]
     for cluster, namespace in elsewhere:
