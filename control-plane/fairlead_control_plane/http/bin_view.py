@@ -3,12 +3,14 @@
 
 ``GET /services/bin/<workspace>?namespace=`` lists, ``GET /services/bin/<workspace>/<uid>?namespace=`` shows one with
 what to create to have it again. To restore is to create: it goes through the workspace's API, with the user's own
-rights. Nobody sees here what they could not have seen while it was there.
+rights. Nobody sees here what they could not have seen while it was there: who has rights in a namespace only is not
+shown what an earlier one of that name held.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -17,6 +19,8 @@ from fairlead_api.errors import BadRequest, MethodNotAllowed, NotFound
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.auth.authorize import Authorizer, forbidden
 from fairlead_control_plane.auth.impersonation import is_requested
+from fairlead_control_plane.kinds import encoding
+from fairlead_control_plane.kinds.keys import NONE
 from fairlead_control_plane.store.contract import Row, Store, prefix_end
 from fairlead_control_plane.views import bin as bins
 from fairlead_machinery.web import Request, Response, json_response
@@ -40,6 +44,18 @@ class _Entry:
         found = self.object or next(iter(self.clusters.values()), None) or self.asked
         assert found is not None, "an entry is made of a row"
         return bins.note_of(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lives:
+    """A namespace as it is now: its uid and since when, as RFC 3339 text; "" when there is none."""
+
+    uid: str = ""
+    since: str = ""
+
+    def had(self, note: bins.Note) -> bool:
+        """Tell whether what was deleted was in this very namespace, as far as can be told."""
+        return note.namespace_uid == self.uid if self.uid and note.namespace_uid else note.at >= self.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +87,26 @@ class BinWorkspace:
             raise forbidden(user, _info("", request.path, "list", "", "", "", ""), "access denied")
         namespace = request.query.get("namespace", "")
         entries = await self._entries(cluster, namespace)
-        verb = "get" if uid else "list"
-        may: dict[tuple[str, str, str], bool] = {}
-        shown = [
-            entry
-            for entry in entries
-            if (not uid or entry.place.uid == uid) and await self._may(user, verb, entry.place, request.path, may)
-        ]
+        asked_for = [entry for entry in entries if not uid or entry.place.uid == uid]
+        shown = await self._shown(user, "get" if uid else "list", asked_for, request.path)
+        by_uid = {entry.place.uid: entry for entry in entries if entry.place.resource == "namespaces"}
         if not uid:
-            items = [self._item(entry, entries) for entry in shown]
+            items = []
+            for number, entry in enumerate(shown, start=1):
+                items.append(self._item(entry, by_uid))
+                if not number % _PAGE:
+                    await asyncio.sleep(0)  # others have their turn
             items.sort(key=lambda item: str(item["deletedAt"]), reverse=True)
             return json_response({"kind": "BinList", "retentionSeconds": int(self.retention_s), "items": items})
         if not shown:
             raise NotFound(f'"{uid}" is not in the bin')
-        return json_response({**self._item(shown[0], entries), **_contents(shown[0])})
+        return json_response({**self._item(shown[0], by_uid), **_contents(shown[0])})
+
+    async def _shown(self, user: User, verb: str, entries: Sequence[_Entry], path: str) -> list[_Entry]:
+        """Return those that a user may see."""
+        may: dict[tuple[str, str, str], bool] = {}
+        lives: dict[str, _Lives] = {}
+        return [one for one in entries if await self._may(user, verb, await self._asked_of(one, lives), path, may)]
 
     async def _entries(self, cluster: str, namespace: str) -> list[_Entry]:
         """Return what is kept; of the namespaces themselves, too, as they say who took their content away."""
@@ -103,6 +125,17 @@ class BinWorkspace:
                 start = page.rows[-1].key + "\0"
         return [one for one in found.values() if one.object is not None or one.clusters]
 
+    async def _asked_of(self, entry: _Entry, lives: dict[str, _Lives]) -> bins.Place:
+        """Return where rights must be had to see an entry: in all namespaces, if its own is no more."""
+        place = entry.place
+        if not place.namespace:
+            return place
+        if place.namespace not in lives:
+            row = await self.store.get(f"/core/namespaces/{NONE}/{place.cluster}/{NONE}/{place.namespace}")
+            metadata = {} if row is None else encoding.decode(row)["metadata"]
+            lives[place.namespace] = _Lives(metadata.get("uid", ""), metadata.get("creationTimestamp", ""))
+        return place if lives[place.namespace].had(entry.last) else place._replace(namespace="")
+
     async def _may(
         self, user: User, verb: str, place: bins.Place, path: str, known: dict[tuple[str, str, str], bool]
     ) -> bool:
@@ -113,11 +146,11 @@ class BinWorkspace:
             known[question] = (await self.authorizer.authorize(user, info)).allowed
         return known[question]
 
-    def _item(self, entry: _Entry, entries: Iterable[_Entry]) -> JsonObject:
+    def _item(self, entry: _Entry, namespaces: Mapping[str, _Entry]) -> JsonObject:
         place, last = entry.place, entry.last
         asked = entry.asked
-        if asked is None and last.namespace_uid:
-            asked = next((one.asked for one in entries if one.place.uid == last.namespace_uid), None)
+        if asked is None and last.namespace_uid in namespaces:
+            asked = namespaces[last.namespace_uid].asked
         until = datetime.fromisoformat(last.at) + timedelta(seconds=self.retention_s)
         return {
             "apiVersion": last.api_version,
@@ -132,7 +165,7 @@ class BinWorkspace:
             "cause": last.cause,
             "namespaceUID": last.namespace_uid,
             "until": until.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "restorable": entry.object is not None and bins.object_of(entry.object) is not None,
+            "restorable": entry.object is not None and bins.has_object(entry.object),
             "clusters": [
                 {"uid": uid, "name": self.name_of(uid), "cause": bins.note_of(row).cause, "at": bins.note_of(row).at}
                 for uid, row in sorted(entry.clusters.items())

@@ -134,6 +134,11 @@ def note_of(row: Row) -> Note:
     return Note(**orjson.loads(row.value[: row.value.index(b"\n")]))
 
 
+def has_object(row: Row) -> bool:
+    """Tell whether a row has the object, without unpacking it."""
+    return row.value.index(b"\n") + 1 < len(row.value)
+
+
 def object_of(row: Row) -> JsonObject | None:
     """Return the object as it was; None when the row has none."""
     packed = row.value[row.value.index(b"\n") + 1 :]
@@ -250,5 +255,3 @@ class Bin:
 
 def _begins(old: JsonObject, new: JsonObject) -> bool:
     return bool(new["metadata"].get("deletionTimestamp")) and not old["metadata"].get("deletionTimestamp")
-
-
