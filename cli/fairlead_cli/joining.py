@@ -90,8 +90,9 @@ async def _join(session: Session, cluster: Client, context: str, wanted: Wanted,
     steps = Steps()
     uid = await _look_at(cluster, context)
     folder = await _folder(session, wanted)
-    registration = await _register(session, cluster, wanted, uid, steps)
+    registration = await _register(session, wanted, uid, steps)
     try:
+        await _note_others(cluster, registration, steps)
         agent = await _prepare(session, wanted, registration)
         if wanted.print_only:
             _print(agent, manifests.manifest(agent), wanted.output)
@@ -159,7 +160,7 @@ async def _look_at(cluster: Client, context: str) -> str:
     return uid
 
 
-async def _register(session: Session, cluster: Client, wanted: Wanted, uid: str, steps: Steps) -> Registration:
+async def _register(session: Session, wanted: Wanted, uid: str, steps: Steps) -> Registration:
     found = await registering.find(session.here, wanted.name)
     if found is not None:
         registering.check_same_cluster(found, uid)
@@ -168,7 +169,6 @@ async def _register(session: Session, cluster: Client, wanted: Wanted, uid: str,
     registration = await registering.register(session.here, wanted.name, wanted.labels, cluster_uid=uid, spec=spec)
     what = "created" if registration.created else "found, and brought up to date"
     steps.done(f"SyncTarget {wanted.name} {what} in {session.place.path}")
-    await _note_others(cluster, registration, steps)
     return registration
 
 
