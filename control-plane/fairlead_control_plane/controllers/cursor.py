@@ -9,12 +9,14 @@ later events are read again. The row is written whole in one transaction, from o
 the queue only when its reconciling has returned, its own writes durable. So whichever row a kill leaves behind, an old
 one or a new one, what is missing follows from it; what was done since is done again, which must be repeatable anyway.
 
-Keys of a listing (:data:`~fairlead_control_plane.controllers.queue.NO_EVENT`) follow from no event: while more of them
-wait than the row takes, it stays as it was, and a restart lists again.
+Where more keys wait than the row takes, its revision stays before the rest of them for a while. Then the controller
+that has most is left out, and lists after a restart: its keys may wait for days, or follow from no event but from a
+listing (:data:`~fairlead_control_plane.controllers.queue.NO_EVENT`), and no revision is before these.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import nsmallest
@@ -22,11 +24,14 @@ from operator import itemgetter
 
 import orjson
 
+from fairlead_control_plane.controllers.queue import NO_EVENT
 from fairlead_control_plane.store.contract import Put, Store
 
 _PREFIX = "/meta/controllers/"
 _MOST_KEYS = 500
 """In the row, each a few hundred bytes at most; while more wait, the revision stays below what asked for the rest."""
+_LONGEST_BACK = 10_000
+"""Revisions that a restart may read again for what is not in the row."""
 
 Item = tuple[str, tuple[str, ...]]
 """A controller's name and a key of its own."""
@@ -50,17 +55,23 @@ class Position:
 
 def position(seen: int, controllers: Iterable[str], waiting: Iterable[tuple[int, Item]]) -> Position:
     """
-    Return where a restart may go on; a revision below 0 means nowhere yet.
+    Return where a restart may go on.
 
     Args:
         seen: Revision of the last event that is in the queue or done.
         waiting: What is in the queue, with the revision of the event that first asked for it.
     """
-    oldest = nsmallest(_MOST_KEYS + 1, waiting, key=itemgetter(0))
-    if len(oldest) > _MOST_KEYS:
-        seen = min(seen, oldest[_MOST_KEYS][0] - 1)
+    names, left = set(controllers), list(waiting)
+    while len(oldest := nsmallest(_MOST_KEYS + 1, left, key=itemgetter(0))) > _MOST_KEYS:
+        before = oldest[_MOST_KEYS][0] - 1
+        if before >= max(NO_EVENT, seen - _LONGEST_BACK):
+            seen = before
+            break
+        [(crowd, _)] = Counter(name for _, (name, _) in left).most_common(1)
+        names.discard(crowd)
+        left = [one for one in left if one[1][0] != crowd]
     kept = tuple(item for since, item in oldest if since <= seen)
-    return Position(seen, frozenset(controllers), kept)
+    return Position(seen, frozenset(names), kept)
 
 
 class Cursor:

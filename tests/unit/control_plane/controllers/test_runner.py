@@ -223,17 +223,36 @@ async def test_another_controller_lists_and_the_others_go_on(store: SqliteStore)
 
 
 @given(
-    waiting=st.dictionaries(st.integers(0, 2_000), st.integers(0, 1_500), max_size=700),
-    seen=st.integers(0, 1_500),
+    waiting=st.dictionaries(st.integers(0, 2_000), st.integers(0, 15_000), max_size=700),
+    seen=st.integers(0, 15_000),
+    names=st.lists(st.sampled_from("cde"), min_size=1, max_size=3),
 )
-def test_each_key_is_in_the_row_or_asked_for_after_it(waiting: dict[int, int], seen: int) -> None:
-    """The invariant of the row, and that its size has a bound."""
-    items = [(min(since, seen), ("c", (str(number),))) for number, since in waiting.items()]
-    found = position(seen, ["c"], items)
+def test_each_key_is_in_the_row_or_asked_for_after_it(waiting: dict[int, int], seen: int, names: list[str]) -> None:
+    """The invariant of the row, and that its size has a bound; of a controller that is left out all is listed."""
+    items = [
+        (min(since, seen), (names[number % len(names)], (str(number),))) for number, since in sorted(waiting.items())
+    ]
+    found = position(seen, names, items)
     assert len(found.waiting) <= 500
-    if found.revision >= 0:
-        assert {item for since, item in items if since <= found.revision} <= set(found.waiting)
-        assert not any(since == NO_EVENT and item not in found.waiting for since, item in items)
+    held = [(since, item) for since, item in items if item[0] in found.controllers]
+    assert found.controllers <= set(names)
+    assert {item for since, item in held if since <= found.revision} <= set(found.waiting)
+    assert not any(since == NO_EVENT and item not in found.waiting for since, item in held)
+
+
+@pytest.mark.parametrize("first", [NO_EVENT, 1])
+def test_who_has_many_keys_that_wait_for_days_holds_nobody_back(first: int) -> None:
+    """A bin in each of a thousand workspaces: the row goes on without that controller, which lists after a restart."""
+    crowd = [(first * number, ("bin", (str(number),))) for number in range(1_000)]
+    found = position(50_000, ["bin", "views"], [*crowd, (7, ("views", ("a",)))])
+    assert found == Position(50_000, frozenset({"views"}), (("views", ("a",)),))
+
+
+def test_a_burst_is_waited_for() -> None:
+    """What will be done in a moment is no reason to list."""
+    crowd = [(1_000 + number, ("views", (str(number),))) for number in range(600)]
+    found = position(1_700, ["views"], crowd)
+    assert (found.revision, found.controllers) == (1_499, frozenset({"views"}))
 
 
 async def test_a_pause_is_kept() -> None:
