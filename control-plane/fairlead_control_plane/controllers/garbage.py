@@ -32,7 +32,7 @@ from fairlead_control_plane.store.paging import rows_under
 _TRIES = 5
 _ORPHAN_FINALIZER, _FOREGROUND_FINALIZER = "orphan", "foregroundDeletion"
 _OWNER, _GOING, _WAITING = "owner", "going", "waiting"
-_NOT_OBJECTS = ("/owners/", "/views/", "/paths/", "/meta/")
+_NOT_OBJECTS = ("/owners/", "/views/", "/paths/", "/meta/", "/bin/", "/adoptions/", "/accepted/")
 
 
 @dataclass(slots=True)

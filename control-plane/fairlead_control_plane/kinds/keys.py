@@ -6,8 +6,9 @@ workspace list are one range each, and an API rebound to another provider never 
 segment may hold ``/``; names are validated before a key is made, so a neighbour like ``a-b`` never falls into the
 range of ``a`` (ranges end at the separator).
 
-Keys that hold no API objects start with another first segment: ``/views/``, ``/owners/``, ``/paths/``, ``/meta/``, ``/bin/``, ``/adoptions/``.
-Those names cannot be API groups, which contain a dot or are Kubernetes' own.
+Keys that hold no API objects start with another first segment: ``/views/``, ``/owners/``, ``/paths/``, ``/meta/``,
+``/bin/``, ``/adoptions/``, ``/accepted/``. Those names cannot be API groups, which contain a dot or are Kubernetes'
+own.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ from fairlead_control_plane.store.contract import Store
 from fairlead_control_plane.views import rows
 from fairlead_control_plane.views.assignment import Assignments
 from fairlead_control_plane.views.bin import Bin
-from fairlead_control_plane.views.effects import AssignmentEffects, ViewEffects
+from fairlead_control_plane.views.effects import AcceptanceEffects, AssignmentEffects, ViewEffects
 from fairlead_control_plane.views.targets import TargetIndex
 from fairlead_control_plane.watch.hub import Hub
 
@@ -95,6 +95,7 @@ class Compute:
         assignments = Assignments(store, records[ASSIGNMENTS])
         effects: tuple[Effects, ...] = (
             SyncTargetEffects(external_url, _now),
+            AcceptanceEffects(targets),
             ViewEffects(store, targets, assignments, _now),
             AssignmentEffects(store, targets, assignments, _now),
         )

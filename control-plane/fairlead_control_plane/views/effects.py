@@ -2,15 +2,15 @@
 Rows that change in the same transaction as what caused them.
 
 A write to an object of an assigned namespace touches one row per target, guarded by compares on the Assignment and on
-each SyncTarget, so that no object is ever left out by an assignment or an API that comes at the same moment: what
-commits before it is filled in after it (:mod:`fairlead_control_plane.controllers.views`), what would commit after it
-reads again.
+what each SyncTarget accepts, so that no object is ever left out by an assignment or an API that comes at the same
+moment: what commits before it is filled in after it (:mod:`fairlead_control_plane.controllers.views`), what would
+commit after it reads again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import Conflict
@@ -18,16 +18,47 @@ from fairlead_api.request import SYSTEM
 from fairlead_control_plane.kinds import keys
 from fairlead_control_plane.kinds.change import Change, Effect
 from fairlead_control_plane.kinds.record import Resource
-from fairlead_control_plane.store.contract import Compare, Operation, Put, Row, Store
+from fairlead_control_plane.store.contract import Compare, Delete, Operation, Put, Row, Store
 from fairlead_control_plane.views import progress, rows
 from fairlead_control_plane.views.assignment import Assignment, Assignments, cause_of_leaving
-from fairlead_control_plane.views.targets import TargetIndex, fingerprint, never_travels, stays_upstream
+from fairlead_control_plane.views.targets import (
+    TargetIndex,
+    accepted_by,
+    accepted_key,
+    fingerprint,
+    never_travels,
+    stays_upstream,
+)
 from fairlead_transforms.strip import travelling_body, travelling_metadata
 
 _TO_AGENTS = "sync.fairlead.io/"
 """Annotations of users' objects that agents go by and do not carry down."""
 REBOUND = "Rebound"
 """Cause of a tombstone whose object is not the workspace's any more: it has another provider's API of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptanceEffects:
+    """
+    Keeps, with each SyncTarget, a row that changes exactly when what it accepts does.
+
+    Writes in flight compare that, and are not disturbed by each of its heartbeats.
+    """
+
+    targets: TargetIndex
+
+    async def __call__(self, change: Change) -> Effect:
+        """Return the row to write with a SyncTarget (see :data:`fairlead_control_plane.kinds.change.Effects`)."""
+        own = self.targets.resource
+        if (change.resource.group, change.resource.plural) != (own.group, own.plural):
+            return Effect()
+        if change.new is None:
+            return Effect([Delete(accepted_key(change.old["metadata"]["uid"]))]) if change.old else Effect()
+        uid, accepted = change.new["metadata"]["uid"], accepted_by(change.new)
+        if change.old and accepted == accepted_by(change.old) and self.targets.has_acceptance(uid):
+            return Effect()
+        said = [[*api, *sorted(identities)] for api, identities in sorted(accepted.items())]
+        return Effect([Put(accepted_key(uid), fingerprint(said).encode())])
 
 
 class ViewEffects:
@@ -55,7 +86,7 @@ class ViewEffects:
         operations: list[Operation] = []
         compares: list[Compare] = [assignment.compare]
         for uid in assignment.states:
-            is_target = self._targets.compare(uid)
+            is_target = self._targets.accepting(uid)
             compares += [] if is_target is None else [is_target]
             row = await self._store.get(self._key(uid, change))
             operation = self._decide(uid, change, assignment, row)

@@ -25,8 +25,15 @@ _KEPT_SECRETS = frozenset(
 )
 
 
+_ACCEPTED = "/accepted/"
+
 Api = tuple[str, str]
 """Group and plural name: what a cluster tells APIs apart by."""
+
+
+def accepted_key(uid: str) -> str:
+    """Return the key of the row that changes exactly when what a SyncTarget accepts does."""
+    return f"{_ACCEPTED}{uid}"
 
 
 class TargetIndex:
@@ -34,11 +41,12 @@ class TargetIndex:
 
     def __init__(self, store: Store, synctargets: Resource) -> None:
         self._store = store
-        self._resource = synctargets
+        self.resource = synctargets
         self.prefix = keys.range_prefix(synctargets)
         self._targets: dict[str, JsonObject] = {}
         self._keys: dict[str, str] = {}  # by object key; "" if deleted while loading, lest the load revive it
         self._compares: dict[str, Compare] = {}
+        self._accepting: dict[str, Compare] = {}
         self._accepted: dict[str, Mapping[Api, Sequence[str]]] = {}
         self._held: dict[str, set[Api]] = {}  # of which a target had rows since this process started, or has
         self._loaded = False
@@ -52,6 +60,8 @@ class TargetIndex:
             # A listener may have brought a newer row, or removed this one, while the range was read.
             if row.key not in self._keys:
                 self._put(row)
+        for row in (await self._store.range(_ACCEPTED, prefix_end(_ACCEPTED), revision=found.revision)).rows:
+            self._accepting.setdefault(row.key.removeprefix(_ACCEPTED), Compare(row.key, row.mod_revision))
         await self._load_held()
         self._loaded = True
         self._keys = {key: uid for key, uid in self._keys.items() if uid}
@@ -69,12 +79,21 @@ class TargetIndex:
         return self._targets.get(uid)
 
     def compare(self, uid: str) -> Compare | None:
-        """
-        Return what holds while the SyncTarget is as it is here; None when there is none, which will never be again.
-
-        Goes into every transaction that was decided by what the target accepts.
-        """
+        """Return what holds while the SyncTarget is as it is here; None when it is gone, which is for good."""
         return self._compares.get(uid)
+
+    def accepting(self, uid: str) -> Compare | None:
+        """
+        Return what holds while the SyncTarget accepts what it does here; None when there is none.
+
+        Goes into every transaction that was decided by that.
+        """
+        found = self._compares.get(uid)
+        return found and self._accepting.get(uid, found)
+
+    def has_acceptance(self, uid: str) -> bool:
+        """Tell whether there is a row for what a SyncTarget accepts; those of old servers come without."""
+        return uid in self._accepting
 
     def follow(self, uid: str, on_change: Callable[[], None]) -> Callable[[], None]:
         """Call ``on_change`` whenever a SyncTarget changes or goes; returns what ends that."""
@@ -124,6 +143,11 @@ class TargetIndex:
         for event in events:
             if event.previous is None and event.key.startswith(rows.PREFIX):
                 self._hold(event.key)
+            elif event.key.startswith(_ACCEPTED):
+                uid = event.key.removeprefix(_ACCEPTED)
+                self._accepting.pop(uid, None)
+                if event.row is not None:
+                    self._accepting[uid] = Compare(event.key, event.row.mod_revision)
             elif event.key.startswith(self.prefix):
                 before = self._keys.get(event.key, "")
                 self._forget(event.key)
@@ -147,7 +171,7 @@ class TargetIndex:
         self._keys[row.key] = uid
         self._targets[uid] = obj
         self._compares[uid] = Compare(row.key, row.mod_revision)
-        self._accepted[uid] = _accepted(obj)
+        self._accepted[uid] = accepted_by(obj)
 
     def _forget(self, key: str) -> None:
         uid = self._keys.pop(key, "")
@@ -156,7 +180,8 @@ class TargetIndex:
         self._accepted.pop(uid, None)
 
 
-def _accepted(target: JsonObject) -> Mapping[Api, Sequence[str]]:
+def accepted_by(target: JsonObject) -> Mapping[Api, Sequence[str]]:
+    """Return every API that a SyncTarget accepts, and under which identities."""
     found: dict[Api, list[str]] = {name: [""] for name in sorted(_ALWAYS)}
     for synced in (target.get("status") or {}).get("syncedResources") or ():
         name = (synced.get("group", ""), synced["resource"])

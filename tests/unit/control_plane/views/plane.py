@@ -19,7 +19,7 @@ from fairlead_control_plane.store.contract import Compare, CompareFailed, Event,
 from fairlead_control_plane.store.sqlite import SqliteStore
 from fairlead_control_plane.views import rows
 from fairlead_control_plane.views.assignment import Assignments
-from fairlead_control_plane.views.effects import AssignmentEffects, ViewEffects
+from fairlead_control_plane.views.effects import AcceptanceEffects, AssignmentEffects, ViewEffects
 from fairlead_control_plane.views.targets import TargetIndex
 from fairlead_control_plane.watch.hub import Hub
 from tests.unit.control_plane.in_process import NAMESPACES, known
@@ -181,7 +181,12 @@ async def plane() -> AsyncIterator[Plane]:
             await meanwhile.pop()()  # type: ignore[misc]  # an awaitable
         return Effect()
 
-    effects = (views, AssignmentEffects(store, targets, assignments, lambda: "now"), interleave)
+    effects = (
+        AcceptanceEffects(targets),
+        views,
+        AssignmentEffects(store, targets, assignments, lambda: "now"),
+        interleave,
+    )
     registry = Registry(store, bound, hub, admission=Chain([]), effects=effects)
     statuses = StatusWriter(store, registry, bound, assignments, _silent)
     controller = ViewController(

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fairlead_api import JsonObject
 from fairlead_api.errors import Conflict
+from fairlead_api.request import SYSTEM
 from fairlead_control_plane.kinds import encoding, keys
 from fairlead_control_plane.kinds.change import Change, Effect
 from fairlead_control_plane.store.contract import Compare, CompareFailed, Delete, Event, Put, Row
 from fairlead_control_plane.views import rows
-from fairlead_control_plane.views.targets import TargetIndex
+from fairlead_control_plane.views.targets import TargetIndex, accepted_key
 from tests.unit.control_plane.views.plane import (
     API,
     ASSIGNMENTS,
@@ -97,6 +99,41 @@ async def test_an_object_written_while_its_api_is_being_accepted_gets_its_row() 
         await made.create("a")
         await made.settle()
         assert list(await made.rows()) == ["a"]
+
+
+async def test_a_heartbeat_disturbs_no_write() -> None:
+    """A write that had decided on a row stands whatever the SyncTarget says, as long as it accepts the same."""
+    async with plane() as made:
+        await _running(made)
+
+        def speak(obj: JsonObject) -> JsonObject:
+            return {**obj, "status": {**obj["status"], "syncerVersion": "v2"}}
+
+        obj = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a", "uid": "u"}}
+        effect = await made.views(Change(ONE, CLUSTER, NAMESPACE, "a", None, obj, SYSTEM))
+        await made.registry.modify(SYNC_TARGETS, CLUSTER, "", "east", speak, subresource="status")
+        await made.store.commit(effect.operations, effect.compares)
+        assert list(await made.rows()) == ["a"]
+
+
+async def test_what_is_accepted_is_known_after_a_restart() -> None:
+    """Also of a SyncTarget of before there was a row for it: then all of the SyncTarget has to stay as it is."""
+    async with plane() as made:
+        await made.accept("one")
+        for gone in ("", accepted_key(made.uid)):
+            if gone:
+                await made.store.commit([Delete(gone)])
+            index = TargetIndex(made.store, SYNC_TARGETS)
+            await index.start()
+            assert index.accepting(made.uid) == made.targets.accepting(made.uid)
+        found = index.accepting(made.uid)
+        assert found is not None
+        assert found == index.compare(made.uid)
+        await made.accept()
+        assert made.targets.accepting(made.uid) != made.targets.compare(made.uid)
+        await made.registry.delete(SYNC_TARGETS, CLUSTER, "", "east")
+        assert await made.store.get(accepted_key(made.uid)) is None
+        assert made.targets.accepting(made.uid) is None
 
 
 class _Steps:
