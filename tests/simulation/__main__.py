@@ -22,6 +22,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--history", type=Path, help="write the history of the last seed here, as JSONL")
     parser.add_argument("--most", type=int, default=10, help="most violations printed of a seed")
+    parser.add_argument("--mutant", help="have the agents do what must never be done, see mutants.py")
+    parser.add_argument("--first", action="store_true", help="end with the first seed that has a violation")
     parser.add_argument("--log", action="store_true", help="let the product log")
     parser.add_argument("--digests", action="store_true", help="print the digest of each history")
     options = parser.parse_args()
@@ -38,6 +40,8 @@ def _in_parallel(options: argparse.Namespace) -> int:
     """Run a part of the seeds in each of several processes; return the worst exit code."""
     command = [sys.executable, "-m", "tests.simulation", f"--most={options.most}"]
     command += ["--digests"] if options.digests else []
+    command += ["--first"] if options.first else []
+    command += [f"--mutant={options.mutant}"] if options.mutant else []
     chosen = list(options.only or range(options.start, options.start + options.seeds))
     parts = [chosen[number :: options.jobs] for number in range(options.jobs)]
     running = [subprocess.Popen([*command, "--only", *map(str, part)]) for part in parts if part]
@@ -52,6 +56,10 @@ def _run(options: argparse.Namespace) -> int:
 
     _configure(structlog, quiet=not options.log)
     day.install()
+    if options.mutant:
+        from tests.simulation.mutants import MUTANTS  # noqa: PLC0415
+
+        MUTANTS[options.mutant]()
     seeds = options.only or range(options.start, options.start + options.seeds)
     wrong: list[int] = []
     for seed in seeds:
@@ -65,6 +73,8 @@ def _run(options: argparse.Namespace) -> int:
             print(f"seed {seed}: and {len(outcome.violations) - options.most} more", flush=True)
         if options.history:
             options.history.write_bytes(encode(outcome.records))
+        if wrong and options.first:
+            break
     print(f"{len(seeds)} seeds, {len(wrong)} with violations: {' '.join(map(str, wrong)) or 'none'}", flush=True)
     return 1 if wrong else 0
 

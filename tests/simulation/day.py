@@ -37,6 +37,7 @@ _SYNC_TARGET: JsonObject = {
 }
 LIMITS = Limits(
     delete_lag_s=30.0,
+    asks=True,
     gc_s=450.0,
     quiet_after_s=150.0,
     counted={"requests_per_minute": 3000, "connects_per_minute": 600},

@@ -115,6 +115,8 @@ class Network:
         self.hosts: dict[str, Handler | None] = {}
         self.links: dict[tuple[str, str], Link] = {}
         self.work: set[asyncio.Task[Any]] = set()
+        self.asked: Callable[[str, str], None] = lambda part, path: None
+        """Hears of every dry run of a deletion that a server granted: by whom, and the path."""
 
     def link(self, part: str, host: str) -> Link:
         """Return the link from a part to a host."""
@@ -215,6 +217,8 @@ class _Call:
             stream = _Stream(link, response.stream)
             stream.start(self._network)
             return _Answer(response, stream)
+        if self._method == "DELETE" and "dryRun=All" in self._target and response.code == 200:
+            self._network.asked(PART.get(), parse_target(self._target).path)
         if link.chance(faults.lost_answer):
             await _lose(link)
         await link.delay()

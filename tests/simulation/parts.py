@@ -123,7 +123,7 @@ class Agent:
             died.cancel()
             if self._program.done() and not self._program.cancelled():
                 error = self._program.exception()
-                is_tried_again = isinstance(error, Unreachable) and self._bootstrap  # it could not enroll
+                is_tried_again = isinstance(error, Unreachable | ApiError) and self._bootstrap  # it could not enroll
                 if error is not None and not is_tried_again:
                     self.endings.append(error)
                 if isinstance(error, TargetGone):

@@ -14,7 +14,7 @@ DEEDS: tuple[tuple[str, int], ...] = (
     ("put", 60), ("delete", 20), ("make_namespace", 4), ("delete_namespace", 3), ("make_workspace", 1),
     ("delete_workspace", 1), ("cordon", 2), ("drain", 3), ("uncordon", 4), ("unplace", 1), ("place", 2),
     ("drift", 5), ("delete_below", 4), ("put_foreign", 3), ("delete_home", 1),
-    ("squat", 3), ("forge", 4),
+    ("squat", 6), ("forge", 4),
 )  # fmt: skip
 FAULTS: tuple[tuple[str, int], ...] = (
     ("cut", 12), ("weather", 14), ("crash_agent", 6), ("die_at", 10), ("lose_state", 4), ("restart_plane", 3),

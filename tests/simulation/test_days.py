@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import random
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.simulation.mutants import MUTANTS
+
 ROOT = Path(__file__).resolve().parents[2]
 REGRESSIONS = Path(__file__).with_name("seeds.txt")
-NEW_DAYS = 20
+NEW_DAYS = 12
+MUTANT_DAYS = 20
+"""Within how many days each mutant has to be found out; most are on the first."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -31,7 +35,8 @@ def seeds_in(file: Path) -> list[str]:
 
 def test_the_same_seed_is_the_same_day() -> None:
     """Also in another process; else a failing seed would be worth nothing."""
-    first, second = (days("--only", "3", "11", "--digests") for _ in range(2))
+    with ThreadPoolExecutor(2) as two:
+        first, second = two.map(lambda _: days("--only", "3", "11", "--digests"), range(2))
     digests = re.findall(r"^seed (\d+): ([0-9a-f]{16})$", first.stdout, re.MULTILINE)
     assert [seed for seed, _ in digests] == ["3", "11"], first.stdout + first.stderr
     assert digests[0][1] != digests[1][1]
@@ -45,8 +50,22 @@ def test_days_that_once_failed() -> None:
 
 
 def test_new_days() -> None:
-    """Zero violations; a failing seed is named and belongs into ``seeds.txt`` with what it found."""
-    start = random.SystemRandom().randrange(1_000_000)
+    """Zero violations, on other days with each commit; a failing seed belongs into ``seeds.txt`` with what it found."""
+    start = _start()
     print(f"seeds {start} to {start + NEW_DAYS - 1}")
     done = days("--jobs=2", f"--seeds={NEW_DAYS}", f"--start={start}")
     assert done.returncode == 0, f"from {start} on\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("mutant", sorted(MUTANTS))
+def test_agents_that_do_what_must_not_be_are_found_out(mutant: str) -> None:
+    """A simulation that finds nothing in these would find nothing at all."""
+    done = days("--mutant", mutant, "--first", f"--seeds={MUTANT_DAYS}")
+    assert done.returncode == 1, f"nothing was found\n{done.stdout}{done.stderr}"
+    assert re.search(r"^seed \d+: I\d+: ", done.stdout, re.MULTILINE), done.stdout + done.stderr
+
+
+def _start() -> int:
+    """Return where new days begin: elsewhere for each commit, at the same place for the same one."""
+    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return int(asked.stdout.strip() or "0", 16) % 1_000_000

@@ -152,10 +152,12 @@ class Users:
 
     async def squat(self, deed: Deed) -> None:
         """Put a copy of an object of ours, with all of its marks, into its place."""
-        gvr = GVRS[deed.kind]
-        found = await self._one_of_ours(deed, gvr)
-        if found is None or found["metadata"]["name"] == "kube-root-ca.crt":
+        kinds = [deed.kind, *(kind for kind in GVRS if kind != deed.kind)]
+        candidates = [(GVRS[kind], await self._one_of_ours(deed, GVRS[kind])) for kind in kinds]
+        there = [(gvr, one) for gvr, one in candidates if one is not None and _has_mark(one)]
+        if not there:
             return
+        gvr, found = there[0]
         metadata = found["metadata"]
         name, namespace = metadata["name"], metadata["namespace"]
         await self._below[deed.host].delete(gvr, name, namespace=namespace, uid=metadata["uid"])
@@ -169,7 +171,7 @@ class Users:
         """Change or remove a mark on an object of ours."""
         gvr = GVRS[deed.kind]
         found = await self._one_of_ours(deed, gvr)
-        if found is None or found["metadata"]["name"] == "kube-root-ca.crt":
+        if found is None or not _has_mark(found):
             return
         name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
         annotations = sorted(found["metadata"].get("annotations") or {})
@@ -250,6 +252,10 @@ async def _until_created(place: Client, gvr: Gvr, body: JsonObject) -> None:
 
 
 _KINDS = {BINDINGS: "APIBinding", PLACEMENTS: "Placement"}
+
+
+def _has_mark(obj: JsonObject) -> bool:
+    return TARGET_LABEL in (obj["metadata"].get("labels") or {})
 
 
 def body_of(deed: Deed) -> JsonObject:

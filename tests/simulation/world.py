@@ -12,7 +12,7 @@ from tests.simulation import parts
 from tests.simulation.network import Faults, Network
 from tests.simulation.parts import PLANE, Agent, Joined
 from tests.simulation.servers import Hears, Server
-from tests.support.checking.history import Counted, Health, Record, Settled, Target
+from tests.support.checking.history import Asked, Counted, Health, Record, Settled, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.network = Network(self.seed)
+        self.network.asked = self._asked
 
     @property
     def now_s(self) -> float:
@@ -112,6 +113,14 @@ class World:
             self.log.append(Heard(self.now_s, side, events, actors))
 
         return heard
+
+    def _asked(self, part: str, path: str) -> None:
+        """Take note of ``/services/syncer/.../clusters/<cluster>/<API>/namespaces/<namespace>[/<plural>/<name>]``."""
+        _, _, below = path.partition("/clusters/")
+        cluster, _, rest = below.partition("/")
+        namespace, *inside = rest.partition("/namespaces/")[2].split("/")
+        place = (namespace, inside[-1]) if inside else ("", namespace)
+        self.log.append(Asked(self.now_s, part.removeprefix("agent:"), cluster, *place))
 
     def worse(self, *hosts: str) -> None:
         """Take note that something began to be broken for these targets."""

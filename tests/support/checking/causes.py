@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from tests.support.checking.history import Found, Owner, Written
+from tests.support.checking.history import Asked, Found, Owner, Written
 from tests.support.checking.wanted import Limits, Span, World
 
 _MAY_CHANGE = ("status", "metadata.annotations", "metadata.finalizers")
@@ -26,6 +26,22 @@ def no_delete_without_cause(world: World, limits: Limits) -> Iterator[str]:
         asked_s = record.at_s - limits.delete_lag_s
         if world.wanted_throughout(record.where, record.owner, asked_s, record.at_s):
             yield f"{_name(record)} was deleted at {record.at_s:.1f} though upstream wanted it since {asked_s:.1f}"
+
+
+def every_delete_is_asked_for(world: World, limits: Limits) -> Iterator[str]:
+    """I9: right before an agent deletes anything, upstream has said that it must go; of a token, that its home must."""
+    asked: defaultdict[tuple[str, str, str, str], list[float]] = defaultdict(list)
+    for one in world.of(Asked):
+        asked[one.target, one.cluster, one.namespace, one.name].append(one.at_s)
+    for record in _of_agents(world) if limits.asks else ():
+        owner = record.owner
+        if record.verb != "delete" or owner is None:
+            continue
+        is_minted = bool(owner.namespace) and not owner.uid
+        place = ("", owner.namespace) if is_minted else (owner.namespace, owner.name)
+        since_s = record.at_s - limits.delete_lag_s
+        if not any(since_s <= at_s <= record.at_s for at_s in asked[record.where, owner.cluster, *place]):
+            yield f"{_name(record)} was deleted at {record.at_s:.1f} without a word from upstream since {since_s:.1f}"
 
 
 def nothing_stays_unwanted(world: World, limits: Limits) -> Iterator[str]:

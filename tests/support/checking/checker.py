@@ -13,6 +13,7 @@ Invariant = Callable[[World, Limits], Iterator[str]]
 
 INVARIANTS: tuple[tuple[str, Invariant], ...] = (
     ("I9", causes.no_delete_without_cause),
+    ("I9", causes.every_delete_is_asked_for),
     ("I9", causes.nothing_stays_unwanted),
     ("I10", agreement.wanted_objects_run),
     ("I13", agreement.reports_never_go_back),

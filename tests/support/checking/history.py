@@ -146,15 +146,26 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Upstream told an agent that an object must go at this very moment; a namespace has no ``namespace``."""
+
+    at_s: float
+    target: str
+    cluster: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The end of the history."""
 
     at_s: float
 
 
-Record = Target | Written | Assigned | Reported | Health | Found | Settled | Counted | Ended
+Record = Target | Written | Assigned | Reported | Health | Found | Settled | Counted | Asked | Ended
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Target, Written, Assigned, Reported, Health, Found, Settled, Counted, Ended)
+    kind.__name__: kind for kind in (Target, Written, Assigned, Reported, Health, Found, Settled, Counted, Asked, Ended)
 }
 
 

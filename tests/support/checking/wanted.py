@@ -36,6 +36,7 @@ class Limits:
         counted: Greatest value by name; names that are not here are not judged.
         synced: Resources that must be in the cluster; what is not here is not looked for.
         restless: Resources that are written though nothing happens: heartbeats, leases.
+        asks: Whether the history tells of what agents have asked upstream.
         excused: Reasons, told upstream, for which an object need not be in the cluster.
     """
 
@@ -49,6 +50,7 @@ class Limits:
     synced: frozenset[str] = frozenset({"configmaps", "secrets", "services", "deployments.apps"})
     restless: frozenset[str] = frozenset({"synctargets.workload.kcp.io", "leases.coordination.k8s.io", "events"})
     excused: frozenset[str] = frozenset()
+    asks: bool = False
 
 
 class World:

@@ -11,6 +11,7 @@ import pytest
 from fairlead_api.names import Locator, downstream_namespace
 from tests.support.checking.checker import INVARIANTS, check
 from tests.support.checking.history import (
+    Asked,
     Assigned,
     Counted,
     Ended,
@@ -174,7 +175,8 @@ def test_every_invariant_function_catches_something() -> None:
 
     for number, holds in INVARIANTS:
         worlds = [World(history) for _, history in PLANTED.values()]
-        assert any(list(holds(world, LIMITS)) for world in worlds), f"{number} {holds.__name__}"
+        limits = replace(LIMITS, asks=True)
+        assert any(list(holds(world, limits)) for world in worlds), f"{number} {holds.__name__}"
         assert list(holds(World(CLEAN), LIMITS)) == []
 
 
@@ -204,6 +206,20 @@ def test_a_history_survives_its_file() -> None:
     assert decode(encode(CLEAN)) == CLEAN
     with pytest.raises(ValueError, match="line 1 is no record"):
         decode(b'{"is": "Nothing"}\n')
+
+
+def test_every_delete_is_asked_for_right_before() -> None:
+    """The word about another object, or an old one, is none."""
+    gone: list[Record] = [LEAVES, down(602, "delete", WEB)]
+    asks = replace(LIMITS, asks=True)
+    named = "without a word from upstream"
+
+    def said(*asked: Record) -> list[str]:
+        return [str(one) for one in check(with_(*asked, *gone), asks) if named in one.message and "/web" in one.message]
+
+    assert said()
+    assert said(Asked(601, EAST, "team", "shop", "other"), Asked(400, EAST, "team", "shop", "web"))
+    assert not said(Asked(601, EAST, "team", "shop", "web"))
 
 
 def test_what_a_backup_brought_back_is_a_guest() -> None:
