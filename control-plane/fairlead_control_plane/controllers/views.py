@@ -7,6 +7,7 @@ says, also after a restart. Rows are written in slices, each guarded by the Assi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
@@ -26,6 +27,8 @@ from fairlead_control_plane.views.effects import left_view, next_view, orphan_vi
 from fairlead_control_plane.views.targets import Api, TargetIndex
 
 _SLICE = 40
+_TURN = 50
+"""Objects decided on in one turn of the event loop: some milliseconds."""
 _PAUSE_S = 0.1
 """Least time between two looks at a namespace: a burst of reports is counted once."""
 _PAUSE_FACTOR = 10.0
@@ -196,7 +199,9 @@ class ViewController:
         writes: list[_Write | None] = []
         if resource is not None:
             accepts = self._targets.accepts(uid, resource)
-            for row in objects:
+            for number, row in enumerate(objects, start=1):
+                if not number % _TURN:
+                    await asyncio.sleep(0)  # others have their turn; what is written meanwhile is compared
                 view_key = rows.view_key(uid, row.key)
                 view_row = known.pop(view_key, None)
                 before = None if view_row is None else rows.decode(view_row)

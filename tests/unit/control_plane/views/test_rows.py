@@ -136,6 +136,33 @@ async def test_what_is_accepted_is_known_after_a_restart() -> None:
         assert made.targets.accepting(made.uid) is None
 
 
+async def test_a_big_namespace_leaves_others_their_turns() -> None:
+    """Deciding on a row for each of thousands of objects takes a second, in which everybody else would wait."""
+    async with plane() as made:
+        await _running(made)
+        for begin in range(0, 1_000, 100):
+            puts = []
+            for name in (f"x{number}" for number in range(begin, begin + 100)):
+                metadata = {"name": name, "namespace": NAMESPACE, "uid": "u"}
+                obj = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+                puts.append(Put(keys.object_key(ONE, CLUSTER, NAMESPACE, name), encoding.encode(obj)))
+            await made.store.commit(puts)
+        await made.controller.reconcile(("workspace", CLUSTER))
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        task = asyncio.create_task(others())
+        await made.controller.reconcile(("workspace", CLUSTER))  # which has nothing left to write
+        task.cancel()
+        assert len(await made.rows()) == 1_000
+        assert turns >= 10
+
+
 class _Steps:
     """Writes in flight among changes of the target and runs of the controller, in any order."""
 
