@@ -20,6 +20,8 @@ from fairlead_transforms.summarize import Report, summarize
 
 _MOST_DRIFTS, _LONGEST_TEXT = 10, 1024
 _DRIFT_FIELDS = frozenset({"path", "manager", "since", "left"})
+_SHOWN = ("reason", "message")
+"""What an Assignment repeats for up to twenty objects of each target; too long, all targets' progress would be lost."""
 _REPORT_FIELDS = {
     "appliedGeneration": int,
     "appliedHash": str,
@@ -65,6 +67,9 @@ def accept(row: Row | None, uid: str, status: JsonObject | None, report: JsonObj
         raise BadRequest(
             f"report field 'drift' must be a list of at most {_MOST_DRIFTS} {{path, manager, since, left}}"
         )
+    for name in _SHOWN:
+        if len(report.get(name, "")) > _LONGEST_TEXT:
+            report[name] = report[name][: _LONGEST_TEXT - 3] + "..."
     observed = view.observed
     if report.get("observedGeneration", 0) >= report.get("downstreamGeneration", 0):
         # What an agent claims to have applied is never later than what it was told to.

@@ -57,6 +57,14 @@ def test_bad_reports_are_refused(given: Row | None, uid: str, report: JsonObject
         reports.accept(given, uid, None, report)
 
 
+def test_long_words_are_cut() -> None:
+    """Twenty of them must fit into the Assignment, which also says how far all other targets are."""
+    said = {"synced": False, "reason": "r" * 2_000_000, "message": "m" * 2_000_000}
+    report = reports.accept(row(), "u1", None, said).report
+    assert (len(report["reason"]), len(report["message"])) == (1024, 1024)
+    assert report["message"].endswith("m...")
+
+
 def test_fields_of_other_versions_and_of_the_server_are_passed_over() -> None:
     """An agent that is newer is understood as far as it can be; what is the server's own it cannot say."""
     view = reports.accept(row(), "u1", None, {"synced": True, "fromTheFuture": [1], "replaces": "u0"})
