@@ -20,7 +20,7 @@ from fairlead_transforms.summarize import Report, summarize
 
 _MOST_DRIFTS, _LONGEST_TEXT = 10, 1024
 _DRIFT_FIELDS = frozenset({"path", "manager", "since", "left"})
-_SHOWN = ("reason", "message")
+_SHOWN = frozenset({"reason", "message"})
 """What an Assignment repeats for up to twenty objects of each target; too long, all targets' progress would be lost."""
 _REPORT_FIELDS = {
     "appliedGeneration": int,
@@ -67,9 +67,7 @@ def accept(row: Row | None, uid: str, status: JsonObject | None, report: JsonObj
         raise BadRequest(
             f"report field 'drift' must be a list of at most {_MOST_DRIFTS} {{path, manager, since, left}}"
         )
-    for name in _SHOWN:
-        if len(report.get(name, "")) > _LONGEST_TEXT:
-            report[name] = report[name][: _LONGEST_TEXT - 3] + "..."
+    report |= {name: _cut(report[name]) for name in _SHOWN & report.keys()}
     observed = view.observed
     if report.get("observedGeneration", 0) >= report.get("downstreamGeneration", 0):
         # What an agent claims to have applied is never later than what it was told to.
@@ -81,6 +79,10 @@ def accept(row: Row | None, uid: str, status: JsonObject | None, report: JsonObj
     if not merged.get("drift"):
         merged.pop("drift", None)
     return replace(view, status=view.status if status is None else status, observed=observed, report=merged)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 3] + "..."
 
 
 def _is_drift(entries: list[object]) -> bool:
