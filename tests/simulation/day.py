@@ -58,6 +58,7 @@ class Outcome:
 def install() -> None:
     """Put the simulated network and servers in place, for the life of this process."""
     servers.install()
+    parts.install()
 
     async def opened(transport: Transport) -> object:
         del transport

@@ -32,8 +32,6 @@ _LIES: tuple[tuple[int, str], ...] = (
     (401, "Unauthorized"), (403, "Forbidden"), (410, "Expired"), (429, "TooManyRequests"), (500, "InternalError"),
     (503, "ServiceUnavailable"), (404, "NotFound"),
 )  # fmt: skip
-MISTAKEN_404 = True
-"""Whether something in between may answer 404 as well; see ``open.txt``."""
 
 
 @dataclass(slots=True)
@@ -245,7 +243,7 @@ class _Call:
     def _lie(self, link: Link) -> _Answer | None:
         """Answer in the server's place, if something in between does that now."""
         if link.chance(link.faults.wrong):
-            code, reason = link.random.choice(_LIES if MISTAKEN_404 else _LIES[:-1])
+            code, reason = link.random.choice(_LIES)
             body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code}
             headers = {"Retry-After": "1"} if code in {429, 503} and link.chance(0.5) else {}
             return _Answer(Response(code, orjson.dumps(body), headers=headers))

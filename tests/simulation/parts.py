@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from fairlead_machinery.transport import Unreachable
 from fairlead_scheduler import main as scheduler
 from fairlead_syncer import main as syncer
 from fairlead_syncer.identity import TargetGone
+from fairlead_syncer.leadership import Instance
 from tests.simulation.clock import SKEW_S
 from tests.simulation.network import LIFE, PART, Life
 from tests.simulation.servers import ADMIN, SCHEDULER, key_of
@@ -46,6 +48,21 @@ class Joined:
     def part(self) -> str:
         """Return what its agent is called."""
         return f"agent:{self.uid}"
+
+
+class _Instance(Instance):
+    """Named by its folder, not by where that lies on a disk, which is elsewhere in each run."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.name = hashlib.sha256(folder.name.encode()).hexdigest()[:32]
+
+
+def install() -> None:
+    """Have agents named alike in every run; for the life of this process."""
+    if not hasattr(syncer, "Instance"):
+        raise AttributeError("the agent is named by something else now")
+    syncer.Instance = _Instance
 
 
 class Agent:

@@ -12,6 +12,7 @@ from fairlead_api.errors import AlreadyExists, ApiError, NotFound
 from fairlead_api.names import ROOT
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_machinery.transport import Unreachable
+from fairlead_transforms.names import is_token_secret
 from fairlead_transforms.podtemplate import TARGET_LABEL
 from tests.simulation.clock import EPOCH_S
 from tests.simulation.parts import PLANE, SYNC_TARGETS, to
@@ -164,6 +165,8 @@ class Users:
         kept = {field: metadata[field] for field in ("name", "labels", "annotations") if field in metadata}
         copy = {**found, "metadata": kept}
         copy.pop("status", None)
+        if is_token_secret(name):
+            copy["data"] = {}  # no two signatures are the same, and a seed's histories must be
         made = await self._below[deed.host].create(gvr, copy, namespace=namespace)
         self._foreign.add(made["metadata"]["uid"])
 
