@@ -46,6 +46,7 @@ _TOKEN_VARIABLE = "FAIRLEAD_BOOTSTRAP_TOKEN"
 )
 @click.option("--deletion-window", default="10m", help="Length of that window.")
 @click.option("--key-lifetime", default="2160h", help="After which the agent replaces its own key; 0s: never.")
+@click.option("--wide", is_flag=True, help="One watch a kind for the whole cluster; takes the rights to.")
 @click.option("--api-url", default="", help="URL by which pods reach their workspace, if not the agent's.")
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", help="Verbosity."
@@ -84,6 +85,7 @@ def syncer(**options: Any) -> None:
         key_lifetime_s=duration_s(options["key_lifetime"]),
         reload_upstream=upstream,
         reload_cluster=cluster,
+        wide=options["wide"],
     )
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fairlead_api import JsonObject
+from fairlead_api.names import sync_target_key
 from fairlead_cli.manifests import Agent
 
 
 def chart_values(agent: Agent) -> JsonObject:
     """Return what has to be given to the chart for this agent; the chart's namespace is the release's."""
     control_plane: JsonObject = {"url": agent.server, "ca": agent.ca, "namespace": agent.upstream_namespace}
-    synced = sorted({f"{plural}.{group}" if group else plural for group, plural in agent.resources})
+    key = sync_target_key(agent.cluster, agent.name)
     values: JsonObject = {
         "agentId": agent.id,
-        "syncTarget": {"name": agent.name, "uid": agent.uid, "cluster": agent.cluster},
+        "syncTarget": {"name": agent.name, "uid": agent.uid, "cluster": agent.cluster, "key": key},
         "controlPlane": control_plane,
         "credentials": {"bootstrapToken": agent.bootstrap_token, "key": agent.key},
-        "syncedResources": synced,
+        "syncedResources": _names(agent.resources),
+        "listedResources": _names(agent.listed),
+        "wide": agent.wide,
+        "policy": {"enabled": agent.policy},
         "replicaCount": agent.replicas,
         "image": _image(agent.image),
     }
@@ -30,6 +36,11 @@ def as_text(agent: Agent) -> str:
 
     head = "# Values of the chart fairlead-syncer. They hold the agent's credentials: keep them to yourself.\n"
     return head + yaml.safe_dump(chart_values(agent), sort_keys=False, allow_unicode=True)
+
+
+def _names(resources: Iterable[tuple[str, str]]) -> list[str]:
+    """Write resources as ``plural.group``."""
+    return sorted({f"{plural}.{group}" if group else plural for group, plural in resources})
 
 
 def _image(image: str) -> JsonObject:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import NotFound
+from fairlead_api.errors import Forbidden, NotFound
 from fairlead_api.names import LOCATOR_ANNOTATION, Locator
+from fairlead_cli import guarding, manifests
 from fairlead_cli.failure import Failure
+from fairlead_cli.manifests import Agent
 from fairlead_cli.options import Server
 from fairlead_cli.session import Local, local, until
 
@@ -23,6 +26,9 @@ _GONE_S = 120.0
 GOING = "is being removed"
 _KEEPING = ("NamespaceFinalizersRemaining", "NamespaceContentRemaining", "NamespaceDeletionContentFailure")
 """Conditions that say what keeps a namespace, the most telling first."""
+_POLICY_S = 20.0
+_PROBE = "fairlead-policy-probe"
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 _TROUBLE = {
     "ErrImagePull": "the image cannot be pulled",
     "ImagePullBackOff": "the image cannot be pulled",
@@ -63,7 +69,7 @@ async def cluster_uid(client: Client, context: str) -> str:
         raise Failure(f'context "{context}" is no cluster', str(error), fix) from error
 
 
-def _gvr(body: JsonObject) -> Gvr:
+def _gvr(kind: str) -> Gvr:
     from fairlead_cli import kinds  # noqa: PLC0415 - only to talk
 
     return {
@@ -75,14 +81,100 @@ def _gvr(body: JsonObject) -> Gvr:
         "Role": kinds.ROLES,
         "RoleBinding": kinds.ROLE_BINDINGS,
         "Deployment": kinds.DEPLOYMENTS,
-    }[body["kind"]]
+        "ValidatingAdmissionPolicy": kinds.POLICIES,
+        "ValidatingAdmissionPolicyBinding": kinds.POLICY_BINDINGS,
+    }[kind]
 
 
-async def apply(client: Client, objects: Sequence[JsonObject]) -> None:
-    """Apply objects in order; what is there already is brought up to date."""
+async def install(client: Client, agent: Agent, objects: Sequence[JsonObject]) -> bool:
+    """
+    Apply an agent's objects in order; what is there already is brought up to date, what must not be there is removed.
+
+    Nothing that comes after the policy is made before the policy is in force.
+
+    Returns:
+        Whether that could be seen; the user may lack the right to impersonate.
+
+    Raises:
+        Failure: The policy does not come into force.
+    """
+    seen = True
     for body in objects:
         namespace = body["metadata"].get("namespace", "")
-        await client.apply(_gvr(body), body, field_manager=_MANAGER, force=True, namespace=namespace)
+        await client.apply(_gvr(body["kind"]), body, field_manager=_MANAGER, force=True, namespace=namespace)
+        if body["kind"] == "ValidatingAdmissionPolicyBinding":
+            seen = await _in_force(client, agent)
+    for kind, name in manifests.obsolete(agent):
+        try:
+            await client.delete(_gvr(kind), name)
+        except NotFound:
+            continue
+    return seen
+
+
+async def _in_force(client: Client, agent: Agent) -> bool:
+    """Wait until the policy refuses the agent a namespace; API servers learn of one some time after their store."""
+    found = await until(lambda: _is_refused(client, agent), _POLICY_S, every_s=0.1)
+    if found is None:
+        fix = f"kubectl describe validatingadmissionpolicy {agent.id}"
+        raise Failure(f"the admission policy is not in force after {_POLICY_S:g} s", fix=fix)
+    return found
+
+
+async def _is_refused(client: Client, agent: Agent) -> bool | None:
+    """
+    Try, as the agent and without making it, a namespace that the policy does not allow.
+
+    Returns:
+        True when the policy refuses; None when it does not yet; False when we may not try.
+    """
+    from fairlead_cli.kinds import NAMESPACES  # noqa: PLC0415 - only to talk
+
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _PROBE}}
+    # What RBAC grants the agent is not the question, and not granted yet: its user, in the group that may everything.
+    who = {"Impersonate-User": guarding.user(agent), "Impersonate-Group": "system:masters"}
+    try:
+        await client.request("POST", NAMESPACES.path(), {"dryRun": "All"}, body=json.dumps(body).encode(), headers=who)
+    except Forbidden as error:
+        return f"ValidatingAdmissionPolicy '{agent.id}'" in error.message
+    return None
+
+
+async def has_policies(client: Client) -> bool:
+    """Tell whether the cluster knows admission policies; it does from Kubernetes 1.30 on."""
+    from fairlead_cli.kinds import POLICIES  # noqa: PLC0415 - only to talk
+
+    try:
+        found = (await client.request("GET", f"/apis/{POLICIES.group}/{POLICIES.version}")).json()
+    except NotFound:
+        return False
+    return any(one["name"] == POLICIES.resource for one in found.get("resources") or ())
+
+
+async def is_wide(client: Client, agent: Agent) -> bool:
+    """Tell whether the agent there now is of wide mode."""
+    from fairlead_cli.kinds import CLUSTER_ROLE_BINDINGS  # noqa: PLC0415 - only to talk
+
+    try:
+        await client.get(CLUSTER_ROLE_BINDINGS, manifests.namespace_role_name(agent))
+    except NotFound:
+        return False
+    return True
+
+
+async def listed(client: Client) -> tuple[tuple[str, str], ...]:
+    """Return (group, plural) of every namespaced kind the cluster can list, sorted; Events do not count."""
+    found: set[tuple[str, str]] = set()
+    for path in ("/api", "/apis"):
+        document = (await client.request("GET", path, headers={"Accept": AGGREGATED})).json()
+        for group in document.get("items") or ():
+            for version in group.get("versions") or ():
+                found.update(
+                    (group["metadata"].get("name", ""), resource["resource"])
+                    for resource in version.get("resources") or ()
+                    if resource.get("scope") == "Namespaced" and "list" in resource.get("verbs", ())
+                )
+    return tuple(sorted(one for one in found if one[1] != "events"))
 
 
 async def token(client: Client, namespace: str, account: str) -> tuple[str, str]:
@@ -144,10 +236,16 @@ async def take_out(client: Client, agent_id: str, namespace: str, timeout_s: flo
     """
     from fairlead_cli import kinds  # noqa: PLC0415 - only to talk
 
+    inside = f"{agent_id}-namespace"
     for gvr, name in (
         (kinds.CLUSTER_ROLE_BINDINGS, agent_id),
+        (kinds.CLUSTER_ROLE_BINDINGS, inside),
         (kinds.CLUSTER_ROLES, agent_id),
+        (kinds.CLUSTER_ROLES, inside),
         (kinds.NAMESPACES, namespace),
+        # What holds the agent goes when there is nothing left to hold.
+        (kinds.POLICY_BINDINGS, agent_id),
+        (kinds.POLICIES, agent_id),
     ):
         try:
             await client.delete(gvr, name)

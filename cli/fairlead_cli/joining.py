@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _NO_UID = "00000000-0000-0000-0000-000000000000"
 _LOOK_S = 0.25
+_STOP_S = 30.0
 _PROBE_BYTES = 64 * 1024
 """More than all that a join writes: a full disk is found out before anything is made."""
 
@@ -49,6 +50,8 @@ class Wanted:
     image: str
     timeout_s: float
     state_directory: str
+    wide: bool
+    without_policy: bool
 
     @classmethod
     def of(cls, name: str, options: Mapping[str, Any]) -> Wanted:
@@ -68,6 +71,8 @@ class Wanted:
             options["image"] or registering.default_image(),
             duration_s(options["timeout"]),
             options["state_directory"],
+            options["wide"],
+            options["without_policy"],
         )
 
 
@@ -88,12 +93,13 @@ async def join(wanted: Wanted, *, upstream: Server, physical: Server) -> None:
 
 async def _join(session: Session, cluster: Client, context: str, wanted: Wanted, physical: Server) -> None:
     steps = Steps()
-    uid = await _look_at(cluster, context)
+    uid = await _look_at(cluster, context, wanted)
     folder = await _folder(session, wanted)
     registration = await _register(session, wanted, uid, steps)
     try:
         await _note_others(cluster, registration, steps)
         agent = await _prepare(session, wanted, registration)
+        agent = replace(agent, listed=await downstream.listed(cluster))
         if wanted.print_only:
             _print(agent, manifests.manifest(agent), wanted.output)
             return
@@ -152,11 +158,17 @@ def _unreachable() -> type[Exception]:
     return Unreachable
 
 
-async def _look_at(cluster: Client, context: str) -> str:
-    """Return the uid of the physical cluster; refuse a context that is a workspace of Fairlead."""
+async def _look_at(cluster: Client, context: str, wanted: Wanted) -> str:
+    """Return the uid of the physical cluster; refuse a workspace of Fairlead, and one that cannot hold the agent."""
     uid = await downstream.cluster_uid(cluster, context)
     if "/clusters/" in cluster.base:
         raise Failure(f'context "{context}" is a workspace, not a cluster', fix="name the cluster's: --context CONTEXT")
+    if not wanted.without_policy and not await downstream.has_policies(cluster):
+        raise Failure(
+            "the cluster cannot hold the agent to its own namespaces",
+            "it has no ValidatingAdmissionPolicy, which came with Kubernetes 1.30",
+            "upgrade it, or do without: --without-policy",
+        )
     return uid
 
 
@@ -196,7 +208,8 @@ async def _prepare(session: Session, wanted: Wanted, registration: Registration)
         )
     token = await registering.bootstrap_token(session, registration)
     agent = await registering.agent_of(session, registration, server, token)
-    return replace(agent, image=wanted.image, key="" if wanted.as_process else registering.new_key())
+    key = "" if wanted.as_process else registering.new_key()
+    return replace(agent, image=wanted.image, key=key, wide=wanted.wide, policy=not wanted.without_policy)
 
 
 async def _set_up(cluster: Client, wanted: Wanted, agent: Agent, folder: AgentFolder, steps: Steps) -> Agent:
@@ -205,22 +218,41 @@ async def _set_up(cluster: Client, wanted: Wanted, agent: Agent, folder: AgentFo
         # A cluster joined before keeps its key: the pods that run are the same agent.
         key = await downstream.known_key(cluster, agent.home, agent.id, manifests.IDENTITY_KEY) or agent.key
         agent = replace(agent, key=key)
-        await downstream.apply(cluster, manifests.manifest(agent))
+        _say(await downstream.install(cluster, agent, manifests.manifest(agent)), steps)
         steps.done(f"rights and agent applied in namespace {agent.home}")
         return agent
-    await downstream.apply(cluster, manifests.rights(agent))
+    _say(await downstream.install(cluster, agent, manifests.rights(agent)), steps)
     steps.done(f"rights for the agent applied in namespace {agent.home}")
     token, expires = await downstream.token(cluster, agent.home, agent.id)
     folder.write(UPSTREAM, document(manifests.upstream_kubeconfig(agent), "json"))
     folder.write_cluster_kubeconfig(cluster.credentials, token)
     folder.note(tokenExpires=expires)
+    arguments = [
+        f"--from-cluster={agent.cluster}",
+        f"--sync-target-name={agent.name}",
+        *(["--wide"] if agent.wide else []),
+    ]
+    if folder.pid(agent.uid) and folder.record().get("arguments") != arguments:
+        # One of before may not know how to live with the rights it has now.
+        folder.stop(agent.uid)
+        await until(lambda: _ended(folder, agent.uid), _STOP_S)
+        folder.kill(agent.uid)
+    folder.note(arguments=arguments)
     if folder.pid(agent.uid):
         steps.done(f"agent runs already (pid {folder.pid(agent.uid)}); its rights and token are renewed")
         return agent
-    arguments = [f"--from-cluster={agent.cluster}", f"--sync-target-name={agent.name}"]
     pid = folder.start(agent.uid, arguments, agent.bootstrap_token)
     steps.done(f"agent started as process {pid}, state and log in {folder.path}")
     return agent
+
+
+def _say(held: bool, steps: Steps) -> None:
+    if not held:
+        steps.note("whether the admission policy is in force already could not be seen: you may not impersonate")
+
+
+async def _ended(folder: AgentFolder, uid: str) -> bool | None:
+    return None if folder.pid(uid) else True
 
 
 async def _take_back(
@@ -311,7 +343,7 @@ async def _print_dry(session: Session, wanted: Wanted) -> None:
     registration = Registration(target, created=False)
     server = registration.external_url or session.place.front
     agent = await registering.agent_of(session, registration, server, "")
-    agent = replace(agent, image=wanted.image)
+    agent = replace(agent, image=wanted.image, wide=wanted.wide, policy=not wanted.without_policy)
     objects = manifests.rights(agent) if wanted.as_process else manifests.manifest(agent)
     _print(agent, objects, wanted.output)
 

@@ -1,8 +1,9 @@
 """
 What is made in a physical cluster for its agent, as objects. Pure: same input, same bytes.
 
-Rights are exactly what the agent uses: it writes the kinds it syncs, reads Pods, makes and removes namespaces, and
-lists everything else to see whether a namespace still holds something of somebody else.
+Rights are exactly what the agent uses, and where: across the cluster it sees and makes namespaces, no more; the kinds
+it syncs it may write in the namespaces it made, where it binds ``<id>-namespace`` to itself. In wide mode that role is
+bound for the whole cluster instead. An admission policy holds it to its own namespaces (:mod:`fairlead_cli.guarding`).
 
 Source: kcp v0.11, ``workload sync`` (kcp-workload 3.1): names, order and the shape of the kubeconfig.
 """
@@ -11,11 +12,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fairlead_api import JsonObject
 from fairlead_api.names import dns_id, syncer_id
+from fairlead_cli import guarding
 
 CONTAINER = "kcp-syncer"
 KUBECONFIG_KEY, BOOTSTRAP_KEY, IDENTITY_KEY = "kubeconfig", "bootstrap-token", "agent.key"
@@ -26,6 +28,9 @@ _RECORDED = {"app.kubernetes.io/part-of": "fairlead"}
 _READ = ["get", "list", "watch"]
 _WRITE = ["get", "list", "watch", "create", "patch", "delete"]
 _ALWAYS = (("", "configmaps"), ("", "secrets"))
+_RULES = (("", "limitranges"), ("", "resourcequotas"))
+_RULE_VERBS = ["get", "create", "patch", "delete"]
+"""Of the agent's own rules for tenants: read by name and written, not watched."""
 _NEVER = frozenset({("", "pods"), ("", "events"), ("", "endpoints"), ("discovery.k8s.io", "endpointslices")})
 """Comes from the cluster itself and is never written there."""
 
@@ -44,6 +49,11 @@ class Agent:
         bootstrap_token, key: Credentials of the first start: single use token, and the PEM text of the agent's key.
         image, replicas, arguments: Of its Deployment; ``arguments`` come last.
         upstream_namespace: Default namespace of its kubeconfig.
+        listed: (group, plural) of the namespaced kinds the cluster has: before a namespace goes it is looked at for
+            objects of each. Empty when nobody has asked the cluster: then the agent may list whatever there is, in its
+            own namespaces.
+        wide: Whether it watches each kind once for the whole cluster, and may therefore read it everywhere.
+        policy: Whether an admission policy holds it to its own namespaces; only clusters before 1.30 do without.
     """
 
     name: str
@@ -59,6 +69,9 @@ class Agent:
     replicas: int = 1
     arguments: tuple[str, ...] = ()
     upstream_namespace: str = "default"
+    listed: tuple[tuple[str, str], ...] = ()
+    wide: bool = False
+    policy: bool = True
 
     @property
     def id(self) -> str:
@@ -72,28 +85,67 @@ class Agent:
 
 
 def rights(agent: Agent) -> list[JsonObject]:
-    """Return who the agent is in the cluster and what it may do there, in the order of creation."""
+    """
+    Return who the agent is in the cluster and what it may do there, in the order of creation.
+
+    What holds it comes before what it may: there is no moment without.
+    """
+    return [*_account(agent), *policy(agent), *_granted(agent), *_beyond_kcp(agent), *_own_token(agent)]
+
+
+def policy(agent: Agent) -> list[JsonObject]:
+    """Return what holds the agent to its own namespaces; nothing where the cluster cannot."""
+    return guarding.policy(agent, _RECORDED) if agent.policy else []
+
+
+def obsolete(agent: Agent) -> list[tuple[str, str]]:
+    """Return (kind, name) of what an agent of the other mode has in the cluster and this one must not."""
+    return [] if agent.wide else [("ClusterRoleBinding", namespace_role_name(agent))]
+
+
+def namespace_role_name(agent: Agent) -> str:
+    """Return the name of the role for namespaces, and of its bindings."""
+    return f"{agent.id}-namespace"
+
+
+def _account(agent: Agent) -> list[JsonObject]:
     return [
         _object("v1", "Namespace", {"name": agent.home, "labels": {**_RECORDED, **_RESTRICTED}}),
         _object("v1", "ServiceAccount", _in_home(agent, agent.id)),
-        cluster_role(agent),
-        _object(
-            f"{_RBAC}/v1",
-            "ClusterRoleBinding",
-            {"name": agent.id, "labels": _RECORDED},
-            roleRef={"apiGroup": _RBAC, "kind": "ClusterRole", "name": agent.id},
-            subjects=[_subject(agent)],
-        ),
-        *_own_token(agent),
     ]
+
+
+def _granted(agent: Agent) -> list[JsonObject]:
+    return [cluster_role(agent), _cluster_wide(agent, agent.id)]
+
+
+def _beyond_kcp(agent: Agent) -> list[JsonObject]:
+    everywhere = [_cluster_wide(agent, namespace_role_name(agent))] if agent.wide else []
+    return [namespace_role(agent), *everywhere]
+
+
+def _cluster_wide(agent: Agent, role: str) -> JsonObject:
+    return _object(
+        f"{_RBAC}/v1",
+        "ClusterRoleBinding",
+        {"name": role, "labels": _RECORDED},
+        roleRef={"apiGroup": _RBAC, "kind": "ClusterRole", "name": role},
+        subjects=[_subject(agent)],
+    )
 
 
 _RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
-def manifest(agent: Agent, *, name_servers: bool = False) -> list[JsonObject]:
-    """Return all of an agent that runs in the cluster; ``name_servers`` adds kcp's rights for tenants' DNS."""
-    return [*rights(agent), *(_name_servers(agent) if name_servers else ()), _secret(agent), _deployment(agent)]
+def manifest(agent: Agent) -> list[JsonObject]:
+    """Return all of an agent that runs in the cluster."""
+    return [*rights(agent), _secret(agent), _deployment(agent)]
+
+
+def kcp_manifest(agent: Agent) -> list[JsonObject]:
+    """Return the same with kcp's objects first, in kcp's order, its rights for tenants' DNS among them."""
+    kcp = [*_account(agent), *_granted(agent), *_own_token(agent), *_name_servers(agent), _secret(agent)]
+    return [*kcp, _deployment(agent), *_beyond_kcp(agent), *policy(agent)]
 
 
 def as_text(objects: Iterable[JsonObject]) -> str:
@@ -120,20 +172,55 @@ def upstream_kubeconfig(agent: Agent) -> JsonObject:
 
 
 def cluster_role(agent: Agent) -> JsonObject:
-    """Return the agent's ClusterRole: rules by group, sorted, so that the same resources give the same object."""
+    """Return what the agent may do across the cluster."""
+    rules = [_rule("", ["namespaces"], ["get", "list", "watch", "create"])]
+    if not agent.wide:
+        own = {"resourceNames": [namespace_role_name(agent)]}
+        rules += [
+            _rule(_RBAC, ["rolebindings"], ["create"]),
+            {**_rule(_RBAC, ["clusterroles"], ["get", "bind"]), **own},
+        ]
+    rules.append(_rule("authorization.k8s.io", ["selfsubjectaccessreviews"], ["create"]))
+    return _object(f"{_RBAC}/v1", "ClusterRole", {"name": agent.id, "labels": _RECORDED}, rules=rules)
+
+
+def namespace_role(agent: Agent) -> JsonObject:
+    """
+    Return what the agent may do in a namespace it made.
+
+    A request for a Namespace by name is judged by the bindings inside it, so that changing and removing it is granted
+    here. Rules are by group, sorted: the same resources give the same object.
+    """
+    synced = _by_group([*_ALWAYS, *agent.resources])
+    rules = [
+        _rule("", ["namespaces"], ["patch", "delete"]),
+        _rule("", ["pods"], _READ),
+        *(_rule(group, [plural], _RULE_VERBS) for group, plural in _RULES if plural not in synced.get(group, ())),
+        *(_rule(group, synced[group], _WRITE) for group in sorted(synced)),
+        # Whether a namespace can go depends on what others put into it, of whatever kind.
+        *_looking(agent, synced),
+    ]
+    return _object(f"{_RBAC}/v1", "ClusterRole", {"name": namespace_role_name(agent), "labels": _RECORDED}, rules=rules)
+
+
+def _looking(agent: Agent, synced: Mapping[str, list[str]]) -> list[JsonObject]:
+    """Return the right to list what the other rules do not."""
+    if not agent.listed:
+        return [_rule("*", ["*"], ["list"])]
     groups: dict[str, set[str]] = {}
-    for group, plural in (*_ALWAYS, *agent.resources):
+    for group, plural in (*agent.listed, *_RULES):
+        if (group, plural) != ("", "pods") and plural not in synced.get(group, ()):
+            groups.setdefault(group, set()).add(plural)
+    return [_rule(group, sorted(groups[group]), ["list"]) for group in sorted(groups)]
+
+
+def _by_group(resources: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return what is written, by group."""
+    groups: dict[str, set[str]] = {}
+    for group, plural in resources:
         if (group, plural) not in _NEVER:
             groups.setdefault(group, set()).add(plural)
-    rules = [
-        _rule("", ["namespaces"], ["get", "list", "watch", "create", "delete"]),
-        _rule("", ["pods"], _READ),
-        *(_rule(group, sorted(groups[group]), _WRITE) for group in sorted(groups)),
-        _rule("authorization.k8s.io", ["selfsubjectaccessreviews"], ["create"]),
-        # Whether a namespace can go depends on what others put into it, of whatever kind.
-        _rule("*", ["*"], ["list"]),
-    ]
-    return _object(f"{_RBAC}/v1", "ClusterRole", {"name": agent.id, "labels": _RECORDED}, rules=rules)
+    return {group: sorted(plurals) for group, plurals in groups.items()}
 
 
 def _own_token(agent: Agent) -> list[JsonObject]:
@@ -221,6 +308,7 @@ def _container(agent: Agent) -> JsonObject:
         f"--sync-target-uid={agent.uid}",
         f"--state-directory={_STATE}",
         f"--bootstrap-token-file={_FOLDER}/{BOOTSTRAP_KEY}",
+        *(["--wide"] if agent.wide else []),
         *agent.arguments,
     ]
     return {

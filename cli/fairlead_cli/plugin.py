@@ -51,6 +51,12 @@ def cluster() -> None:
 @sides_options
 @click.option("--label", "labels", multiple=True, help="Repeatable, k=v: labels of the SyncTarget.")
 @click.option("--as-process", is_flag=True, help="Run the agent as a process on this machine.")
+@click.option(
+    "--wide", is_flag=True, help="Let the agent watch each kind once for the whole cluster, which takes rights to."
+)
+@click.option(
+    "--without-policy", is_flag=True, help="Do without the admission policy, which clusters before 1.30 do not have."
+)
 @click.option("--print", "print_only", is_flag=True, help="Register, and print the manifest instead of applying it.")
 @click.option("--dry-run", type=click.Choice(["none", "client"]), default="none", help="client: change nothing, print.")
 @click.option(

@@ -207,11 +207,11 @@ async def exported_resources(session: Session, target: JsonObject) -> tuple[tupl
         except (NotFound, Forbidden):
             found.update(_ALWAYS_THERE)
             continue
-        found.update(_resource(name) for name in (one.get("spec") or {}).get("latestResourceSchemas") or ())
+        found.update(resource_of(name) for name in (one.get("spec") or {}).get("latestResourceSchemas") or ())
     return tuple(sorted(found))
 
 
-def _resource(schema: str) -> tuple[str, str]:
+def resource_of(schema: str) -> tuple[str, str]:
     """Return (group, plural) of an APIResourceSchema's name, ``<prefix>.<plural>.<group or core>``."""
     _, plural, group = schema.split(".", 2)
     return ("" if group == "core" else group), plural

@@ -221,7 +221,12 @@ def _unreachable(registration: Registration, found: Sequence[Assigned], why: str
 def _computed(registration: Registration, found: Sequence[Assigned]) -> list[tuple[str, str]]:
     """Name what stays in a cluster nobody can reach, and what for."""
     agent_id = syncer_id(registration.name, registration.uid)
-    left = [(f"{kind}/{agent_id}", "") for kind in ("namespace", "clusterrole", "clusterrolebinding")]
+    ours = [
+        *(f"{kind}/{agent_id}" for kind in ("namespace", "clusterrole", "clusterrolebinding")),
+        f"clusterrole/{agent_id}-namespace",
+        *(f"validatingadmissionpolicy{kind}/{agent_id}" for kind in ("binding", "")),
+    ]
+    left = [(one, "") for one in ours]
     for one in found:
         locator = Locator(
             registration.cluster, registration.name, registration.uid, cluster_of(one.body), one.namespace

@@ -98,7 +98,7 @@ async def sync(server: Server, wanted: Wanted) -> None:
         token = await registering.bootstrap_token(session, registration)
         agent = await registering.agent_of(session, registration, session.place.front, token)
     agent = _completed(agent, wanted)
-    text = manifests.as_text(manifests.manifest(agent, name_servers=True))
+    text = manifests.as_text(manifests.kcp_manifest(agent))
     if wanted.output_file == "-":
         click.echo(text, nl=False)
         return

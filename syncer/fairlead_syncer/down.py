@@ -13,7 +13,7 @@ from contextlib import suppress
 import structlog
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists, ApiError, Conflict, Invalid, NotFound
+from fairlead_api.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
 from fairlead_machinery import failpoints
 from fairlead_machinery.client import JSON_PATCH, Client, Gvr
 from fairlead_syncer import drift, plan
@@ -199,7 +199,11 @@ class Down:
     async def _read(self, key: Key, gvr: Gvr) -> JsonObject | None:
         """Ask the cluster itself, whoever made what is there."""
         name = downstream_name(key.group, key.resource, key.name)
-        return await self._cluster.find(gvr, name, namespace=self._home(key))
+        try:
+            return await self._cluster.find(gvr, name, namespace=self._home(key))
+        except Forbidden as error:
+            await self._namespaces.judge_unread(key, error)
+            return None
 
     async def _prepare(self, key: Key, view: JsonObject) -> None:
         """Have what the object needs, also when it is there already: its namespace, and its pods' credentials."""
@@ -221,6 +225,7 @@ class Down:
             self._met.add(key)
             raise Conflict(error.message) from error
         except ApiError as error:
+            await self._namespaces.regain(self._home(key), error)
             raise self._judged(key, error) from error
         failpoints.hit("syncer-after-create")
         return made
@@ -255,6 +260,7 @@ class Down:
                 raise self._judged(key, error) from error
             raise Conflict(error.message) from error
         except ApiError as error:
+            await self._namespaces.regain(self._home(key), error)
             raise self._judged(key, error) from error
         failpoints.hit("syncer-after-apply")
         self._repairs.applied(key, obj, applied, asyncio.get_running_loop().time())

@@ -1,7 +1,8 @@
 """
 What is watched: views above, our objects below; started and stopped as the set of resources changes.
 
-An event only updates the state and asks for a key to be looked at; nothing is decided here.
+An event only updates the state and asks for a key to be looked at; nothing is decided here. Below, a kind is watched
+in each namespace of ours where something is of it, or, in wide mode, once in the whole cluster.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Container, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import structlog
@@ -20,9 +23,13 @@ from fairlead_machinery.cache import ObjectKey
 from fairlead_machinery.client import Client, Event, Gvr
 from fairlead_machinery.reflector import Delta, Reflector
 from fairlead_machinery.transport import Unreachable
+from fairlead_syncer.inside import Inside
 from fairlead_syncer.pods import Pods
+from fairlead_syncer.rights import Rights
 from fairlead_syncer.state import NAMESPACES, State
 from fairlead_syncer.target import Key
+from fairlead_syncer.tokens import SECRETS
+from fairlead_transforms import podtemplate
 from fairlead_transforms.podtemplate import TARGET_LABEL
 
 PODS = Gvr("", "v1", "pods")
@@ -34,17 +41,23 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Pair:
-    """The two reflectors of one resource and their tasks."""
+    """The reflectors of one resource and their tasks; below there is none where namespaces are watched one by one."""
 
     above: Reflector
-    below: Reflector
+    below: Reflector | None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 class Feeds:
-    """Runs reflectors; the caller owns the feed by :meth:`stop`."""
+    """
+    Runs reflectors; the caller owns the feed by :meth:`stop`.
 
-    def __init__(
+    Args:
+        resync_s: About how often everything is compared with a complete list.
+        rights: Held in each namespace before it is read; None for an agent that may read the whole cluster.
+    """
+
+    def __init__(  # noqa: PLR0913 - its surroundings
         self,
         state: State,
         views: Client,
@@ -52,9 +65,9 @@ class Feeds:
         pods: Pods,
         enqueue: Callable[[Key], None],
         *,
+        rights: Rights | None = None,
         resync_s: float = RESYNC_S,
     ) -> None:
-        """Take sources, sinks, and about how often everything is compared with a complete list."""
         self._state = state
         self._views = views
         self._cluster = cluster
@@ -62,7 +75,10 @@ class Feeds:
         self._enqueue = enqueue
         self._resync_s = resync_s
         self._query = {"labelSelector": f"{TARGET_LABEL}={state.target.key}"}
+        self._inside = None if rights is None else Inside(cluster, rights, self._query, self._task)
+        self._waiting: dict[tuple[str, Gvr], set[Key]] = {}
         self._pairs: dict[Gvr, _Pair] = {}
+        self._pod_feed: Reflector | None = None
         self._own: list[asyncio.Task[None]] = []
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -72,28 +88,35 @@ class Feeds:
         found = []
         for gvr, pair in self._pairs.items():
             for side, reflector in (("workspace", pair.above), ("cluster", pair.below)):
-                if reflector.last_error:
+                if reflector is not None and reflector.last_error:
                     found.append(f"{gvr} in the {side}: {reflector.last_error}")
-        return found
+        return [*found, *(self._inside.failures() if self._inside is not None else ())]
 
     async def start(self) -> None:
         """Watch our namespaces and Pods in the cluster, and views of namespaces above."""
         await self.follow([NAMESPACES])
-        await self._pairs[NAMESPACES].below.synced.wait()  # homes first: without them nothing below can be matched
-        reflector = Reflector(self._cluster, PODS, self._on_pod, query=self._query)
-        self._own.append(self._task("pods", reflector.run()))
-        self._own.append(self._task("resync", self._resync(reflector)))
+        namespaces = self._pairs[NAMESPACES].below
+        assert namespaces is not None, "they are watched in the whole cluster, always"
+        await namespaces.synced.wait()  # homes first: without them nothing below can be matched
+        if self._inside is None:
+            self._pod_feed = Reflector(self._cluster, PODS, _PodWatcher(self._pods), query=self._query)
+            self._own.append(self._task("pods", self._pod_feed.run()))
+        self._own.append(self._task("resync", self._resync()))
 
-    async def _resync(self, pods: Reflector) -> None:
+    async def _resync(self) -> None:
         """List everything again now and then, one after the other and at no common moment of all agents."""
         while True:
             await asyncio.sleep(self._resync_s * (0.75 + random.random() / 2))
-            pairs = [reflector for pair in self._pairs.values() for reflector in (pair.below, pair.above)]
-            for reflector in (*pairs, pods):
+            for reflector in self._reflectors():
                 try:
                     await reflector.resync()
                 except (ApiError, Unreachable) as error:
                     _log.warning("cannot compare with a complete list", error=str(error))
+
+    def _reflectors(self) -> list[Reflector]:
+        pairs = [reflector for pair in self._pairs.values() for reflector in (pair.below, pair.above)]
+        inside = self._inside.reflectors() if self._inside is not None else []
+        return [reflector for reflector in (*pairs, *inside, self._pod_feed) if reflector is not None]
 
     async def run(self) -> None:
         """Watch until cancelled; raises what ended a reflector, which must not go unnoticed."""
@@ -118,24 +141,65 @@ class Feeds:
         wanted = {*gvrs, NAMESPACES}
         for gvr in [gvr for gvr in self._pairs if gvr not in wanted]:
             await _cancel(self._pairs.pop(gvr).tasks)
+            if self._inside is not None:
+                self._inside.end(gvr=gvr)
             self._state.forget_resource(gvr.group, gvr.resource)
             _log.info("no longer synced", resource=str(gvr))
         for gvr in wanted - set(self._pairs):
             self._state.gvrs[gvr.group, gvr.resource] = gvr
-            pair = _Pair(
-                Reflector(_Views(self._views), gvr, self._above(gvr)),
-                Reflector(self._cluster, gvr, self._below(gvr), query=self._query),
-            )
+            above = Reflector(_Views(self._views), gvr, self._above(gvr))
+            if self._inside is not None and gvr != NAMESPACES:
+                self._pairs[gvr] = _Pair(above, None, [self._task(f"above {gvr}", above.run())])
+                continue
+            below = Reflector(self._cluster, gvr, _Watcher(self, gvr), query=self._query)
             # What is ours below is known before views are acted on, lest everything be created again.
-            pair.tasks = [
-                self._task(f"below {gvr}", pair.below.run()),
-                self._task(f"above {gvr}", self._after(pair.below, pair.above)),
-            ]
-            self._pairs[gvr] = pair
+            tasks = [self._task(f"below {gvr}", below.run()), self._task(f"above {gvr}", self._after(below, above))]
+            self._pairs[gvr] = _Pair(above, below, tasks)
+
+    def enter(self, namespace: str) -> None:
+        """Watch what is of use in a downstream namespace that is there and ours."""
+        home = self._state.homes.get(namespace)
+        if self._inside is None or home is None:
+            return
+        self._inside.add(namespace, PODS, lambda: _PodWatcher(self._pods, namespace))
+        for key, view in sorted(self._state.views_in(*home), key=itemgetter(0)):
+            self._watch_kind(namespace, key, view)
+
+    def _watch_kind(self, namespace: str, key: Key, view: JsonObject) -> None:
+        """Watch the kind of a view where the object lies, and the Secrets that its pods are given."""
+        assert self._inside is not None, "the caller has looked"
+        needed = [self._state.gvrs.get((key.group, key.resource))]
+        if podtemplate.service_account(key.group, key.resource, view) is not None:
+            needed.append(self._state.gvrs.get(("", SECRETS.resource)))
+        for gvr in needed:
+            if gvr is not None:
+                self._inside.add(namespace, gvr, partial(_Watcher, self, gvr, namespace))
+
+    def _ask(self, key: Key) -> None:
+        """
+        Ask for a key to be looked at, as soon as what is there below has been seen.
+
+        Only what there was before this agent is waited for: what is made from now on, it makes itself.
+        """
+        gvr = self._state.gvrs.get((key.group, key.resource))
+        if gvr is not None and self._inside is not None and key.namespace:
+            namespace = self._state.target.namespace(key.cluster, key.namespace)
+            pair = self._pairs.get(gvr)
+            is_starting = pair is None or not pair.above.synced.is_set()
+            if is_starting and self._inside.is_unread(namespace, gvr):
+                self._waiting.setdefault((namespace, gvr), set()).add(key)
+                return
+        self._enqueue(key)
+
+    def ask_for_waiting(self, namespace: str, gvr: Gvr) -> None:
+        """Ask for what waited for a namespace's objects to be seen."""
+        for key in sorted(self._waiting.pop((namespace, gvr), ())):
+            self._enqueue(key)
 
     async def stop(self) -> None:
         """End all reflectors."""
-        await _cancel([*self._own, *(task for pair in self._pairs.values() for task in pair.tasks)])
+        inside = self._inside.end() if self._inside is not None else ()
+        await _cancel([*self._own, *inside, *(task for pair in self._pairs.values() for task in pair.tasks)])
 
     @staticmethod
     async def _after(first: Reflector, then: Reflector) -> None:
@@ -151,74 +215,121 @@ class Feeds:
                 self._state.drop_view(key)  # nothing follows from a view that is not there
                 return
             self._state.put_view(key, delta.object)
-            self._enqueue(key)
+            if self._inside is not None and gvr != NAMESPACES:
+                namespace = self._state.target.namespace(key.cluster, key.namespace)
+                if namespace in self._state.homes:
+                    self._watch_kind(namespace, key, delta.object)
+            self._ask(key)
             if gvr == NAMESPACES:
                 # A namespace that comes, and one that goes, is news for all that is in it.
                 for inside, _ in self._state.views_in(key.cluster, key.name):
-                    self._enqueue(inside)
+                    self._ask(inside)
 
         return on_delta
 
-    def _below(self, gvr: Gvr) -> Callable[[Delta], None]:
-        known: dict[ObjectKey, Key] = {}
-
-        def on_delta(delta: Delta) -> None:
-            if delta.key is None:
-                self._forget_unseen(gvr, set(known.values()))
-                return
-            if gvr == NAMESPACES:
-                self._note_home(delta)
-                self._look_inside(known.get(delta.key))
-            if delta.kind == "deleted" or delta.object is None:
-                key = known.pop(delta.key, None)
-                if key is not None:
-                    self._state.actual.pop(key, None)
-                    self._enqueue(key)
-                return
-            found = self._state.actual_key(gvr, delta.object)
-            if found is not None:
-                known[delta.key] = found
-                if gvr != NAMESPACES:
-                    self._state.put_actual(found, delta.object)
-                self._enqueue(found)
-
-        return on_delta
-
-    def _forget_unseen(self, gvr: Gvr, there: Container[Key]) -> None:
+    def take_in(self, gvr: Gvr, delta: Delta, known: dict[ObjectKey, Key], namespace: str = "") -> None:
         """
-        Forget what is not there by a complete list: what we made and no watch has shown before it went again.
+        Take in one change of our objects below.
+
+        Args:
+            gvr, namespace: What is watched; "" for the whole cluster.
+            delta: The change.
+            known: What was seen before by the same watch; changed in place.
+        """
+        if delta.key is None:
+            self._forget_unseen(gvr, set(known.values()), namespace)
+            return
+        if gvr == NAMESPACES:
+            self._note_home(delta)
+            self._look_inside(known.get(delta.key))
+        if delta.kind == "deleted" or delta.object is None:
+            key = known.pop(delta.key, None)
+            if key is not None:
+                self._state.actual.pop(key, None)
+                self._ask(key)
+            return
+        found = self._state.actual_key(gvr, delta.object)
+        if found is not None:
+            known[delta.key] = found
+            if gvr != NAMESPACES:
+                self._state.put_actual(found, delta.object)
+            self._ask(found)
+
+    def _forget_unseen(self, gvr: Gvr, there: Container[Key], namespace: str) -> None:
+        """
+        Forget what is not there by a complete list, of a namespace or of all.
+
+        It is what we made and no watch has shown before it went again.
 
         What was made since that list is forgotten too; it is met, and read, when it is made once more.
         """
         api = (gvr.group, gvr.resource)
+        home = self._state.homes.get(namespace)
         for key in [key for key in self._state.actual if key[:2] == api and key not in there]:
-            del self._state.actual[key]
-            self._enqueue(key)
+            if not namespace or home == (key.cluster, key.namespace):
+                del self._state.actual[key]
+                self._ask(key)
 
     def _note_home(self, delta: Delta) -> None:
         assert delta.key is not None, "the caller has looked"
         if delta.kind == "deleted" or delta.object is None:
+            if self._inside is not None:
+                self._inside.end(namespace=delta.key.name)
             self._pods.forget_home(delta.key.name)
             self._state.homes.pop(delta.key.name, None)
             return
         home = self._state.home_of(delta.object)
         if home is not None:
             self._state.homes[delta.key.name] = home
+            self.enter(delta.key.name)
 
     def _look_inside(self, namespace: Key | None) -> None:
         """Look at all that must be in a downstream namespace again: it changed, or is there no more."""
         if namespace is not None:
             for key, _ in self._state.views_in(namespace.cluster, namespace.name):
-                self._enqueue(key)
+                self._ask(key)
 
-    def _on_pod(self, delta: Delta) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Watcher:
+    """Takes in our objects of one kind, of one namespace or of all."""
+
+    feeds: Feeds
+    gvr: Gvr
+    namespace: str = ""
+    known: dict[ObjectKey, Key] = field(default_factory=dict)
+
+    def __call__(self, delta: Delta) -> None:
+        """Take in one change."""
+        self.feeds.take_in(self.gvr, delta, self.known, self.namespace)
+        if delta.key is None and self.namespace:
+            self.feeds.ask_for_waiting(self.namespace, self.gvr)
+
+    def end(self) -> None:
+        """Take note that nothing more will be heard: what was there is not known to be there any more."""
+        for key in list(self.known):
+            self.feeds.take_in(self.gvr, Delta("deleted", key), self.known)
+        self.feeds.ask_for_waiting(self.namespace, self.gvr)
+
+
+@dataclass(frozen=True, slots=True)
+class _PodWatcher:
+    """Takes in Pods of our workloads, of one namespace or of all."""
+
+    pods: Pods
+    namespace: str = ""
+
+    def __call__(self, delta: Delta) -> None:
+        """Take in one change."""
         if delta.key is None:
-            self._pods.compare_with_shown()  # a complete list: what is shown and not in it has vanished
-            return
-        if delta.kind == "deleted" or delta.object is None:
-            self._pods.remove((delta.key.namespace, delta.key.name))
+            self.pods.compare_with_shown(self.namespace)  # a complete list: what is shown and not in it has vanished
+        elif delta.kind == "deleted" or delta.object is None:
+            self.pods.remove((delta.key.namespace, delta.key.name))
         else:
-            self._pods.put(delta.object)
+            self.pods.put(delta.object)
+
+    def end(self) -> None:
+        """Leave what is shown: that a namespace is gone is told by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from fairlead_machinery.client import Client, Gvr
 from fairlead_machinery.transport import Unreachable
 from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.feeds import Feeds
+from fairlead_syncer.rights import Rights
 from fairlead_syncer.upstream import Upstream
 from fairlead_transforms import policy
 from fairlead_transforms.policy import TenantPolicy
@@ -23,9 +24,7 @@ _RETRY_S = 1.0
 _SETTLE_S = 0.5
 """How long a set of held deletions may grow before it is told: a burst is told a few times, not once an object."""
 _LONGEST_WHY = 1000
-_VERBS = ("get", "list", "watch", "create", "patch", "delete")
 _REVIEW_S = 300.0
-_REVIEWS = Gvr("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 _log = structlog.get_logger(__name__)
 
@@ -33,7 +32,7 @@ _log = structlog.get_logger(__name__)
 class Heartbeat:
     """One loop: look at the cluster, speak, follow what is asked."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its surroundings
         self,
         upstream: Upstream,
         cluster: Client,
@@ -42,6 +41,7 @@ class Heartbeat:
         *,
         refused: Callable[[], None],
         enforce: Callable[[TenantPolicy], None],
+        rights: Rights,
     ) -> None:
         """Take what to call when our token is ``refused``, and with the policy to ``enforce``."""
         self._upstream = upstream
@@ -50,6 +50,7 @@ class Heartbeat:
         self._deletions = deletions
         self._refused = refused
         self._enforce = enforce
+        self._rights = rights
         self.wish: Callable[[str], Awaitable[None]] = _pass_over
         """Called with the thumbprint of a key that is to be replaced."""
         self._reviewed: tuple[float, list[Gvr], list[Gvr], list[Gvr]] | None = None
@@ -162,31 +163,14 @@ class Heartbeat:
         return apis, listable
 
     async def _allowed(self, gvrs: Sequence[Gvr]) -> tuple[list[Gvr], list[Gvr]]:
-        """Ask the cluster what we may do, now and then; an error counts as yes, so that a hiccup stops nothing."""
+        """Ask the cluster what we may do, now and then."""
         now_s = asyncio.get_running_loop().time()
         kept = self._reviewed
         if kept is not None and kept[1] == gvrs and now_s - kept[0] < _REVIEW_S and not kept[3]:
             return kept[2], kept[3]
-        allowed: list[Gvr] = []
-        refused: list[Gvr] = []
-        for gvr in gvrs:
-            answers = [await self._may(gvr, verb) for verb in _VERBS]
-            (allowed if all(answers) else refused).append(gvr)
+        allowed, refused = await self._rights.review(gvrs)
         self._reviewed = (now_s, list(gvrs), allowed, refused)
         return allowed, refused
-
-    async def _may(self, gvr: Gvr, verb: str) -> bool:
-        attributes = {"group": gvr.group, "resource": gvr.resource, "verb": verb}
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": attributes},
-        }
-        try:
-            answer = await self._cluster.create(_REVIEWS, review)
-        except (ApiError, Unreachable):
-            return True
-        return bool(answer["status"].get("allowed"))
 
 
 async def _pass_over(wish: str) -> None:

@@ -32,6 +32,7 @@ from fairlead_syncer.leadership import FencedClient, Instance, Leadership
 from fairlead_syncer.namespaces import Namespaces
 from fairlead_syncer.pods import PodKey, Pods
 from fairlead_syncer.renewal import ClusterToken
+from fairlead_syncer.rights import Rights
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_syncer.tokens import Tokens
@@ -65,6 +66,7 @@ class AgentSettings:
         key_lifetime_s: After how many seconds an agent replaces its own key; 0 for never.
         resync_s: About how often both sides are listed again in full, for what a watch may have missed.
         reload_upstream, reload_cluster: Read the credentials again from where they came; None for never.
+        wide: Watch each kind once in the whole cluster, which takes rights to; else in each namespace of ours.
     """
 
     upstream: Credentials
@@ -84,6 +86,7 @@ class AgentSettings:
     resync_s: float = RESYNC_S
     reload_upstream: Reload | None = None
     reload_cluster: Reload | None = None
+    wide: bool = False
 
 
 async def run(settings: AgentSettings) -> None:
@@ -113,7 +116,8 @@ async def run(settings: AgentSettings) -> None:
         speaking = replace(base, token="", token_file=str(identity.token_file))
         above = await program.enter(Client(speaking, user_agent="fairlead-syncer"))
         own = await asyncio.to_thread(ClusterToken, settings.cluster, folder, time.time, settings.reload_cluster)
-        below = FencedClient(own.credentials, user_agent="fairlead-syncer")
+        # A watch is a connection, and there is one a kind and namespace; what else is asked is bounded by workers.
+        below = FencedClient(own.credentials, user_agent="fairlead-syncer", connections=0)
         await program.enter(below)
         unfenced = await program.enter(Client(own.credentials, user_agent="fairlead-syncer"))
         program.spawn("cluster token", own.run(unfenced))
@@ -197,7 +201,9 @@ class Agent:
         tokens = Tokens(state, upstream, below, self.clock.now_s)
         brake = Brake(settings.deletion_share, settings.deletion_floor, settings.deletion_window_s)
         deletions = Deletions(state, brake, time.monotonic, queue.add)
-        feeds = Feeds(state, upstream.views, below, pods, queue.add, resync_s=settings.resync_s)
+        rights = Rights(below, self.target)
+        narrow = None if settings.wide else rights
+        feeds = Feeds(state, upstream.views, below, pods, queue.add, rights=narrow, resync_s=settings.resync_s)
         namespaces = Namespaces(
             state,
             below,
@@ -206,9 +212,13 @@ class Agent:
             deletions,
             listable=lambda: heartbeat.listable(),  # noqa: PLW0108 - made below: each needs the other
             enqueue=queue.add,
+            rights=rights,
+            enter=feeds.enter,
         )
         refused = self.identity.renew_now
-        heartbeat = Heartbeat(upstream, below, feeds, deletions, refused=refused, enforce=namespaces.enforce)
+        heartbeat = Heartbeat(
+            upstream, below, feeds, deletions, refused=refused, enforce=namespaces.enforce, rights=rights
+        )
         heartbeat.wish = self.identity.follow_wish
         down = Down(state, upstream, below, namespaces, tokens, deletions)
         held = self.leadership.while_held

@@ -12,11 +12,12 @@ from contextlib import suppress
 import structlog
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists, NotFound
+from fairlead_api.errors import AlreadyExists, ApiError, Conflict, Forbidden, NotFound
 from fairlead_machinery import failpoints
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_syncer import plan
 from fairlead_syncer.deletions import Deletions
+from fairlead_syncer.rights import Rights
 from fairlead_syncer.rules import Rules, Unfit
 from fairlead_syncer.state import NAMESPACES, State
 from fairlead_syncer.target import Key
@@ -59,6 +60,8 @@ class Namespaces:
         deletions: Is asked before a namespace goes.
         listable: Asks the cluster for every namespaced resource it has, to look for foreign objects.
         enqueue: Asks for a key to be looked at again.
+        rights: Are held in a namespace before anything else is done in it.
+        enter: Told of each namespace that is ready, to be watched.
     """
 
     def __init__(  # noqa: PLR0913 - its surroundings
@@ -71,6 +74,8 @@ class Namespaces:
         *,
         listable: Listable,
         enqueue: Callable[[Key], None],
+        rights: Rights,
+        enter: Callable[[str], None],
     ) -> None:
         self._state = state
         self._cluster = cluster
@@ -80,6 +85,8 @@ class Namespaces:
         self._listable = listable
         self._enqueue = enqueue
         self._rules = Rules(state, cluster)
+        self._rights = rights
+        self._enter = enter
         self._made: set[str] = set()
         self._pauses_s: dict[str, float] = {}
 
@@ -103,6 +110,7 @@ class Namespaces:
 
     def forget(self, name: str) -> None:
         """Take note that a downstream namespace is gone or going; with it went the Secrets in it."""
+        self._rights.forget(name)
         if name in self._made:
             self._made.discard(name)
             home = self._state.homes.get(name)
@@ -135,9 +143,43 @@ class Namespaces:
             self._tokens.forget(cluster, namespace)
             raise NamespaceGoing(f"namespace {name} of the cluster is Terminating; another is made once it is gone")
         self._state.homes[name] = (cluster, namespace)
+        await self._rights.hold(name)
         await self._rules.keep(name, only_add=True)
         self._made.add(name)
+        self._enter(name)
         return name
+
+    async def regain(self, name: str, error: ApiError) -> None:
+        """
+        Look, where the cluster forbade us something in a namespace, whether it was for want of our binding.
+
+        Raises:
+            Conflict: It was, and we have it again; try again.
+        """
+        if error.code == Forbidden.code and await self._rights.regain(name):
+            raise Conflict(f"the rights in namespace {name} were lost and are there again") from error
+
+    async def judge_unread(self, key: Key, error: Forbidden) -> None:
+        """
+        Look why we may not read an object; return when nothing of ours can be there, as we may write nothing there.
+
+        Raises:
+            Conflict: The namespace is ours, and so are the rights in it again; try again.
+            NamespaceTaken: The namespace is not ours any more, and we had made the object.
+            Forbidden: The cluster has its reasons.
+        """
+        name = self._state.target.namespace(key.cluster, key.namespace)
+        found = await self._cluster.find(NAMESPACES, name)
+        if found is None:
+            return
+        if self._state.home_of(found) == (key.cluster, key.namespace):
+            await self.regain(name, error)
+            raise error
+        view = self._state.views.get(key)
+        if view is not None and plan.annotations_of(view).get(plan.DOWNSTREAM_UID):
+            raise NamespaceTaken(
+                f"namespace {name!r} of the cluster does not bear the marks of this workspace any more"
+            )
 
     def _wanted(self, name: str, cluster: str, namespace: str) -> JsonObject:
         target = self._state.target
@@ -163,6 +205,8 @@ class Namespaces:
         if not plan.is_tombstone(view):
             if found is not None and is_ours:
                 self._state.homes[name] = (key.cluster, key.name)
+                await self._rights.hold(name)
+                self._enter(name)
                 await self._record(key, view, found)
                 await self._keep_level(found)
                 await self._rules.keep(name)
@@ -176,8 +220,9 @@ class Namespaces:
         why = self._why_not(key, view)
         if why:
             return _STAYS_S  # on its way, and no news for anybody
-        left, minted = await self._left(key, name)
-        why = plan.may_delete_namespace(view, [], [], left)
+        await self._rights.hold(name)
+        left, minted, unseen = await self._left(key, name)
+        why = plan.may_delete_namespace(view, [], [], left) or self._not_seen(unseen)
         if why:
             await self._take_tokens(key, view, found, minted)
             await self._tell(key, view, plan.Refuse("NamespaceNotEmpty", why))
@@ -241,25 +286,40 @@ class Namespaces:
         pending = [one for one in views if plan.is_tombstone(one)]
         return plan.may_delete_namespace(view, live, pending, [])
 
-    async def _left(self, key: Key, name: str) -> tuple[list[str], list[JsonObject]]:
+    def _not_seen(self, unseen: list[str]) -> str:
+        """Return why a namespace must stay when kinds in it could not be looked at; "" when there are none."""
+        if not unseen:
+            return ""
+        return (
+            f"whether it holds {', '.join(unseen[:5])} cannot be seen: the agent may not list that in the cluster; "
+            f"kubectl fairlead cluster join {self._state.target.name} renews its rights"
+        )
+
+    async def _left(self, key: Key, name: str) -> tuple[list[str], list[JsonObject], list[str]]:
         """
-        Return what is left in a namespace, as ``resource/name``, beyond what goes with it; and our tokens' Secrets.
+        Return what is left in a namespace, as ``resource/name``, beyond what goes with it; our tokens' Secrets; and
+        kinds that we may not list.
 
         By now nothing of ours should be there, so whatever labels it wears, what is there is somebody's or still going.
         """
-        found, minted = [], []
+        found, minted, unseen = [], [], []
         for gvr in await self._listable():
             if gvr.resource == "events":
                 continue
-            items, _ = await self._cluster.list(gvr, namespace=name)
+            try:
+                items, _ = await self._cluster.list(gvr, namespace=name)
+            except Forbidden:
+                unseen.append(".".join(part for part in (gvr.resource, gvr.group) if part))
+                continue
             for item in items:
                 own = (gvr.resource, item["metadata"]["name"]) in _CLUSTERS_OWN and not gvr.group
                 token = gvr.resource == "secrets" and self._tokens.made(key.cluster, key.name, item)
+                is_ours = self._rules.made(gvr, item) or self._rights.made(gvr, item)
                 if token:
                     minted.append(item)
-                elif not own and not self._rules.made(gvr, item):
+                elif not own and not is_ours:
                     found.append(f"{gvr.resource}/{item['metadata']['name']}")
-        return found, minted
+        return found, minted, unseen
 
     async def _confirm(self, key: Key, view: JsonObject) -> None:
         await self._upstream.confirm(NAMESPACES, key, view["metadata"]["uid"])

@@ -65,9 +65,9 @@ class Pods:
             self._pods.pop(key, None)
             self._enqueue_after(key, 0.0)
 
-    def compare_with_shown(self) -> None:
-        """Look once, for each of our namespaces, for Pods that vanished while this agent was away."""
-        for namespace in self._state.homes:
+    def compare_with_shown(self, only: str = "") -> None:
+        """Look once, for each of our namespaces or ``only`` one, for Pods that vanished while this agent was away."""
+        for namespace in [only] if only else self._state.homes:
             if namespace not in self._compared:
                 self._compared.add(namespace)
                 self._enqueue_after((namespace, ""), 0.0)

@@ -78,7 +78,12 @@ def required_values() -> JsonObject:
     """Return the least that the syncer's chart has to be given."""
     return {
         "agentId": "kcp-syncer-east-0a1b2c3d",
-        "syncTarget": {"name": "east", "uid": "11111111-2222-3333-4444-555555555555", "cluster": "1abc"},
+        "syncTarget": {
+            "name": "east",
+            "uid": "11111111-2222-3333-4444-555555555555",
+            "cluster": "1abc",
+            "key": "2p3HCkUqn2N8QX9PiE9m0WBxVweQmL5xFLAfEG",
+        },
         "controlPlane": {"url": "https://fairlead.example:443"},
         "credentials": {"key": "KEY"},
     }

@@ -7,7 +7,7 @@ import base64
 import json
 import os
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,6 +126,12 @@ class AgentChecks:
         server = registration.external_url or session.place.front
         return await registering.agent_of(session, registration, server, "")
 
+    async def _joined_now(self) -> Agent:
+        """Return the same as join would make it in this cluster today, in the mode that it is in."""
+        agent = await self.agent()
+        listed, wide = await downstream.listed(self.cluster), await downstream.is_wide(self.cluster, agent)
+        return replace(agent, listed=listed, wide=wide, policy=await downstream.has_policies(self.cluster))
+
     async def running(self) -> Finding | None:
         """Its process runs here, or a replica of its Deployment is ready."""
         name = self.target["metadata"]["name"]
@@ -159,7 +165,7 @@ class AgentChecks:
 
     async def rights(self) -> Finding | None:
         """Who the agent is, and what it may do, is as this version would make it."""
-        agent, discovery = await self.agent(), Discovery(self.cluster)
+        agent, discovery = await self._joined_now(), Discovery(self.cluster)
         found: list[str] = []
         for wanted in manifests.rights(agent):
             if wanted["kind"] == "Namespace":

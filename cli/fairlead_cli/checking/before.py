@@ -140,7 +140,9 @@ class Before:
             session = self.plane.session
             registration = Registration(await self._target(), created=False)
             agent = await registering.agent_of(session, registration, await self.server(), "")
-            self._agent.append(replace(agent, image=self.wanted.image))
+            self._agent.append(
+                replace(agent, image=self.wanted.image, policy=await downstream.has_policies(self.cluster))
+            )
         return self._agent[0]
 
     async def _target(self) -> JsonObject:

@@ -58,6 +58,9 @@ def home(east: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
     east.kubectl("delete", "persistentvolume", name, "--wait=false")
 
 
+CLUSTER_KINDS = "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings"
+
+
 def _left(cluster: Cluster, namespace: str) -> set[str]:
     """Return what is in a namespace beyond what every namespace has."""
     found = cluster.kubectl("get", KINDS, "-n", namespace, "-o", "name").split()
@@ -130,15 +133,15 @@ def test_life_of_an_agent(cluster_helm: Helm, east: Cluster, home: str, tmp_path
 
     changed = {**values, "extraArgs": ["--log-level=debug"], "syncedResources": ["services", "jobs.batch"]}
     cluster_helm("upgrade", "east", newer, where, "--wait", values=changed)
-    role = _get(east, home, f"clusterrole/{values['agentId']}")
+    role = _get(east, home, f"clusterrole/{values['agentId']}-namespace")
     assert ["batch"] in [rule["apiGroups"] for rule in role["rules"]]
     cluster_helm("rollback", "east", "1", where, "--wait")
     assert _get(east, home, deployment)["spec"]["template"] == first["spec"]["template"]
-    role = _get(east, home, f"clusterrole/{values['agentId']}")
+    role = _get(east, home, f"clusterrole/{values['agentId']}-namespace")
     assert ["batch"] not in [rule["apiGroups"] for rule in role["rules"]]
     cluster_helm("uninstall", "east", where, "--wait")
     wait_until(lambda: not _left(east, home), WAIT_S)
-    wide = east.kubectl("get", "clusterroles,clusterrolebindings", "-o", "name")
+    wide = east.kubectl("get", CLUSTER_KINDS, "-o", "name")
     assert str(values["agentId"]) not in wide
 
 

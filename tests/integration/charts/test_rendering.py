@@ -15,7 +15,10 @@ from tests.support.charts import CHARTS, CONTROL_PLANE, SYNCER, Helm, HelmFailed
 VALUES = sorted((Path(__file__).parent / "testdata").glob("*/*.yaml"))
 RECOMMENDED = {f"app.kubernetes.io/{name}" for name in ("name", "instance", "version", "component", "part-of")}
 RECOMMENDED |= {"app.kubernetes.io/managed-by", "helm.sh/chart"}
-CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding"}
+CLUSTER_WIDE = {
+    *("ClusterRole", "ClusterRoleBinding"),
+    *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+}
 
 
 def _values(file: Path) -> tuple[Path, JsonObject]:

@@ -46,7 +46,9 @@ MUCH = replace(
     replicas=2,
     arguments=("--log-level=debug", "--api-url=https://fairlead.example"),
     upstream_namespace="shop",
+    listed=(("", "configmaps"), ("", "pods"), ("", "resourcequotas"), ("apps", "daemonsets"), ("a.example", "widgets")),
 )
+WIDE = replace(PLAIN, wide=True, policy=False)
 PINNED = replace(PLAIN, image="registry.example/fairlead:v1@sha256:" + "0" * 64)
 NOT_OF_JOIN = {"PodDisruptionBudget", "NetworkPolicy"}
 
@@ -62,7 +64,7 @@ def _without_labels(one: JsonObject) -> JsonObject:
     return {**one, "metadata": metadata, **readable}
 
 
-@pytest.mark.parametrize("agent", [PLAIN, MUCH, PINNED], ids=["plain", "much", "pinned"])
+@pytest.mark.parametrize("agent", [PLAIN, MUCH, PINNED, WIDE], ids=["plain", "much", "pinned", "wide"])
 def test_same_rights_and_pod(helm: Helm, agent: Agent) -> None:
     """Rights, credentials and Deployment are equal to the letter; of labels the chart has more, on the objects only."""
     joined = _by_name(manifests.manifest(agent))

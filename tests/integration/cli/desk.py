@@ -13,7 +13,7 @@ from tests.support.clusters import Cluster
 from tests.support.servers import PROGRAMS, FairleadServer, run_program
 
 KINDS = "namespaces,serviceaccounts,secrets,configmaps,deployments,pods,roles,rolebindings"
-CLUSTER_KINDS = "clusterroles,clusterrolebindings"
+CLUSTER_KINDS = "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings"
 DEPLOYMENT = """
 apiVersion: apps/v1
 kind: Deployment

@@ -86,7 +86,8 @@ def test_kcps_words(desk: Desk) -> None:
     desk.east.kubectl("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=_first(manifest))
     kinds = [one["kind"] for one in yaml.safe_load_all(manifest)]
     assert kinds[0] == "Namespace"
-    assert kinds[-2:] == ["Secret", "Deployment"]
+    policy = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]
+    assert kinds[-5:] == ["Secret", "Deployment", "ClusterRole", *policy], "kcp's objects, then what kcp does not have"
     for verb, past in (("cordon", "cordoned"), ("uncordon", "uncordoned"), ("drain", "draining")):
         assert desk.run("kubectl-kcp", "workload", verb, "east") == f"east {past}\n"
         assert desk.run("kubectl-kcp", "workload", verb, "east") == f"east already {past}\n"

@@ -18,9 +18,13 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def joined(kube_cluster: Cluster, tmp_path: Path) -> Iterator[Joined]:
-    """A workspace whose namespace ``default`` runs in the shared cluster, which has an API and no controllers."""
-    with Between(kube_cluster, tmp_path) as made:
+def joined(request: pytest.FixtureRequest, kube_cluster: Cluster, tmp_path: Path) -> Iterator[Joined]:
+    """
+    A workspace whose namespace ``default`` runs in the shared cluster, which has an API and no controllers.
+
+    Its parameter, if any, is ``wide`` or ``narrow``: what the agent may read, and how it watches.
+    """
+    with Between(kube_cluster, tmp_path, wide=getattr(request, "param", "narrow") == "wide") as made:
         yield made
 
 
@@ -35,8 +39,9 @@ def joined_whole(start_clusters: Callable[[list[str]], list[Cluster]], tmp_path:
 class Between:
     """Server, proxy and agent, ended in reverse order."""
 
-    def __init__(self, cluster: Cluster, folder: Path) -> None:
+    def __init__(self, cluster: Cluster, folder: Path, *, wide: bool = False) -> None:
         self._cluster = cluster
+        self._wide = wide
         self._folder = folder
 
     def __enter__(self) -> Joined:
@@ -47,6 +52,7 @@ class Between:
         self._proxy_context = fault_proxy(server.url, server.directory / "ca.crt", serving)
         proxy = self._proxy_context.__enter__()
         self._joined = Joined(server, self._cluster, proxy, authority.certificate, self._folder, next(_numbers))
+        self._joined.wide = self._wide
         self._joined.join()
         return self._joined
 

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
 from pathlib import Path
 
+import pytest
+
 from fairlead_api import JsonObject
-from fairlead_api.names import Locator, downstream_namespace
+from fairlead_api.names import Locator, downstream_namespace, syncer_id
+from fairlead_cli import downstream, manifests
+from fairlead_cli.manifests import Agent
+from fairlead_cli.registering import resource_of
+from fairlead_machinery import kubeconfig
+from fairlead_machinery.client import Client
 from tests.support import processes
 from tests.support.clusters import Cluster, audit_events, write_kubeconfig
 from tests.support.proxy import FaultProxy
 from tests.support.servers import PROGRAMS, FairleadServer
 from tests.support.waiting import wait_until
 
+BOTH_MODES = pytest.mark.parametrize("joined", ["narrow", "wide"], indirect=True)
+"""Runs a test with an agent of each kind; without it an agent is narrow."""
 ANSWER_TIMEOUT_S = 20.0
 SYNC_TIMEOUT_S = 40.0
 _WRITES = ("create", "update", "patch", "delete", "deletecollection")
@@ -35,16 +45,19 @@ COMPUTE = {
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """An API server at a base path, as one user."""
+    """An API server at a base path, as one user; ``headers`` go with each request."""
 
     url: str
     token: str
     tls: ssl.SSLContext
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def call(self, method: str, path: str, body: object = None, content_type: str = "") -> tuple[int, JsonObject]:
         """Send a request; return status and decoded body (``{}`` when it is not JSON)."""
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        headers = dict(self.headers)
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
         headers["Content-Type"] = content_type or "application/json"
         request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
         try:
@@ -93,8 +106,9 @@ class Joined:
 
     Attributes:
         proxy: What the agent talks to instead of the server.
-        name: Of the SyncTarget, and of the agent's ServiceAccount.
+        name: Of the SyncTarget.
         uid: Of the SyncTarget.
+        wide: Whether the agent is given rights for the whole cluster; see :class:`fairlead_cli.manifests.Agent`.
         environment: Added to the agent's, from its next start on.
     """
 
@@ -108,6 +122,7 @@ class Joined:
     workspace_cluster: str = ""
     agent: processes.Process | None = None
     agent_arguments: tuple[str, ...] = ()
+    wide: bool = False
     _bootstrap: str = ""
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -122,8 +137,31 @@ class Joined:
 
     @property
     def user(self) -> str:
-        """The agent's user in the cluster's audit log."""
-        return f"system:serviceaccount:{AGENT_NAMESPACE}:{self.name}"
+        """The agent's user in the cluster, as in its audit log."""
+        return f"system:serviceaccount:{AGENT_NAMESPACE}:{syncer_id(self.name, self.uid)}"
+
+    def manifest(self, listed: tuple[tuple[str, str], ...] = ()) -> Agent:
+        """Return the agent as ``cluster join`` would make it."""
+        export = Api(f"{self.server.url}/clusters/root:compute", self.server.token, self.server.tls())
+        schemas = export.ok("GET", "/apis/apis.kcp.io/v1alpha1/apiexports/kubernetes")["spec"]["latestResourceSchemas"]
+        return Agent(
+            name=self.name,
+            uid=self.uid,
+            cluster="root",
+            server=self.proxy.url,
+            ca="",
+            resources=tuple(sorted(resource_of(name) for name in schemas)),
+            namespace=AGENT_NAMESPACE,
+            listed=listed,
+            wide=self.wide,
+        )
+
+    async def _grant(self) -> Agent:
+        credentials = kubeconfig.load([self.cluster.kubeconfig], explicit=True).credentials("")
+        async with Client(credentials) as client:
+            agent = self.manifest(await downstream.listed(client))
+            assert await downstream.install(client, agent, manifests.rights(agent))
+        return agent
 
     @property
     def base(self) -> Api:
@@ -180,21 +218,15 @@ class Joined:
         self.start_agent()
 
     def write_cluster_kubeconfig(self) -> None:
-        """Give the agent a ServiceAccount of its own in the cluster, and its token in a kubeconfig."""
-        self.down.call("POST", "/api/v1/namespaces", _core("Namespace", AGENT_NAMESPACE))
-        accounts = f"/api/v1/namespaces/{AGENT_NAMESPACE}/serviceaccounts"
-        self.down.call("POST", accounts, _core("ServiceAccount", self.name))
-        binding = _named("rbac.authorization.k8s.io", "ClusterRoleBinding", f"{AGENT_NAMESPACE}-{self.name}", "v1")
-        subject = {"kind": "ServiceAccount", "name": self.name, "namespace": AGENT_NAMESPACE}
-        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
-        bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
-        self.down.call("POST", bindings, {**binding, "subjects": [subject], "roleRef": role})
+        """Give the agent in the cluster what ``cluster join`` gives it, and its account's token in a kubeconfig."""
+        agent = asyncio.run(self._grant())
         request = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
             "spec": {"expirationSeconds": 3600},
         }
-        token = self.down.ok("POST", f"{accounts}/{self.name}/token", request)["status"]["token"]
+        account = f"/api/v1/namespaces/{agent.home}/serviceaccounts/{agent.id}"
+        token = self.down.ok("POST", f"{account}/token", request)["status"]["token"]
         kubeconfig = self.folder / "cluster.kubeconfig"
         kubeconfig.unlink(missing_ok=True)
         write_kubeconfig(kubeconfig, "cluster", self.cluster.server, self.cluster.certificate_authority, token)
@@ -216,6 +248,7 @@ class Joined:
             f"--sync-target-uid={self.uid}",
             f"--state-directory={self.folder / f'agent-{self.uid}'}",
             f"--bootstrap-token-file={token}",
+            *(["--wide"] if self.wide else []),
             *self.agent_arguments,
         ]
         log = self.folder / "agent.log"
@@ -269,11 +302,18 @@ class Joined:
         return self.down_map(name, namespace) or {}
 
     def agent_writes(self, *verbs: str, since: int = 0) -> list[str]:
-        """Return the agent's writes of objects in the audit log, as ``verb resource/name``; reviews are none."""
+        """
+        Return the agent's writes of objects in the audit log, as ``verb resource/name``; reviews are none.
+
+        Also those of agents of SyncTargets that had the name before.
+        """
+        any_uid = self.user.rpartition("-")[0] + "-"
         found = []
         for event in list(audit_events(self.cluster))[since:]:
             reference = event.get("objectRef") or {}
-            is_ours = event["user"].get("username") == self.user and reference.get("resource") not in _NO_WRITES
+            is_ours = (
+                str(event["user"].get("username")).startswith(any_uid) and reference.get("resource") not in _NO_WRITES
+            )
             if is_ours and event["verb"] in (verbs or _WRITES):
                 found.append(f"{event['verb']} {reference.get('resource')}/{reference.get('name')}")
         return found

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 
-from tests.integration.syncer.joined import SYNC_TIMEOUT_S, Joined
+from tests.integration.syncer.joined import BOTH_MODES, SYNC_TIMEOUT_S, Joined
 from tests.support import proxy
 from tests.support.proxy import Fault
 from tests.support.waiting import wait_until
@@ -48,6 +48,7 @@ def _also_for_watches(fault: Fault) -> Fault:
     return lie
 
 
+@BOTH_MODES
 @pytest.mark.timeout(400)
 def test_no_fault_deletes_and_each_heals(joined: Joined) -> None:
     """After each fault, also over a restart of the agent in its midst, what was written meanwhile arrives."""

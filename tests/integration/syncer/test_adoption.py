@@ -54,6 +54,7 @@ def test_a_synctarget_made_again_takes_over_what_runs(joined_whole: Joined) -> N
 
     assert "not clear which cluster" in _adopt(joined, "namespace/default", "--yes", code=2)
     joined.make_target()
+    joined.write_cluster_kubeconfig()
     assert joined.home() != home
     said = _adopt(joined, "namespace/default", "--cluster", joined.name, "--yes")
     assert home in said

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from fairlead_api import JsonObject
-from tests.integration.syncer.joined import SYNC_TIMEOUT_S, Api, Joined, config_map
+from tests.integration.syncer.joined import BOTH_MODES, SYNC_TIMEOUT_S, Api, Joined, config_map
 from tests.support.waiting import wait_until
 
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -123,6 +123,7 @@ def test_s72_what_an_agent_says_is_checked(joined: Joined) -> None:
     assert (joined.team.get("/api/v1/namespaces/default/configmaps/c") or {}).get("data") == {"k": "1"}
 
 
+@BOTH_MODES
 def test_s73_a_pod_that_comes_up_brings_only_what_is_its_own(joined: Joined) -> None:
     """No label of ours, owner or finalizer comes with it, and it takes nobody's place."""
     agent, cluster = _agent(joined), joined.workspace_cluster

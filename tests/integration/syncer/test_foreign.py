@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 
 from fairlead_api import JsonObject
-from tests.integration.syncer.joined import SYNC_TIMEOUT_S, Joined, config_map
+from tests.integration.syncer.joined import BOTH_MODES, SYNC_TIMEOUT_S, Joined, config_map
 from tests.support.waiting import wait_until
 
 Seen = dict[str, tuple[str, str]]
@@ -43,6 +43,7 @@ def _forge_cluster_scoped(joined: Joined, ours: JsonObject) -> str:
     return f"{roles}/{name}"
 
 
+@BOTH_MODES
 def test_s66_foreign_objects_are_never_touched(joined: Joined) -> None:
     """Through sync, unassignment, and the end of the SyncTarget; the namespace stays and says why."""
     home = joined.home()
@@ -88,6 +89,7 @@ def test_s66_foreign_objects_are_never_touched(joined: Joined) -> None:
     wait_until(lambda: not joined.progress(), SYNC_TIMEOUT_S)
 
 
+@BOTH_MODES
 def test_a_restored_copy_of_ours_is_foreign(joined: Joined) -> None:
     """Deleted and put back from a backup, with every mark it had, it is somebody's: reported, not touched."""
     joined.write("restored")
@@ -105,6 +107,7 @@ def test_a_restored_copy_of_ours_is_foreign(joined: Joined) -> None:
     assert joined.down_map("restored") == restored
 
 
+@BOTH_MODES
 def test_a_refused_object_is_made_when_the_foreign_one_goes(joined: Joined) -> None:
     """Nobody has to touch anything upstream."""
     path = f"/api/v1/namespaces/{joined.home()}/configmaps"
@@ -116,6 +119,7 @@ def test_a_refused_object_is_made_when_the_foreign_one_goes(joined: Joined) -> N
     wait_until(lambda: not joined.progress().get("blocked"), SYNC_TIMEOUT_S)
 
 
+@BOTH_MODES
 def test_s67_a_namespace_of_our_name_with_a_copied_locator_is_foreign(joined: Joined) -> None:
     """Made beforehand by somebody who can compute the name and read other locators, it is left alone."""
     joined.team.ok(

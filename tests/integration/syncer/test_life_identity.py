@@ -130,7 +130,7 @@ def test_f35_a_credential_that_is_refused_is_an_alarm_and_no_deletion(joined: Jo
     joined.write("kept", "1")
     uid = joined.wait_value("kept", "1")["metadata"]["uid"]
     began = joined.audited()
-    joined.down.ok("DELETE", f"/api/v1/namespaces/{AGENT_NAMESPACE}/serviceaccounts/{joined.name}")
+    joined.down.ok("DELETE", f"/api/v1/namespaces/{AGENT_NAMESPACE}/serviceaccounts/{joined.manifest().id}")
     wait_until(lambda: condition(joined, "ClusterReachable").get("reason") == "CredentialsRefused", BEAT_S)
     joined.write("kept", "2")
     # The next account of that name is another one; its token goes where the first was.
@@ -155,6 +155,7 @@ def test_f31_a_synctarget_made_again_is_another_one(joined: Joined) -> None:
     assert "join the cluster again" in (joined.folder / "agent.log").read_text()
     assert joined.down.get(f"/api/v1/namespaces/{home}/configmaps/kept") == first
     assert joined.agent_writes(since=began) == []
+    joined.write_cluster_kubeconfig()
     joined.start_agent()
     joined.assign("default")
     second = joined.wait_value("kept", "1")

@@ -12,7 +12,7 @@ import random
 import time
 
 from fairlead_api import JsonObject
-from tests.integration.syncer.joined import SYNC_TIMEOUT_S, Api, Joined
+from tests.integration.syncer.joined import BOTH_MODES, SYNC_TIMEOUT_S, Api, Joined
 from tests.support.waiting import wait_until
 
 PROBE = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 3}
@@ -101,6 +101,7 @@ def _revision(joined: Joined) -> int:
     return int(joined.base.ok("GET", "/clusters/root:team/api/v1/configmaps?limit=1")["metadata"]["resourceVersion"])
 
 
+@BOTH_MODES
 def test_every_kind_comes_to_rest(joined: Joined) -> None:
     """Synced once; then neither side is written to, whatever defaults and forms the cluster gave the fields."""
     _everything(joined)
@@ -124,6 +125,7 @@ def test_every_kind_comes_to_rest(joined: Joined) -> None:
     assert _revision(joined) - revision <= 2, "only heartbeats are written"
 
 
+@BOTH_MODES
 def test_drift_is_mended(joined: Joined) -> None:
     """An edit in the cluster is undone within seconds: data, labels, spec, deletion, time and again."""
     _everything(joined)
@@ -177,6 +179,7 @@ def test_a_deleted_target_leaves_nothing_behind(joined: Joined) -> None:
     wait_until(lambda: not joined.progress(), SYNC_TIMEOUT_S)
 
 
+@BOTH_MODES
 def test_kills_of_agent_and_server_lose_nothing(joined: Joined) -> None:
     """Killed at random during a stream of changes, both come back to one truth, with nothing twice or left over."""
     dice = random.Random(joined.number)

@@ -248,7 +248,14 @@ def path_of(body: JsonObject) -> str:
 
 def agent() -> Agent:
     """Return the agent of :func:`sync_target`."""
-    return Agent("east", UID, "root", PLANE_URL, CA.decode(), (("apps", "deployments"),))
+    listed_ = (("", "pods"), ("", "secrets"), ("apps", "deployments"))
+    return Agent("east", UID, "root", PLANE_URL, CA.decode(), (("apps", "deployments"),), listed=listed_)
+
+
+def discovery(group: str, *plurals: str) -> JsonObject:
+    """Return an aggregated discovery document of namespaced kinds that can be listed, of one group."""
+    kinds = [{"resource": plural, "scope": "Namespaced", "verbs": ["list"]} for plural in plurals]
+    return {"items": [{"metadata": {"name": group}, "versions": [{"version": "v1", "resources": kinds}]}]}
 
 
 def cluster_answers() -> dict[str, Any]:
@@ -266,6 +273,8 @@ def cluster_answers() -> dict[str, Any]:
     return {
         **answers,
         "GET /version": {"gitVersion": "v1.36.3"},
+        "GET /api": discovery("", "pods", "secrets", "events"),
+        "GET /apis": discovery("apps", "deployments"),
         f"POST {_REVIEW}": allow,
         "GET /api/v1/namespaces/kube-system": {"metadata": {"name": "kube-system", "uid": CLUSTER_UID}},
         "GET /api/v1/namespaces": listed(answers[f"GET /api/v1/namespaces/{ours.home}"]),

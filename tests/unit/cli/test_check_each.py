@@ -30,6 +30,7 @@ from tests.unit.cli.check_world import (
     ago,
     certificate,
     deny,
+    discovery,
     listed,
     namespace,
     token,
@@ -40,6 +41,7 @@ Change = Callable[[World], object]
 AGENT = check_world.agent()
 HOME = f"/api/v1/namespaces/{AGENT.home}"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
+POLICIES = "GET /apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 PODS = "GET /api/v1/namespaces/default/pods/*"
 REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 SPACE = "GET /clusters/w1/api/v1/namespaces"
@@ -312,6 +314,8 @@ CASES: list[tuple[str, Change, Level, str]] = [
         "allows get nodes beyond that",
     ),
     ("agent-rights", cluster(f"GET {RBAC}/clusterroles/{AGENT.id}", None), E, f"clusterrole/{AGENT.id} is missing"),
+    ("agent-rights", cluster("GET /apis", discovery("example.com", "widgets")), E, "lacks list widgets.example.com"),
+    ("agent-rights", cluster(f"{POLICIES}/{AGENT.id}", None), E, f"policy/{AGENT.id} is missing"),
     (
         "agent-rights",
         cluster(f"GET {RBAC}/clusterrolebindings", listed(BINDING)),

@@ -31,26 +31,86 @@ AGENT = Agent(
 
 def test_golden() -> None:
     """The manifest is this one, to the byte; a change restarts or re-authorizes agents and is looked at."""
-    assert manifests.as_text(manifests.manifest(AGENT, name_servers=True)) == GOLDEN.read_text()
+    assert manifests.as_text(manifests.kcp_manifest(AGENT)) == GOLDEN.read_text()
 
 
 def _of_kind(kind: str, objects: list[JsonObject] | None = None) -> JsonObject:
     return next(one for one in objects or manifests.manifest(AGENT) if one["kind"] == kind)
 
 
-def test_rights_are_exact() -> None:
-    """The agent writes what it syncs and nothing a cluster derives; everything else it may only list."""
-    rules = _of_kind("ClusterRole")["rules"]
-    writes = {
-        (group, resource)
-        for rule in rules
-        if {"create", "patch", "delete"} <= set(rule["verbs"])
+def _rights(role: JsonObject) -> set[tuple[str, str, str, str]]:
+    """Return (verb, group, resource, name) of a role."""
+    return {
+        (verb, group, resource, name)
+        for rule in role["rules"]
+        for verb in rule["verbs"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
+        for name in rule.get("resourceNames", [""])
     }
-    assert writes == {("", "configmaps"), ("", "secrets"), ("", "services"), ("apps", "deployments")}
-    assert [rule["verbs"] for rule in rules if "*" in rule["apiGroups"]] == [["list"]]
-    assert not any("*" in rule["verbs"] or "update" in rule["verbs"] for rule in rules)
+
+
+def test_across_the_cluster_it_sees_and_makes_namespaces() -> None:
+    """And binds its one role, whose bindings it can neither read nor change; no kind of a tenant's is in there."""
+    own = f"{AGENT.id}-namespace"
+    rbac = "rbac.authorization.k8s.io"
+    assert _rights(manifests.cluster_role(AGENT)) == {
+        *((verb, "", "namespaces", "") for verb in ("get", "list", "watch", "create")),
+        ("create", rbac, "rolebindings", ""),
+        *((verb, rbac, "clusterroles", own) for verb in ("get", "bind")),
+        ("create", "authorization.k8s.io", "selfsubjectaccessreviews", ""),
+    }
+
+
+def test_rights_in_a_namespace_are_exact() -> None:
+    """The agent writes what it syncs and nothing a cluster derives; what else there is it may list, by name of kind."""
+    known = replace(AGENT, listed=(("", "configmaps"), ("", "pods"), ("", "limitranges"), ("example.com", "widgets")))
+    rights = _rights(manifests.namespace_role(known))
+    every = {"get", "list", "watch", "create", "patch", "delete"}
+    synced = {("", "configmaps"), ("", "secrets"), ("", "services"), ("apps", "deployments")}
+    rules = {("", "limitranges"), ("", "resourcequotas")}
+    assert rights == {
+        *((verb, group, plural, "") for verb in every for group, plural in synced),
+        *(
+            (verb, group, plural, "")
+            for verb in ("get", "create", "patch", "delete", "list")
+            for group, plural in rules
+        ),
+        *((verb, "", "namespaces", "") for verb in ("patch", "delete")),
+        *((verb, "", "pods", "") for verb in ("get", "list", "watch")),
+        ("list", "example.com", "widgets", ""),
+    }
+
+
+def test_what_is_not_known_may_be_listed_in_its_namespaces_only() -> None:
+    """Where nobody asked the cluster for its kinds, as kcp's command cannot, it lists all of what is its own."""
+    assert ("list", "*", "*", "") in _rights(manifests.namespace_role(AGENT))
+    assert "ClusterRoleBinding" not in [
+        one["kind"] for one in manifests.rights(AGENT) if one["metadata"]["name"] == f"{AGENT.id}-namespace"
+    ]
+
+
+def test_wide_is_the_same_role_bound_once() -> None:
+    """And the right to bind it is not needed then; narrow again, that binding has to go."""
+    wide = replace(AGENT, wide=True)
+    names = [(one["kind"], one["metadata"]["name"]) for one in manifests.rights(wide)]
+    everywhere = ("ClusterRoleBinding", f"{AGENT.id}-namespace")
+    assert everywhere in names
+    assert not any(resource == "rolebindings" for _, _, resource, _ in _rights(manifests.cluster_role(wide)))
+    assert manifests.namespace_role(wide) == manifests.namespace_role(AGENT)
+    assert (manifests.obsolete(AGENT), manifests.obsolete(wide)) == ([everywhere], [])
+
+
+def test_what_holds_comes_first() -> None:
+    """No right is granted before the policy; kcp's manifest has kcp's objects first, and it is the last."""
+    kinds = [one["kind"] for one in manifests.rights(AGENT)]
+    assert kinds.index("ValidatingAdmissionPolicyBinding") < kinds.index("ClusterRole")
+    assert [one["kind"] for one in manifests.kcp_manifest(AGENT)][-3:] == [
+        "ClusterRole",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    ]
+    assert not manifests.policy(replace(AGENT, policy=False))
 
 
 def test_no_credential_of_a_user_reaches_the_agent() -> None:
@@ -75,7 +135,7 @@ def test_the_pod_may_run_in_its_own_namespace() -> None:
 def test_the_order_of_resources_does_not_matter() -> None:
     """The same exports give the same role, however they were read."""
     turned = replace(AGENT, resources=AGENT.resources[::-1])
-    assert manifests.cluster_role(turned) == manifests.cluster_role(AGENT)
+    assert manifests.namespace_role(turned) == manifests.namespace_role(AGENT)
 
 
 @pytest.mark.parametrize(
@@ -124,4 +184,4 @@ def test_manifest_is_yaml_without_anchors() -> None:
 
 
 if __name__ == "__main__":
-    GOLDEN.write_text(manifests.as_text(manifests.manifest(AGENT, name_servers=True)))
+    GOLDEN.write_text(manifests.as_text(manifests.kcp_manifest(AGENT)))

@@ -24,6 +24,7 @@ from fairlead_syncer.plan import PROOF
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_transforms.downstream import LOCATOR
+from tests.support.rights import granted
 
 MAPS = Gvr("", "v1", "configmaps")
 HOME = Key("", "namespaces", "c", "", "default")
@@ -93,6 +94,7 @@ class Room:
         )
         above: Any = self.above
         cluster: Any = self.cluster
+        rights = granted()
         self.namespaces = Namespaces(
             self.state,
             cluster,
@@ -101,10 +103,14 @@ class Room:
             self.deletions,
             listable=self._nothing,
             enqueue=self.queue.append,
+            rights=rights,
+            enter=lambda _: None,
         )
         self.down = Down(self.state, above, cluster, ignored, ignored, self.deletions)
         feeds: Any = SimpleNamespace(follow=lambda _: asyncio.sleep(0))
-        self.heartbeat = Heartbeat(above, cluster, feeds, self.deletions, refused=lambda: None, enforce=lambda _: None)
+        self.heartbeat = Heartbeat(
+            above, cluster, feeds, self.deletions, refused=lambda: None, enforce=lambda _: None, rights=rights
+        )
 
     async def _nothing(self) -> list[Gvr]:
         return []

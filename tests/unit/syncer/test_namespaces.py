@@ -14,6 +14,7 @@ from fairlead_syncer.plan import CAUSE, DOWNSTREAM_UID
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_transforms.downstream import LOCATOR
+from tests.support.rights import granted
 
 TARGET = SyncTarget("root", "east", "t1", "host", "443", b"secret")
 HOME = TARGET.namespace("team", "default")
@@ -71,7 +72,17 @@ def keeper(both: Any) -> tuple[Namespaces, JsonObject]:
     async def listable() -> list[Gvr]:
         return KINDS
 
-    namespaces = Namespaces(state, both, both, tokens, deletions, listable=listable, enqueue=lambda _: None)
+    namespaces = Namespaces(
+        state,
+        both,
+        both,
+        tokens,
+        deletions,
+        listable=listable,
+        enqueue=lambda _: None,
+        rights=granted(),
+        enter=lambda _: None,
+    )
     return namespaces, view
 
 

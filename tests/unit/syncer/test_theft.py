@@ -12,6 +12,7 @@ from fairlead_syncer import target as targets
 from fairlead_syncer.namespaces import Namespaces, NamespaceTaken
 from fairlead_syncer.state import State
 from fairlead_syncer.target import SyncTarget
+from tests.support.rights import granted
 
 
 class _Cluster:
@@ -47,9 +48,11 @@ async def test_s67_a_hash_collision_gives_nobody_anothers_namespace(monkeypatch:
     state = State(SyncTarget("root", "east", "t1", "host", "443", b"secret"))
     nothing = cast(Any, _Nothing())
     parts = (state, cast(Any, cluster), nothing, nothing, nothing)
-    namespaces = Namespaces(*parts, listable=nothing, enqueue=lambda _: None)
+    namespaces = Namespaces(*parts, listable=nothing, enqueue=lambda _: None, rights=granted(), enter=lambda _: None)
     assert await namespaces.ensure("team-a", "shop") == "kcp-1"
-    again = Namespaces(*parts, listable=nothing, enqueue=lambda _: None)  # after a restart
+    again = Namespaces(
+        *parts, listable=nothing, enqueue=lambda _: None, rights=granted(), enter=lambda _: None
+    )  # after a restart
     for cluster_name, namespace in (("team-b", "shop"), ("team-a", "other")):
         with pytest.raises(NamespaceTaken, match="not of this workspace"):
             await again.ensure(cluster_name, namespace)
