@@ -140,10 +140,17 @@ async def _is_refused(client: Client, agent: Agent) -> bool | None:
     return None
 
 
+async def is_lab(client: Client) -> bool:
+    """Tell whether the cluster is one of ``kubectl fairlead demo``: it keeps admission policies and asks none."""
+    return "+fairlead-lab-" in str((await client.request("GET", "/version")).json().get("gitVersion", ""))
+
+
 async def has_policies(client: Client) -> bool:
-    """Tell whether the cluster knows admission policies; it does from Kubernetes 1.30 on."""
+    """Tell whether the cluster enforces admission policies; it does from Kubernetes 1.30 on, and a lab never does."""
     from fairlead_cli.kinds import POLICIES  # noqa: PLC0415 - only to talk
 
+    if await is_lab(client):
+        return False
     try:
         found = (await client.request("GET", f"/apis/{POLICIES.group}/{POLICIES.version}")).json()
     except NotFound:

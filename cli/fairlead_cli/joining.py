@@ -99,7 +99,8 @@ async def _join(session: Session, cluster: Client, context: str, wanted: Wanted,
     try:
         await _note_others(cluster, registration, steps)
         agent = await _prepare(session, wanted, registration)
-        agent = replace(agent, listed=await downstream.listed(cluster))
+        policy = agent.policy and await downstream.has_policies(cluster)
+        agent = replace(agent, listed=await downstream.listed(cluster), policy=policy)
         if wanted.print_only:
             _print(agent, manifests.manifest(agent), wanted.output)
             return
@@ -163,7 +164,7 @@ async def _look_at(cluster: Client, context: str, wanted: Wanted) -> str:
     uid = await downstream.cluster_uid(cluster, context)
     if "/clusters/" in cluster.base:
         raise Failure(f'context "{context}" is a workspace, not a cluster', fix="name the cluster's: --context CONTEXT")
-    if not wanted.without_policy and not await downstream.has_policies(cluster):
+    if not (wanted.without_policy or await downstream.is_lab(cluster) or await downstream.has_policies(cluster)):
         raise Failure(
             "the cluster cannot hold the agent to its own namespaces",
             "it has no ValidatingAdmissionPolicy, which came with Kubernetes 1.30",
