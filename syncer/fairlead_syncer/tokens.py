@@ -7,6 +7,7 @@ workspace's service account and short; what leaks ends by itself (S80).
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,7 +65,8 @@ class Tokens:
         self._cluster = cluster
         self._now_s = now_s
         self._kept: dict[Place, _Token] = {}
-        self._uids: dict[tuple[str, str], dict[str, str]] = {}  # of the Secrets in a namespace, as last made and told
+        self._uids: dict[tuple[str, str], dict[str, str]] = {}  # of the Secrets in a namespace, as last told
+        self._recording = asyncio.Lock()
 
     async def ensure(self, cluster: str, namespace: str, account: str) -> None:
         """
@@ -96,6 +98,7 @@ class Tokens:
 
     def forget(self, cluster: str, namespace: str) -> None:
         """Take note that the Secrets of a namespace went with it."""
+        self._uids.pop((cluster, namespace), None)
         for place in [place for place in self._kept if place[:2] == (cluster, namespace)]:
             del self._kept[place]
 
@@ -125,6 +128,8 @@ class Tokens:
 
     async def _write(self, place: Place, found: JsonObject | None) -> None:
         name = token_secret(place[2])
+        if not self._namespace_uid(place):
+            raise Conflict(f"the namespace {place[1]!r} is not known yet")  # nor is what a proof has to be of
         if found is not None and not self._is_ours(place, found):
             raise CannotMint("NameTaken", f"the cluster already has a Secret {name!r} that is not of this workspace")
         minted = await self._mint(place)
@@ -152,15 +157,13 @@ class Tokens:
     async def _record(self, place: Place, made: JsonObject) -> None:
         """Tell upstream which Secret is ours, once: it is known again by that when this agent has lost its key."""
         name, uid = made["metadata"]["name"], made["metadata"]["uid"]
-        key = Key("", "namespaces", place[0], "", place[1])
-        view = self._state.views.get(key)
-        if view is None:
-            raise Conflict(f"the namespace {place[1]!r} is not known yet")
-        if self._is_recorded(place[:2], made):
-            return
-        known = {**self._recorded(place[:2]), **self._uids.get(place[:2], {}), name: uid}
-        self._uids[place[:2]] = known
-        await self._upstream.report(NAMESPACES, key, view["metadata"]["uid"], None, {"tokens": known})
+        async with self._recording:  # each report names all of them
+            if self._is_recorded(place[:2], made):
+                return
+            known = {**self._recorded(place[:2]), name: uid}
+            key = Key("", "namespaces", place[0], "", place[1])
+            await self._upstream.report(NAMESPACES, key, self._namespace_uid(place), None, {"tokens": known})
+            self._uids[place[:2]] = known
 
     def _is_recorded(self, home: tuple[str, str], secret: JsonObject) -> bool:
         uid: str = secret["metadata"]["uid"]
@@ -169,8 +172,8 @@ class Tokens:
     def _recorded(self, home: tuple[str, str]) -> dict[str, str]:
         """Return the uids of our Secrets in a namespace, by name, as upstream knows them."""
         view = self._state.views.get(Key("", "namespaces", home[0], "", home[1]))
-        found: dict[str, str] = orjson.loads(annotations_of(view).get(TOKENS) or "{}") if view is not None else {}
-        return found
+        told: dict[str, str] = orjson.loads(annotations_of(view).get(TOKENS) or "{}") if view is not None else {}
+        return {**told, **self._uids.get(home, {})}
 
     async def _mint(self, place: Place) -> str:
         try:

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from fairlead_api import JsonObject
+from fairlead_api.errors import Conflict
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_syncer.tokens import TOKENS, CannotMint, Tokens
@@ -74,6 +75,16 @@ async def test_what_a_crash_kept_from_being_recorded_is_recorded() -> None:
     await agent(both, b"first").ensure(*PLACE)
     assert both.writes == 1
     assert both.recorded == {"kcp-token-builder": "s1"}
+
+
+async def test_no_secret_is_made_before_it_is_known_what_was_recorded() -> None:
+    """Its proof is of that: with another one it would count as somebody's as soon as the view is here."""
+    both = Both()
+    tokens = agent(both, b"first")
+    tokens._state.drop_view(HOME)
+    with pytest.raises(Conflict):
+        await tokens.ensure(*PLACE)
+    assert both.writes == 0
 
 
 @pytest.mark.parametrize("key", [b"first", b"second"])
