@@ -137,6 +137,7 @@ class Namespaces:
             except AlreadyExists:
                 found = await self._cluster.get(NAMESPACES, name)
             failpoints.hit("syncer-after-namespace")
+            self.look_again(cluster, namespace)  # to have it recorded, whatever its watch shows and when
         if self._state.home_of(found) != (cluster, namespace):
             raise NamespaceTaken(f"the cluster already has a namespace {name!r} that is not of this workspace")
         if found["metadata"].get("deletionTimestamp"):

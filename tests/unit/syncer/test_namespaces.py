@@ -28,8 +28,11 @@ class Both:
     def __init__(self) -> None:
         self.inside: dict[str, list[JsonObject]] = {"configmaps": [item("theirs")], "secrets": [item("kcp-token-a")]}
         self.did: list[str] = []
+        self.is_there = True
 
-    async def find(self, gvr: Gvr, name: str) -> JsonObject:
+    async def find(self, gvr: Gvr, name: str) -> JsonObject | None:
+        if not self.is_there:
+            return None
         locator = TARGET.locator("team", "default").to_json()
         return {"metadata": {**item(name)["metadata"], "uid": "n1", "annotations": {LOCATOR: locator}, "gvr": str(gvr)}}
 
@@ -42,6 +45,10 @@ class Both:
         self.did.append(f"delete {gvr.resource}/{name}")
         if namespace:
             self.inside[gvr.resource] = []
+
+    async def create(self, gvr: Gvr, body: JsonObject) -> JsonObject:
+        del gvr
+        return {**body, "metadata": {**body["metadata"], "uid": "n2", "resourceVersion": "6"}}
 
     async def check(self, *_: object) -> None:
         self.did.append("check")
@@ -79,7 +86,7 @@ def keeper(both: Any) -> tuple[Namespaces, JsonObject]:
         tokens,
         deletions,
         listable=listable,
-        enqueue=lambda _: None,
+        enqueue=lambda key: both.did.append(f"look at {key.name}"),
         rights=granted(),
         enter=lambda _: None,
     )
@@ -104,3 +111,12 @@ async def test_a_namespace_that_is_kept_is_looked_at_ever_less_often() -> None:
     both.inside["configmaps"] = []
     assert await namespaces.reconcile(KEY, view) == 0.5
     assert both.did[-1] == f"delete namespaces/{HOME}"
+
+
+async def test_a_namespace_that_was_made_is_looked_at_to_have_it_recorded() -> None:
+    """Its watch may be silent; unrecorded it would be somebody's to an agent that has lost its key."""
+    both = Both()
+    namespaces, _ = keeper(both)
+    both.is_there = False
+    await namespaces.ensure("team", "default")
+    assert "look at default" in both.did
