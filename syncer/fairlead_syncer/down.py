@@ -187,6 +187,7 @@ class Down:
         failpoints.hit("syncer-before-report")
         told = await self._upstream.report(gvr, key, view["metadata"]["uid"], actual.get("status"), body)
         failpoints.hit("syncer-after-report")
+        self._state.told(key, view, actual["metadata"]["uid"])
         self._drifts.told(key, body)
         return told
 

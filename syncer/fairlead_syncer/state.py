@@ -127,6 +127,16 @@ class State:
         ]
         self.actual[key] = {**obj, "metadata": {**metadata, "managedFields": entries}} if entries else obj
 
+    def told(self, key: Key, view: JsonObject, uid: str) -> None:
+        """
+        Take note that upstream has recorded the uid of what was made for a view, which is to be shown so only later.
+
+        From now on no proof of before is worth anything: a copy of the object carries it too.
+        """
+        now = self.views.get(key)
+        if now is not None and _row(now) == _row(view):
+            now["metadata"].setdefault("annotations", {})[DOWNSTREAM_UID] = uid
+
     def drop_view(self, key: Key) -> None:
         """Forget a view; nothing follows from that."""
         self.views.pop(key, None)
@@ -170,3 +180,7 @@ def _is_newer(one: JsonObject, other: JsonObject) -> bool:
     first, second = str(one.get("resourceVersion")), str(other.get("resourceVersion"))
     is_same = one.get("uid") == other.get("uid")
     return is_same and first.isdecimal() and second.isdecimal() and int(first) > int(second)
+
+
+def _row(view: JsonObject) -> tuple[str, str]:
+    return view["metadata"]["uid"], annotations_of(view).get(ROW, "")

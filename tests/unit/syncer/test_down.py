@@ -158,6 +158,19 @@ async def test_a_name_counts_as_taken_only_by_what_is_there_now() -> None:
     assert both.asked == ["get", "create", "report"]
 
 
+async def test_a_copy_made_before_the_view_shows_what_was_recorded_is_not_ours() -> None:
+    """It carries the proof of the making, which is worth nothing once the making has been reported."""
+    both = Both()
+    state, down = made(both)
+    state.put_view(KEY, view(10))
+    await down.reconcile(KEY)
+    assert both.found is not None
+    both.found = {**both.found, "metadata": {**both.found["metadata"], "uid": "copy"}}
+    state.actual[KEY] = both.found
+    await down.reconcile(KEY)
+    assert both.told[-1]["reason"] == "NameTaken"
+
+
 async def test_a_tombstone_is_confirmed_after_a_look() -> None:
     """However settled its object was: the cluster itself is asked, and nothing is there."""
     both = Both()
