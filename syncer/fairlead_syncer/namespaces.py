@@ -6,6 +6,7 @@ Source: kcp TMC, syncer namespace controller; design section 6, number 3.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
@@ -29,6 +30,8 @@ from fairlead_transforms.policy import TenantPolicy
 
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 _GOING_S, _STAYS_S = 0.5, 2.0
+_DOUBT_S = 90.0
+"""How long after a request that was not answered a namespace may still come of it."""
 _LONGEST_S = 120.0
 """How long at most until a namespace that holds somebody's objects is looked at again: each look lists everything."""
 # What every namespace gets from the cluster itself; it goes with the namespace.
@@ -88,6 +91,7 @@ class Namespaces:
         self._rights = rights
         self._enter = enter
         self._made: set[str] = set()
+        self._doubts_s: dict[str, float] = {}  # until when a namespace may come to be that was asked for
         self._pauses_s: dict[str, float] = {}
 
     def look_again(self, cluster: str, namespace: str) -> None:
@@ -130,14 +134,7 @@ class Namespaces:
             return name
         found = await self._cluster.find(NAMESPACES, name)
         if found is None:
-            self._tokens.forget(cluster, namespace)
-            failpoints.hit("syncer-before-namespace")
-            try:
-                found = await self._cluster.create(NAMESPACES, self._wanted(name, cluster, namespace))
-            except AlreadyExists:
-                found = await self._cluster.get(NAMESPACES, name)
-            failpoints.hit("syncer-after-namespace")
-            self.look_again(cluster, namespace)  # to have it recorded, whatever its watch shows and when
+            found = await self._make(name, cluster, namespace)
         if self._state.home_of(found) != (cluster, namespace):
             raise NamespaceTaken(f"the cluster already has a namespace {name!r} that is not of this workspace")
         if found["metadata"].get("deletionTimestamp"):
@@ -181,6 +178,22 @@ class Namespaces:
             raise NamespaceTaken(
                 f"namespace {name!r} of the cluster does not bear the marks of this workspace any more"
             )
+
+    async def _make(self, name: str, cluster: str, namespace: str) -> JsonObject:
+        """Make a namespace of ours, unless it must be none by now."""
+        if not self._state.wants_namespace(cluster, namespace):
+            raise Conflict(f"the namespace {namespace!r} is not known to run here")
+        self._tokens.forget(cluster, namespace)
+        self._doubts_s[name] = asyncio.get_running_loop().time() + _DOUBT_S
+        failpoints.hit("syncer-before-namespace")
+        try:
+            found = await self._cluster.create(NAMESPACES, self._wanted(name, cluster, namespace))
+        except AlreadyExists:
+            found = await self._cluster.get(NAMESPACES, name)
+        failpoints.hit("syncer-after-namespace")
+        self._doubts_s.pop(name, None)
+        self.look_again(cluster, namespace)  # to have it recorded, whatever its watch shows and when
+        return found
 
     def _wanted(self, name: str, cluster: str, namespace: str) -> JsonObject:
         target = self._state.target
@@ -323,6 +336,9 @@ class Namespaces:
         return found, minted, unseen
 
     async def _confirm(self, key: Key, view: JsonObject) -> None:
+        name = self._state.target.namespace(key.cluster, key.name)
+        if self._doubts_s.get(name, 0.0) > asyncio.get_running_loop().time():
+            raise Conflict(f"namespace {name} may be in the making")
         await self._upstream.confirm(NAMESPACES, key, view["metadata"]["uid"])
         if self._state.views.get(key) is view:
             self._state.drop_view(key)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from fairlead_api import JsonObject
-from fairlead_machinery.client import Gvr
+from fairlead_api.errors import Conflict
+from fairlead_machinery.client import Gvr, Unreachable
 from fairlead_syncer.brake import Brake
 from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.namespaces import Namespaces
@@ -29,6 +32,7 @@ class Both:
         self.inside: dict[str, list[JsonObject]] = {"configmaps": [item("theirs")], "secrets": [item("kcp-token-a")]}
         self.did: list[str] = []
         self.is_there = True
+        self.is_away = False
 
     async def find(self, gvr: Gvr, name: str) -> JsonObject | None:
         if not self.is_there:
@@ -46,8 +50,13 @@ class Both:
         if namespace:
             self.inside[gvr.resource] = []
 
+    async def confirm(self, *_: object) -> None:
+        self.did.append("confirm")
+
     async def create(self, gvr: Gvr, body: JsonObject) -> JsonObject:
         del gvr
+        if self.is_away:
+            raise Unreachable("no answer")
         return {**body, "metadata": {**body["metadata"], "uid": "n2", "resourceVersion": "6"}}
 
     async def check(self, *_: object) -> None:
@@ -116,7 +125,25 @@ async def test_a_namespace_that_is_kept_is_looked_at_ever_less_often() -> None:
 async def test_a_namespace_that_was_made_is_looked_at_to_have_it_recorded() -> None:
     """Its watch may be silent; unrecorded it would be somebody's to an agent that has lost its key."""
     both = Both()
-    namespaces, _ = keeper(both)
+    namespaces, view = keeper(both)
     both.is_there = False
+    del view["metadata"]["deletionTimestamp"]
     await namespaces.ensure("team", "default")
     assert "look at default" in both.did
+
+
+async def test_no_namespace_is_made_that_must_go_and_none_confirmed_that_is_in_the_making() -> None:
+    """An object's view may be older than that of its namespace; who confirmed too early would leave it behind."""
+    both = Both()
+    namespaces, view = keeper(both)
+    both.is_there = False
+    with pytest.raises(Conflict):
+        await namespaces.ensure("team", "default")
+    going = view["metadata"].pop("deletionTimestamp")
+    both.is_away = True
+    with pytest.raises(Unreachable):
+        await namespaces.ensure("team", "default")
+    view["metadata"]["deletionTimestamp"] = going
+    with pytest.raises(Conflict):
+        await namespaces.reconcile(KEY, view)
+    assert "confirm" not in both.did

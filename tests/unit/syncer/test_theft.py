@@ -11,7 +11,7 @@ from fairlead_machinery.client import Gvr
 from fairlead_syncer import target as targets
 from fairlead_syncer.namespaces import Namespaces, NamespaceTaken
 from fairlead_syncer.state import State
-from fairlead_syncer.target import SyncTarget
+from fairlead_syncer.target import Key, SyncTarget
 from tests.support.rights import granted
 
 
@@ -46,6 +46,7 @@ async def test_s67_a_hash_collision_gives_nobody_anothers_namespace(monkeypatch:
     targets._namespace.cache_clear()
     cluster = _Cluster()
     state = State(SyncTarget("root", "east", "t1", "host", "443", b"secret"))
+    state.put_view(Key("", "namespaces", "team-a", "", "shop"), {"metadata": {"name": "shop", "uid": "u1"}})
     nothing = cast(Any, _Nothing())
     parts = (state, cast(Any, cluster), nothing, nothing, nothing)
     namespaces = Namespaces(*parts, listable=nothing, enqueue=lambda _: None, rights=granted(), enter=lambda _: None)
