@@ -42,7 +42,7 @@ test-integration: setup ## Against real etcd, kube-apiserver and our own process
 test-multicluster: setup ## Against several real clusters
 	$(BIN)/pytest tests/multicluster
 
-test-simulation: setup ## Simulated days with faults: 12 for each commit, all that once failed, and mutants
+test-simulation: setup ## Simulated days with faults: 8 for each commit, all that once failed, and mutants
 	$(BIN)/pytest tests/simulation
 
 SEEDS ?= 500

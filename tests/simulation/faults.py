@@ -108,11 +108,16 @@ class Breakage:
         await asyncio.sleep(30)
 
     async def lose_state(self, deed: Deed, chance: random.Random) -> None:
-        """Have an agent's disk lost; an administrator lets it in again."""
+        """
+        Have an agent's disk lost; an administrator lets it in again.
+
+        Once nothing else is broken: what it made and could not have recorded yet nobody can know again.
+        """
         del chance
         self._keys += 1
-        while not self._world.servers[PLANE].is_up:  # noqa: ASYNC110 - virtual time
+        while self._world.trouble[deed.host] > 1 or not self._world.servers[PLANE].is_up:  # noqa: ASYNC110 - virtual
             await asyncio.sleep(1)
+        await asyncio.sleep(30)
         await self._world.agents[deed.host].lose_state(self._keys)
 
     async def skew(self, deed: Deed, chance: random.Random) -> None:

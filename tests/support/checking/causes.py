@@ -46,7 +46,7 @@ def every_delete_is_asked_for(world: World, limits: Limits) -> Iterator[str]:
 
 def nothing_stays_unwanted(world: World, limits: Limits) -> Iterator[str]:
     """I9: what nobody wants any more goes within ``gc_s`` of a working target; at the end nothing of it is left."""
-    foreign, leftovers = _foreign_spans(world), _leftovers(world)
+    foreign, leftovers = _foreign_spans(world), brought_back(world)
     for where, found in _marked_lives(world):
         if found.resource == "secrets" or (where, found.uid) in leftovers:
             continue  # I17 speaks of Secrets
@@ -64,7 +64,7 @@ def no_secret_where_it_is_not_assigned(world: World, limits: Limits) -> Iterator
         place = Owner(record.owner.cluster, record.owner.namespace, record.owner.name)
         if not world.wanted_within(record.where, place, since_s, record.at_s):
             yield f"{_name(record)} was written at {record.at_s:.1f} where its namespace was not assigned"
-    leftovers = _leftovers(world)
+    leftovers = brought_back(world)
     for where, found in _marked_lives(world):
         if found.resource == "secrets" and (where, found.uid) not in leftovers:
             yield from _overstays(world, limits, where, found)
@@ -140,7 +140,7 @@ def _marked_lives(world: World) -> list[tuple[str, _Life]]:
     return [*found, *((where, life) for (where, _), life in open_.items())]
 
 
-def _leftovers(world: World) -> set[tuple[str, str]]:
+def brought_back(world: World) -> set[tuple[str, str]]:
     """
     Return what a restored backup brought back into a cluster and no agent has touched since.
 
@@ -158,7 +158,7 @@ def _leftovers(world: World) -> set[tuple[str, str]]:
 
 def _foreign_spans(world: World) -> dict[tuple[str, str], list[Span]]:
     """Return when somebody's objects, or what a backup brought back, were in a namespace, by target and namespace."""
-    leftovers = _leftovers(world)
+    leftovers = brought_back(world)
     begun: dict[tuple[str, str], tuple[str, float]] = {}
     found: defaultdict[tuple[str, str], list[Span]] = defaultdict(list)
     for record in world.of(Written):
@@ -201,7 +201,7 @@ def _overstays(world: World, limits: Limits, where: str, found: _Life, guests: S
 
 
 def _orphans(world: World, *, secrets: bool) -> Iterator[str]:
-    leftovers, foreign = _leftovers(world), _foreign_spans(world)
+    leftovers, foreign = brought_back(world), _foreign_spans(world)
     for one in _dump(world, "last"):
         home = one.name if one.resource == "namespaces" else one.namespace
         goes_with_namespace = one.resource == "namespaces"
