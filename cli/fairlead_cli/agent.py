@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from fairlead_cli.failure import Failure, explain
+from fairlead_cli.failure import USAGE, Failure, explain
 
 _TOKEN_VARIABLE = "FAIRLEAD_BOOTSTRAP_TOKEN"
 
@@ -48,6 +48,7 @@ _TOKEN_VARIABLE = "FAIRLEAD_BOOTSTRAP_TOKEN"
 @click.option("--key-lifetime", default="2160h", help="After which the agent replaces its own key; 0s: never.")
 @click.option("--wide", is_flag=True, help="One watch a kind for the whole cluster; takes the rights to.")
 @click.option("--api-url", default="", help="URL by which pods reach their workspace, if not the agent's.")
+@click.option("--health-address", default="", help="HOST:PORT of /livez and /readyz, :PORT for all addresses; none.")
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", help="Verbosity."
 )
@@ -86,6 +87,7 @@ def syncer(**options: Any) -> None:
         reload_upstream=upstream,
         reload_cluster=cluster,
         wide=options["wide"],
+        health=_address(options["health_address"]),
     )
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -105,6 +107,19 @@ def _cluster(path: Path | None, context: str) -> Any:
     if path is None:
         return kubeconfig.in_cluster(os.environ)
     return kubeconfig.load([path], explicit=True).credentials(context)
+
+
+def _address(text: str) -> tuple[str, int] | None:
+    """
+    Return host and port; None for "".
+
+    Raises:
+        Failure: It is no address.
+    """
+    host, _, port = text.rpartition(":")
+    if text and not (port.isdecimal() and int(port) < 65536):
+        raise Failure(f'--health-address: "{text}" is no HOST:PORT', code=USAGE)
+    return (host.strip("[]"), int(port)) if text else None
 
 
 def _bootstrap_token(path: Path | None) -> str:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 EPOCH_HEADER = "Fairlead-Epoch"
 _RETRY_S = 1.0
 _RELEASE_S = 2.0
+_TOLD_S = 30.0
+"""For how long an answer counts as late news; an agent asks every few seconds."""
 _PAUSED_S = 2.0
 """When to look again at what was not done because nothing may be written now."""
 _SAFE = frozenset({"GET", "HEAD"})
@@ -98,11 +100,16 @@ class Leadership:
         self._has_asked = False
         self._every_s = _RETRY_S
         self._told = ""
+        self._answered_s = float("-inf")
         self.epoch = 0
 
     def holds(self) -> bool:
         """Tell whether nobody else can be at work now."""
         return self._now_s() < self._until_s
+
+    async def is_told(self) -> bool:
+        """Tell whether the control plane has said lately whose turn it is: then this agent can take it."""
+        return self._now_s() - self._answered_s < _TOLD_S
 
     def headers(self) -> dict[str, str]:
         """Return what has to go with everything that is said to the control plane."""
@@ -166,6 +173,7 @@ class Leadership:
             self._say(f"no turn could be had: {error}")
             return None
         self._every_s = lasts_s / 3
+        self._answered_s = asked_s
         self._has_asked = True  # whatever the answer: from here on it is one of several
         if answer.get("leading") is not True:
             self._say(f"another agent is at work, this one waits: {answer.get('holder', '')} (epoch {epoch})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from fairlead_syncer.clock import ServerClock
 from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.down import Down
 from fairlead_syncer.feeds import RESYNC_S, Feeds
+from fairlead_syncer.health import Health, once
 from fairlead_syncer.heartbeat import Heartbeat
 from fairlead_syncer.identity import Identity, TargetGone
 from fairlead_syncer.lanes import lanes
@@ -67,6 +69,7 @@ class AgentSettings:
         resync_s: About how often both sides are listed again in full, for what a watch may have missed.
         reload_upstream, reload_cluster: Read the credentials again from where they came; None for never.
         wide: Watch each kind once in the whole cluster, which takes rights to; else in each namespace of ours.
+        health: Host and port of ``/livez`` and ``/readyz``; None for none.
     """
 
     upstream: Credentials
@@ -87,6 +90,7 @@ class AgentSettings:
     reload_upstream: Reload | None = None
     reload_cluster: Reload | None = None
     wide: bool = False
+    health: tuple[str, int] | None = None
 
 
 async def run(settings: AgentSettings) -> None:
@@ -102,6 +106,7 @@ async def run(settings: AgentSettings) -> None:
     place = "/services/syncer/" + "/".join(name)
     base = replace(settings.upstream, server=_base(settings.upstream.server))
     async with Program() as program:
+        health = await _healthy(program, settings.health)
         door = await program.enter(Client(replace(base, token="", token_file=""), user_agent="fairlead-syncer"))
         clock = ServerClock(door, "control plane", time.time)
         folder = settings.state_directory
@@ -130,6 +135,7 @@ async def run(settings: AgentSettings) -> None:
         try:
             leadership = Leadership(above, place, instance, time.monotonic, identity.renew_now)
             below.may_write = leadership.holds
+            health.ready |= {"control plane": leadership.is_told, "cluster": once(lambda: _answers(unfenced))}
             agent = Agent(target, identity, leadership, clock, above, below, settings)
             program.spawn("agent", leadership.run(agent.work))
             _log.info("started", sync_target=settings.sync_target_name, key=target.key)
@@ -146,6 +152,22 @@ async def _enroll(identity: Identity, bootstrap: str) -> None:
         if not identity.token_file.exists():
             raise
         _log.warning("the bootstrap token was not taken; going on with the key there is", error=str(error))
+
+
+async def _healthy(program: Program, address: tuple[str, int] | None) -> Health:
+    """Answer a kubelet, if there is one, from the start to the end."""
+    health = Health()
+    if address is not None:
+        await program.enter(health.listening(address))
+    return health
+
+
+async def _answers(cluster: Client) -> bool:
+    """Tell whether the cluster takes us for who we are."""
+    with suppress(ApiError, Unreachable):
+        await cluster.request("GET", "/api/v1/namespaces", {"limit": "1"})
+        return True
+    return False
 
 
 async def _until_told(program: Program) -> None:
