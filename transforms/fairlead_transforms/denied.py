@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from fairlead_api import JsonObject
-from fairlead_transforms import podsecurity
-from fairlead_transforms.podtemplate import pod_template
+from fairlead_transforms import podsecurity, steering
+from fairlead_transforms.podtemplate import pod_template, template_path
 from fairlead_transforms.policy import ANY, TenantPolicy
 
 _OWNER = "the cluster's owner can allow it in spec.tenantPolicy.{field} of the SyncTarget"
@@ -19,6 +19,12 @@ _RESERVED_PRIORITY = "system-"
 _NODE_ROLE = "node-role.kubernetes.io/"
 _TOKEN_TYPES = frozenset({"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"})
 _INGRESS_CLASS = "kubernetes.io/ingress.class"
+_STORAGE_CLASS = "volume.beta.kubernetes.io/storage-class"
+_ACCOUNT_DISKS = (
+    "awsElasticBlockStore", "azureDisk", "cinder", "fc", "flexVolume", "gcePersistentDisk", "photonPersistentDisk",
+    "portworxVolume", "vsphereVolume",
+)  # fmt: skip
+"""Volumes that a cluster attaches with its own account or hardware, to whoever names them."""
 
 
 class PolicyDenied(ValueError):
@@ -47,52 +53,72 @@ def check(group: str, resource: str, obj: JsonObject, policy: TenantPolicy) -> N
 
 
 def _wrong(group: str, resource: str, obj: JsonObject, policy: TenantPolicy) -> Iterator[str]:
+    yield from _marks("metadata", obj["metadata"], policy)
     rule = _RULES.get((group, resource))
     if rule is not None:
         yield from rule(obj, policy)
-    template = pod_template(group, resource, obj)
-    if template is not None:
-        yield from _pods(template, policy, is_pod=(group, resource) == ("", "pods"))
+    path, template = template_path(group, resource), pod_template(group, resource, obj)
+    if path is not None and template is not None:
+        if path:
+            yield from _marks(".".join((*path, "metadata")), template.get("metadata") or {}, policy)
+        yield from _pods(".".join((*path, "spec")), template, policy, is_pod=not path)
 
 
-def _pods(template: JsonObject, policy: TenantPolicy, *, is_pod: bool) -> Iterator[str]:
+def _marks(path: str, metadata: JsonObject, policy: TenantPolicy) -> Iterator[str]:
+    for field, key in steering.refused(metadata, more=policy.refused_annotations, allowed=policy.annotations):
+        yield (
+            f"{path}.{field}[{key}] is not allowed: it steers controllers that serve the whole cluster; "
+            + _OWNER.format(field="allowedAnnotations")
+        )
+
+
+def _pods(path: str, template: JsonObject, policy: TenantPolicy, *, is_pod: bool) -> Iterator[str]:
     spec = template.get("spec") or {}
     found = podsecurity.violations(policy.pod_security, template.get("metadata") or {}, spec)
     if found:
-        yield f'violates PodSecurity "{policy.pod_security}:latest": ' + ", ".join(found)
+        yield f'{path} violates PodSecurity "{policy.pod_security}:latest": ' + ", ".join(found)
     if spec.get("nodeName") and not is_pod:  # a Pod's own was set by a scheduler, and stays behind
-        yield "nodeName is not allowed in a pod template: the cluster chooses its nodes"
-    yield from _priority(spec.get("priorityClassName") or "", policy)
-    yield from _class("runtimeClassName", spec.get("runtimeClassName"), policy.runtime_classes, "RuntimeClasses")
-    for toleration in spec.get("tolerations") or ():
-        yield from _toleration(toleration)
+        yield f"{path}.nodeName is not allowed in a pod template: the cluster chooses its nodes"
+    yield from _priority(f"{path}.priorityClassName", spec.get("priorityClassName") or "", policy)
+    runtime = spec.get("runtimeClassName")
+    yield from _class(f"{path}.runtimeClassName", runtime, policy.runtime_classes, "RuntimeClasses")
+    for index, toleration in enumerate(spec.get("tolerations") or ()):
+        yield from _toleration(f"{path}.tolerations[{index}]", toleration)
     for volume in spec.get("volumes") or ():
-        for source in (volume.get("projected") or {}).get("sources") or ():
-            if source.get("podCertificate") is not None:
-                yield f"volume {volume.get('name')!r} asks for a certificate of the cluster and not of the workspace"
-        claim = ((volume.get("ephemeral") or {}).get("volumeClaimTemplate") or {}).get("spec") or {}
-        yield from _class("storageClassName", claim.get("storageClassName"), policy.storage_classes, "StorageClasses")
+        yield from _volume(f"{path}.volumes[{volume.get('name')}]", volume, policy)
 
 
-def _priority(name: str, policy: TenantPolicy) -> Iterator[str]:
+def _volume(path: str, volume: JsonObject, policy: TenantPolicy) -> Iterator[str]:
+    for source in (volume.get("projected") or {}).get("sources") or ():
+        if source.get("podCertificate") is not None:
+            yield f"{path} asks for a certificate of the cluster and not of the workspace"
+    for source in _ACCOUNT_DISKS:
+        if volume.get(source) is not None:
+            yield f"{path}.{source} is not allowed: the cluster would attach it with an account of its own"
+    claim = (volume.get("ephemeral") or {}).get("volumeClaimTemplate")
+    if claim is not None:
+        yield from _claim_template(f"{path}.ephemeral.volumeClaimTemplate", claim, policy)
+
+
+def _priority(path: str, name: str, policy: TenantPolicy) -> Iterator[str]:
     if name.startswith(_RESERVED_PRIORITY):
-        yield f"priorityClassName {name!r} is not allowed: it is for the cluster's own pods"
+        yield f"{path} {name!r} is not allowed: it is for the cluster's own pods"
     else:
-        yield from _class("priorityClassName", name, policy.priority_classes, "PriorityClasses")
+        yield from _class(path, name, policy.priority_classes, "PriorityClasses")
 
 
-def _toleration(toleration: JsonObject) -> Iterator[str]:
+def _toleration(path: str, toleration: JsonObject) -> Iterator[str]:
     """Refuse to stand what keeps workloads off the nodes of the control plane; without a key all is stood."""
     key = toleration.get("key") or ""
     if not key and toleration.get("operator") == "Exists":
-        yield "a toleration without a key is not allowed: it stands the taints of control plane nodes too"
+        yield f"{path}: a toleration without a key is not allowed: it stands the taints of control plane nodes too"
     elif key.startswith(_NODE_ROLE) or key == "CriticalAddonsOnly":
-        yield f"the toleration of {key!r} is not allowed: those nodes are for the cluster's own pods"
+        yield f"{path}: the toleration of {key!r} is not allowed: those nodes are for the cluster's own pods"
 
 
-def _class(field: str, name: str | None, allowed: frozenset[str], plural: str) -> Iterator[str]:
+def _class(path: str, name: str | None, allowed: frozenset[str], plural: str) -> Iterator[str]:
     if name and name not in allowed and ANY not in allowed:
-        yield f"{field} {name!r} is not allowed: {_OWNER.format(field=f'allowed{plural}')}"
+        yield f"{path} {name!r} is not allowed: {_OWNER.format(field=f'allowed{plural}')}"
 
 
 def _service(obj: JsonObject, policy: TenantPolicy) -> Iterator[str]:
@@ -103,17 +129,23 @@ def _service(obj: JsonObject, policy: TenantPolicy) -> Iterator[str]:
             yield f"spec.{field} is not allowed: it would draw traffic of others in the cluster; {hint}"
     kind = spec.get("type") or "ClusterIP"
     if kind not in policy.service_types and ANY not in policy.service_types:
-        yield f"Services of type {kind!r} are not allowed: {_OWNER.format(field='allowedServiceTypes')}"
+        yield f"spec.type: Services of type {kind!r} are not allowed: {_OWNER.format(field='allowedServiceTypes')}"
+    chosen = spec.get("loadBalancerClass")
+    yield from _class("spec.loadBalancerClass", chosen, policy.load_balancer_classes, "LoadBalancerClasses")
+    for index, port in enumerate(spec.get("ports") or ()):
+        if port.get("nodePort") and not policy.fixed_node_ports:
+            hint = _OWNER.format(field="allowFixedNodePorts")
+            yield (
+                f"spec.ports[{index}].nodePort {port['nodePort']} is not allowed: ports of the nodes are shared by all "
+                f"tenants, so the cluster chooses; {hint}"
+            )
 
 
 def _ingress(obj: JsonObject, policy: TenantPolicy) -> Iterator[str]:
     annotations = obj["metadata"].get("annotations") or {}
     names = {(obj.get("spec") or {}).get("ingressClassName"), annotations.get(_INGRESS_CLASS)}
     for name in sorted(name for name in names if name):
-        yield from _class("ingressClassName", name, policy.ingress_classes, "IngressClasses")
-    for key in sorted(annotations):
-        if "snippet" in key.rpartition("/")[2]:
-            yield f"the annotation {key} is not allowed: it is configuration of a controller that serves others too"
+        yield from _class("spec.ingressClassName", name, policy.ingress_classes, "IngressClasses")
 
 
 def _endpoints(obj: JsonObject, policy: TenantPolicy) -> Iterator[str]:
@@ -128,13 +160,33 @@ def _secret(obj: JsonObject, policy: TenantPolicy) -> Iterator[str]:
 
 
 def _claim(obj: JsonObject, policy: TenantPolicy) -> Iterator[str]:
-    name = (obj.get("spec") or {}).get("storageClassName")
-    yield from _class("storageClassName", name, policy.storage_classes, "StorageClasses")
+    yield from _claimed("spec", obj, policy)
+
+
+def _claim_template(path: str, claim: JsonObject, policy: TenantPolicy) -> Iterator[str]:
+    yield from _marks(f"{path}.metadata", claim.get("metadata") or {}, policy)
+    yield from _claimed(f"{path}.spec", claim, policy)
+
+
+def _claimed(path: str, claim: JsonObject, policy: TenantPolicy) -> Iterator[str]:
+    """Judge a claim: volumes come of a class, and are never chosen among those that the cluster has."""
+    spec, annotations = claim.get("spec") or {}, (claim.get("metadata") or {}).get("annotations") or {}
+    for name in sorted({spec.get("storageClassName") or "", annotations.get(_STORAGE_CLASS) or ""}):
+        yield from _class(f"{path}.storageClassName", name, policy.storage_classes, "StorageClasses")
+    if spec.get("storageClassName") == "" or annotations.get(_STORAGE_CLASS) == "":
+        yield f'{path}.storageClassName "" is not allowed: it asks for a volume that the cluster has already'
+    for field in ("volumeName", "selector"):
+        if spec.get(field):
+            yield f"{path}.{field} is not allowed: it asks for a volume that the cluster has already"
+    if (spec.get("dataSourceRef") or {}).get("namespace"):
+        yield f"{path}.dataSourceRef.namespace is not allowed: namespaces of the cluster are not the workspace's"
+    attributes = spec.get("volumeAttributesClassName")
+    yield from _class(f"{path}.volumeAttributesClassName", attributes, policy.storage_classes, "StorageClasses")
 
 
 def _stateful_set(obj: JsonObject, policy: TenantPolicy) -> Iterator[str]:
-    for claim in (obj.get("spec") or {}).get("volumeClaimTemplates") or ():
-        yield from _claim(claim, policy)
+    for index, claim in enumerate((obj.get("spec") or {}).get("volumeClaimTemplates") or ()):
+        yield from _claim_template(f"spec.volumeClaimTemplates[{index}]", claim, policy)
 
 
 _RULES: Mapping[tuple[str, str], Callable[[JsonObject, TenantPolicy], Iterator[str]]] = {

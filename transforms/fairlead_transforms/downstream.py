@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 from fairlead_api import JsonObject
 from fairlead_transforms import denied, names, podtemplate, strip
+from fairlead_transforms import policy as policies
 from fairlead_transforms.policy import TenantPolicy
 
 UPSTREAM_UID = "internal.workload.kcp.io/upstream-uid"
 LOCATOR = "kcp.io/namespace-locator"
-TENANT = "kcp.io/tenant-id"
+TENANT = policies.TENANT
 
 
 @dataclass(frozen=True, slots=True)

