@@ -49,12 +49,16 @@ class ApiError(Exception):
             where Kubernetes does so (all answers but 422, which carries the kind).
         causes: Fields at fault.
         retry_after_s: Seconds after which a retry makes sense; also sent as the ``Retry-After`` header.
+
+    Attributes:
+        is_status: False when the answer was no ``Status``: perhaps nobody who knows has said it.
     """
 
     code = 500
     reason = "InternalError"
     has_details = False
     """Whether ``details`` is there even when it says nothing, as in Kubernetes' generic answers."""
+    is_status = True
 
     def __init__(  # noqa: PLR0913 - mirrors StatusDetails; all but the message are keywords
         self,
@@ -241,7 +245,8 @@ def from_status(code: int, body: JsonObject) -> ApiError:
         An instance of the subclass named by ``reason``, else by ``code``, else a plain :class:`ApiError`
         whose ``code`` attribute is set to ``code``.
     """
-    if body.get("kind") != "Status":
+    is_status = body.get("kind") == "Status"
+    if not is_status:
         body = {}
     details = body.get("details") or {}
     cls = _CLASSES.get(str(body.get("reason"))) or _BY_CODE.get(code) or (InternalError if code == 500 else ApiError)
@@ -257,4 +262,5 @@ def from_status(code: int, body: JsonObject) -> ApiError:
         retry_after_s=int(details.get("retryAfterSeconds") or 0),
     )
     error.code = code
+    error.is_status = is_status
     return error

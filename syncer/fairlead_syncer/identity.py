@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -32,6 +33,9 @@ from fairlead_syncer.clock import ServerClock
 
 _RENEW_SHARE = 0.7
 _RETRY_S = 2.0
+_MOST_RETRY_S = 30.0
+_MOST_ASKED_S = 300.0
+"""The longest ``Retry-After`` that is believed; a token outlives it."""
 _log = structlog.get_logger(__name__)
 
 TARGET_GONE = "SyncTargetGone"
@@ -40,6 +44,10 @@ TARGET_GONE = "SyncTargetGone"
 
 class TargetGone(Exception):
     """The SyncTarget this agent was made for is no more."""
+
+
+class NotLetIn(Forbidden):
+    """The control plane does not take the bootstrap token, and there is nothing else to come in with."""
 
 
 class Identity:
@@ -53,20 +61,34 @@ class Identity:
         path: ``/services/syncer/<cluster>/<name>/<uid>``.
         clock: The control plane's, which judges how old a proof is.
         given: Where the key is given to the agent, if it is: a Secret's folder, which follows the Secret.
+        jitter: Random part in [0, 1) of pauses.
     """
 
-    def __init__(self, folder: Path, client: Client, path: str, clock: ServerClock, given: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        client: Client,
+        path: str,
+        clock: ServerClock,
+        given: Path | None = None,
+        *,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
         self._folder = folder
         self._client = client
         self._path = path
         self._clock = clock
         self._given = given
+        self._jitter = jitter
+        self._backoff_s = _RETRY_S
         self._key = _load_or_make(folder)
         self._marks = _marks((given, folder) if given else (folder,), self._key)
         self._wanted = asyncio.Event()
         self._rotation = asyncio.Lock()
         self.key_lifetime_s = 0.0
         """After how many seconds a key is replaced; 0 for never."""
+        self.bootstrap = ""
+        """The single-use token of the first start, until it has been used."""
         self.ready = asyncio.Event()
         """Set once there is a token."""
 
@@ -85,12 +107,37 @@ class Identity:
 
         Raises:
             Forbidden: The bootstrap token is used, late or another's.
-            Unreachable: No answer.
+            ApiError, Unreachable: No answer, or none that decides anything.
         """
         headers = {"Authorization": f"Bearer {bootstrap}"}
         await self._prove(
             "/enroll", lambda: {"publicKey": public_jwk(self._key), "proof": self._proof("/enroll")}, headers
         )
+
+    async def _come_in(self) -> None:
+        """
+        Enroll if that is still to be done; an agent that had a token before can do without.
+
+        Raises:
+            NotLetIn: The control plane said no. What only says nothing, or is not the control plane, is asked again.
+        """
+        if not self.bootstrap:
+            return
+        has_token = await asyncio.to_thread(self.token_file.exists)
+        try:
+            await self.enroll(self.bootstrap)
+        except (ApiError, Unreachable) as error:
+            is_refusal = isinstance(error, Forbidden | Unauthorized) and error.is_status
+            if is_refusal:
+                _raise_if_gone(error)
+            if is_refusal and not has_token:
+                raise NotLetIn(f"the control plane does not let this agent in: {error}") from error
+            if not has_token:
+                raise
+            _log.warning("the bootstrap token was not taken; going on with the key there is", error=str(error))
+            if not is_refusal:
+                return  # to be tried again with the next token
+        self.bootstrap = ""
 
     async def renew(self) -> float:
         """
@@ -98,14 +145,13 @@ class Identity:
 
         Raises:
             TargetGone: The SyncTarget was deleted, whether or not there is another of its name now.
+            NotLetIn: See :meth:`_come_in`.
         """
+        await self._come_in()
         try:
             answer = await self._token()
         except Forbidden as error:
-            if any(cause.reason == TARGET_GONE for cause in error.causes):
-                raise TargetGone(
-                    f"{error.message}: this agent has nothing left to do; join the cluster again"
-                ) from error
+            _raise_if_gone(error)
             raise
         token = answer["token"]
         if not isinstance(token, str) or not token:
@@ -198,18 +244,29 @@ class Identity:
 
         Raises:
             TargetGone: There is nothing to keep it for.
+            NotLetIn: There never was one, and none is to be had.
         """
         while True:
             self._wanted.clear()
             try:
                 wait_s = await self.renew()
+                self._backoff_s = _RETRY_S
+            except NotLetIn:
+                raise
             except (ApiError, Unreachable, KeyError, TypeError, ValueError) as error:
-                _log.warning("no token could be had", error=str(error))
-                wait_s = _RETRY_S
+                wait_s = self._pause_s(error)
+                _log.warning("no token could be had", error=str(error), retry_in_s=round(wait_s, 1))
             await asyncio.sleep(_RETRY_S)  # however loudly it is asked for
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(wait_s - _RETRY_S, 0.0)):
                     await self._wanted.wait()
+
+    def _pause_s(self, error: Exception) -> float:
+        """Return how long to wait after a failure: ever longer, and no shorter than was asked for."""
+        asked_s = float(error.retry_after_s) if isinstance(error, ApiError) else 0.0
+        wait_s = self._backoff_s * (1 + self._jitter() / 2)
+        self._backoff_s = min(self._backoff_s * 2, _MOST_RETRY_S)
+        return max(wait_s, min(asked_s, _MOST_ASKED_S))
 
     def _proof(self, word: str, key: Key | None = None) -> str:
         return agentkeys.proof(key or self._key, self._path + word, self._clock.now_s())
@@ -226,6 +283,12 @@ class Identity:
     async def _call(self, word: str, body: JsonObject, headers: dict[str, str]) -> Any:
         answer = await self._client.request("POST", self._path + word, body=orjson.dumps(body), headers=headers)
         return answer.json()
+
+
+def _raise_if_gone(error: Exception) -> None:
+    causes = error.causes if isinstance(error, ApiError) else ()
+    if any(cause.reason == TARGET_GONE for cause in causes):
+        raise TargetGone(f"{error}: this agent has nothing left to do; join the cluster again") from error
 
 
 def _load_or_make(folder: Path, name: str = KEY) -> Key:

@@ -28,7 +28,7 @@ from fairlead_syncer.down import Down
 from fairlead_syncer.feeds import RESYNC_S, Feeds
 from fairlead_syncer.health import Health, once
 from fairlead_syncer.heartbeat import Heartbeat
-from fairlead_syncer.identity import Identity, TargetGone
+from fairlead_syncer.identity import Identity, NotLetIn, TargetGone
 from fairlead_syncer.lanes import lanes
 from fairlead_syncer.leadership import FencedClient, Instance, Leadership
 from fairlead_syncer.namespaces import Namespaces
@@ -98,8 +98,8 @@ async def run(settings: AgentSettings) -> None:
     Run an agent until it is told to stop.
 
     Raises:
-        ApiError: Enrolling was refused.
-        Unreachable: The control plane did not answer while enrolling.
+        NotLetIn: The control plane refused the first start for good.
+        TargetGone: The SyncTarget is no more.
         TaskEnded: A part ended that must not.
     """
     name = (settings.sync_target_cluster, settings.sync_target_name, settings.sync_target_uid)
@@ -112,8 +112,7 @@ async def run(settings: AgentSettings) -> None:
         folder = settings.state_directory
         identity = await asyncio.to_thread(Identity, folder, door, place, clock, settings.given)
         identity.key_lifetime_s = settings.key_lifetime_s
-        if settings.bootstrap_token:
-            await _enroll(identity, settings.bootstrap_token)
+        identity.bootstrap = settings.bootstrap_token
         program.spawn("token", identity.run())
         program.spawn("upstream trust", trust.follow("control plane", door, settings.reload_upstream))
         if not await _has_token(program, identity):
@@ -144,16 +143,6 @@ async def run(settings: AgentSettings) -> None:
             instance.close()
 
 
-async def _enroll(identity: Identity, bootstrap: str) -> None:
-    """Enroll; an agent that had a token before is enrolled, so what is wrong now is no reason to end."""
-    try:
-        await identity.enroll(bootstrap)
-    except (ApiError, Unreachable) as error:
-        if not identity.token_file.exists():
-            raise
-        _log.warning("the bootstrap token was not taken; going on with the key there is", error=str(error))
-
-
 async def _healthy(program: Program, address: tuple[str, int] | None) -> Health:
     """Answer a kubelet, if there is one, from the start to the end."""
     health = Health()
@@ -171,11 +160,11 @@ async def _answers(cluster: Client) -> bool:
 
 
 async def _until_told(program: Program) -> None:
-    """Run; when the SyncTarget is no more, say so and nothing else."""
+    """Run; when there is nothing left to run for, say so and nothing else."""
     try:
         await program.run()
     except TaskEnded as error:
-        if isinstance(error.__cause__, TargetGone):
+        if isinstance(error.__cause__, TargetGone | NotLetIn):
             raise error.__cause__ from None
         raise
 

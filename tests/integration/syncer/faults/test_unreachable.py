@@ -89,6 +89,24 @@ def test_f20_a_lost_name_deletes_nothing(stage: Stage) -> None:
     _converges(stage, kept, "kept-0", "after the name")
 
 
+@pytest.mark.parametrize("way", ["429", "503", "foreign 404"])
+def test_f20_a_first_start_waits_for_what_passes(stage: Stage, way: str) -> None:
+    """An agent without a token is not let in for now: the same process comes in later, and says meanwhile why not."""
+    stage.kill_agent()
+    (stage.folder / f"agent-{stage.uid}" / "token").unlink()
+    refusal = proxy.status(int(way)) if way.isdecimal() else proxy.canned(404, {"error": "no such host"})
+    stage.proxy.inject(refusal, path="/enroll")
+    seen = len(stage.proxy.seen)
+    stage.start_agent()
+    wait_until(lambda: stage.asked(lambda _, path: path.endswith("/enroll"), seen) >= 2, SYNC_TIMEOUT_S)
+    assert stage.agent is not None
+    assert "no token could be had" in stage.agent.log_tail()
+    stage.proxy.heal()
+    stage.write("first-start", way)
+    stage.wait_value("first-start", way)
+    assert stage.agent.return_code is None
+
+
 def test_f20_half_open_is_noticed(stage: Stage) -> None:
     """Connections that are dead without a word are given up, on a clock that runs faster; new ones do the work."""
     kept = _kept(stage)
