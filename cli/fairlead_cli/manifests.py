@@ -28,7 +28,7 @@ _RECORDED = {"app.kubernetes.io/part-of": "fairlead"}
 _READ = ["get", "list", "watch"]
 _WRITE = ["get", "list", "watch", "create", "patch", "delete"]
 _ALWAYS = (("", "configmaps"), ("", "secrets"))
-_RULES = (("", "limitranges"), ("", "resourcequotas"))
+_RULES = (("", "limitranges"), ("", "resourcequotas"), ("networking.k8s.io", "networkpolicies"))
 _RULE_VERBS = ["get", "create", "patch", "delete"]
 """Of the agent's own rules for tenants: read by name and written, not watched."""
 _NEVER = frozenset({("", "pods"), ("", "events"), ("", "endpoints"), ("discovery.k8s.io", "endpointslices")})

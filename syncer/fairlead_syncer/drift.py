@@ -23,7 +23,7 @@ POLICY, LEAVE = "sync.fairlead.io/drift", "sync.fairlead.io/leave"
 OWN_MANAGER = "syncer"
 MOST = 10
 """How many fields are told of one object."""
-_UNKNOWN = "unknown"
+UNKNOWN = "unknown"
 
 Step = str | tuple[str]
 """A field of a map, or the item of a list that has a name."""
@@ -129,7 +129,7 @@ def settle(desired: JsonObject, actual: JsonObject, policy: Policy) -> tuple[Jso
         ours, other = _owners(actual, path)
         if ours or (other is None and not is_as_applied):
             continue
-        manager, since = other or (_UNKNOWN, "")
+        manager, since = other or (UNKNOWN, "")
         left = policy.accept or any(_is_below(path, one) for name, one in policy.leave if name == manager)
         found.append(Drift(text(path), manager, since, left))
         if left:
@@ -190,7 +190,7 @@ def _owners(actual: JsonObject, path: Path) -> tuple[bool, tuple[str, str] | Non
         if entry.get("manager") == OWN_MANAGER:
             ours = True
         else:
-            others.append((str(entry.get("time") or ""), str(entry.get("manager") or _UNKNOWN)))
+            others.append((str(entry.get("time") or ""), str(entry.get("manager") or UNKNOWN)))
     if not others:
         return ours, None
     since, manager = max(others)

@@ -87,7 +87,7 @@ class Namespaces:
         self._deletions = deletions
         self._listable = listable
         self._enqueue = enqueue
-        self._rules = Rules(state, cluster)
+        self._rules = Rules(state, cluster, upstream)
         self._rights = rights
         self._enter = enter
         self._made: set[str] = set()

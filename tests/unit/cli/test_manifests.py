@@ -68,7 +68,7 @@ def test_rights_in_a_namespace_are_exact() -> None:
     rights = _rights(manifests.namespace_role(known))
     every = {"get", "list", "watch", "create", "patch", "delete"}
     synced = {("", "configmaps"), ("", "secrets"), ("", "services"), ("apps", "deployments")}
-    rules = {("", "limitranges"), ("", "resourcequotas")}
+    rules = {("", "limitranges"), ("", "resourcequotas"), ("networking.k8s.io", "networkpolicies")}
     assert rights == {
         *((verb, group, plural, "") for verb in every for group, plural in synced),
         *(
