@@ -1,8 +1,10 @@
 """
 Namespace deletion: empty it, say what is left, let it go.
 
-Pods go first, so that what they write on their way out finds its place. A namespace is let go only when one pass found
-nothing in it; nothing can be created in it meanwhile (``registry.committing`` ties creates to their namespace).
+Pods go first, so that what they write on their way out finds its place; but what only shows a cluster's Pod goes last
+and at once, as that Pod ends by the end of what it belongs to, and its cluster may be away for days. A namespace is let
+go only when one pass found nothing in it; nothing can be created in it meanwhile (``registry.committing`` ties creates
+to their namespace, ``http.upsync`` does so for Pods that are shown).
 
 Source: k8s.io/kubernetes pkg/controller/namespace/deletion/{namespaced_resources_deleter,status_condition_utils}.go.
 """
@@ -15,8 +17,9 @@ from dataclasses import dataclass, field
 from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError, NotFound
 from fairlead_control_plane.controllers.conditions import set_condition
+from fairlead_control_plane.controllers.departed import ORIGIN
 from fairlead_control_plane.controllers.runner import Key
-from fairlead_control_plane.kinds import keys
+from fairlead_control_plane.kinds import encoding, keys
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.store.contract import Event, Row
@@ -95,16 +98,22 @@ class Namespaces:
         for resource in resources:
             if resource not in pods:
                 await self._empty_resource(resource, cluster, namespace, left)
+        for resource in pods:
+            await self._empty_resource(resource, cluster, namespace, left, shown=True)
         return left
 
-    async def _empty_resource(self, resource: Resource, cluster: str, namespace: str, left: _Left) -> None:
+    async def _empty_resource(
+        self, resource: Resource, cluster: str, namespace: str, left: _Left, *, shown: bool = False
+    ) -> None:
+        """Delete the objects of a kind; those that only show a cluster's if ``shown``, else all others."""
         async for row in rows_under(self._store, keys.range_prefix(resource, cluster, namespace)):
-            await self._delete(resource, cluster, row, left)
+            if _is_shown(row) == shown:
+                await self._delete(resource, cluster, row, left, 0 if shown else None)
 
-    async def _delete(self, resource: Resource, cluster: str, row: Row, left: _Left) -> None:
+    async def _delete(self, resource: Resource, cluster: str, row: Row, left: _Left, grace_s: int | None) -> None:
         parsed = keys.parse_key(row.key)
         try:
-            rest = await self._registry.delete(resource, cluster, parsed.namespace, parsed.name)
+            rest = await self._registry.delete(resource, cluster, parsed.namespace, parsed.name, grace_s=grace_s)
         except NotFound:
             return
         except ApiError as error:
@@ -148,6 +157,11 @@ def _has_objects(resource: Resource) -> bool:
 
 def _is_going(value: bytes) -> bool:
     return b'"deletionTimestamp"' in value
+
+
+def _is_shown(row: Row) -> bool:
+    mark = f'"{ORIGIN}"'.encode()
+    return mark in row.value and ORIGIN in (encoding.decode(row)["metadata"].get("labels") or {})
 
 
 def _place(row: Row) -> Key:

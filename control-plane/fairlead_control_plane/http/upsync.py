@@ -128,13 +128,27 @@ class UpsyncerWorkspace:
                         Delete(key), row
                     )  # another Pod of that name: who watches must see the end of one
                     row = None
-                revision = await self._commit(Put(key, value), row, held)
+                guards = [held] if row is not None else [held, await self._lives(info)]
+                revision = await self._commit(Put(key, value), row, *guards)
                 self.bounds.note(place, before, len(value))
             except CompareFailed:
                 _, held = await self._pods(info, target)
                 continue
             return {"metadata": {"resourceVersion": str(revision)}}
         raise Conflict("the pod keeps changing; send it again")
+
+    async def _lives(self, info: RequestInfo) -> Compare:
+        """
+        Return what holds while the namespace is as it is now, and takes new Pods.
+
+        Raises:
+            Forbidden: It is going or gone; a Pod that comes up would be there for ever.
+        """
+        key = f"/core/namespaces/{keys.NONE}/{info.cluster}/{keys.NONE}/{info.namespace}"
+        row = await self.syncer.store.get(key)
+        if row is None or encoding.decode(row)["metadata"].get("deletionTimestamp"):
+            raise Forbidden(f"namespace {info.namespace} is being terminated or gone")
+        return Compare(key, row.mod_revision)
 
     async def _hide(self, resource: Resource, info: RequestInfo, target: JsonObject) -> None:
         for _ in range(_TRIES):

@@ -13,6 +13,7 @@ from fairlead_api.errors import Conflict, Forbidden, NotFound
 from fairlead_control_plane.admission.namespace_objects import NamespaceObjects
 from fairlead_control_plane.controllers.conditions import is_true
 from fairlead_control_plane.controllers.crds import Definitions
+from fairlead_control_plane.controllers.departed import ORIGIN
 from fairlead_control_plane.controllers.garbage import Garbage
 from fairlead_control_plane.controllers.namespaces import Namespaces
 from fairlead_control_plane.controllers.rootca import RootCa
@@ -248,6 +249,19 @@ async def test_a_namespace_is_emptied_and_goes(api: Api) -> None:
     await api.ask("PATCH", f"{maps}/held", {"metadata": {"finalizers": None}}, kind=MERGE)
     await gone(api, "/api/v1/namespaces/n")
     assert (await api.registry.list(CONFIG_MAPS, "root", "n"))[0] == []
+
+
+async def test_pods_of_a_cluster_hold_no_namespace(api: Api) -> None:
+    """What only shows a cluster's Pod goes last and at once: its end is up to what the namespace still holds."""
+    await api.add_namespace("n")
+    pods = "/api/v1/namespaces/n/pods"
+    metadata = {"name": "web-1", "labels": {ORIGIN: "a-target"}}
+    spec = {"nodeName": "node-1", "containers": [{"name": "web", "image": "web:1"}]}
+    await api.ask("POST", pods, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    await api.ask("POST", "/api/v1/namespaces/n/configmaps", config_map("c"))
+    await api.ask("DELETE", "/api/v1/namespaces/n")
+    await gone(api, "/api/v1/namespaces/n")
+    assert (await api.send("GET", f"{pods}/web-1")).code == 404
 
 
 async def test_a_namespace_waits_for_what_cannot_be_deleted_now() -> None:
