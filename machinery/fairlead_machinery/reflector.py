@@ -29,8 +29,10 @@ log = structlog.get_logger(__name__)
 MIN_BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
 RELIST_JITTER_S = 1.0
 STEADY_WATCH_S = 5.0
-OLDER_LISTS = 2
-"""So many resyncs in a row with a list older than what is known are no replica that lags: the server was restored."""
+OLDER_LISTS, RESTORED_S = 2, 120.0
+"""So many lists in a row, over so long, older than what is known are no replica that lags: the server was restored."""
+MAX_RETRY_AFTER_S = 60.0
+_TOO_LARGE = "Too large resource version"
 
 
 class Source(Protocol):
@@ -97,9 +99,11 @@ class Reflector:
         self._query = dict(query or {})
         self._jitter = jitter
         self._known: dict[ObjectKey, tuple[str, str]] = {}  # uid and resourceVersion
-        self._version = ""
+        self._version = ""  # the latest that was seen
+        self._must_list = True
         self._heard: set[ObjectKey] | None = None  # of which the watch told something since a resync began
         self._older_lists = 0
+        self._older_since_s = 0.0
         self._backoff_s = MIN_BACKOFF_S
         self.synced = asyncio.Event()
         self.healthy = False
@@ -109,7 +113,7 @@ class Reflector:
         """Read until cancelled."""
         while True:
             try:
-                if not self._version:
+                if self._must_list:
                     await self._relist()
                 started_s = asyncio.get_running_loop().time()
                 await self._watch()
@@ -124,7 +128,7 @@ class Reflector:
         self.healthy = expired
         self.last_error = str(error)
         if expired:
-            self._version = ""
+            self._must_list = True
             log.info("watch expired, listing again", resource=str(self._gvr))
             await asyncio.sleep(self._jitter() * RELIST_JITTER_S)
             if self._backoff_s > MIN_BACKOFF_S:
@@ -132,12 +136,12 @@ class Reflector:
             self._backoff_s = min(self._backoff_s * 2, MAX_BACKOFF_S)
             return
         log.warning("cannot read", resource=str(self._gvr), error=self.last_error)
-        await self._pause()
+        await self._pause(error.retry_after_s if isinstance(error, ApiError) else 0)
 
-    async def _pause(self) -> None:
+    async def _pause(self, least_s: float = 0.0) -> None:
         delay_s = self._backoff_s * (0.5 + self._jitter() / 2)
         self._backoff_s = min(self._backoff_s * 2, MAX_BACKOFF_S)
-        await asyncio.sleep(delay_s)
+        await asyncio.sleep(max(delay_s, min(least_s, MAX_RETRY_AFTER_S)))
 
     def _alive(self) -> None:
         self.healthy = True
@@ -145,17 +149,59 @@ class Reflector:
         self._backoff_s = MIN_BACKOFF_S
 
     async def _relist(self) -> None:
-        """Report the difference to a new snapshot, once all of it is here."""
-        items, version = await self._source.list(self._gvr, namespace=self._namespace, query=self._query)
+        """
+        Report the difference to a new snapshot, once all of it is here.
+
+        Raises:
+            Unreachable: It is older than what was seen, and may come from a replica that lags.
+        """
+        items, version = await self._list_not_older()
         if not version:
             raise ApiError(f"the list of {self._gvr} has no resourceVersion")
+        if not self._believes(is_older=_is_older(version, self._version)):
+            raise Unreachable(f"the list of {self._gvr} is of {version}, older than {self._version}, which was seen")
         self._heard = None
         self._compare({key_of(item): item for item in items}, frozenset())
-        self._version = version
+        self._version, self._must_list = version, False
         self.healthy = True
         self.last_error = ""
         self._on_delta(Delta("complete"))
         self.synced.set()
+
+    async def _list_not_older(self) -> tuple[list[JsonObject], str]:
+        """List what is no older than what was seen; whatever there is, of a server that was restored."""
+        query = dict(self._query)
+        if self._version.isdecimal() and not self._is_restored():
+            query |= {"resourceVersion": self._version, "resourceVersionMatch": "NotOlderThan"}
+        try:
+            return await self._source.list(self._gvr, namespace=self._namespace, query=query)
+        except ApiError as error:
+            if _TOO_LARGE not in error.message:
+                raise
+            self._note_older()
+            raise Unreachable(f"the server of {self._gvr} is behind {self._version}, which was seen") from error
+
+    def _believes(self, *, is_older: bool) -> bool:
+        """
+        Tell whether a complete list counts, going by whether it is older than what was seen.
+
+        A replica that lags catches up, or another answers; a server that was restored from a backup stays behind.
+        """
+        if is_older:
+            self._note_older()
+        counts = not is_older or self._is_restored()
+        if counts:
+            self._older_lists = 0
+        return counts
+
+    def _note_older(self) -> None:
+        if not self._older_lists:
+            self._older_since_s = asyncio.get_running_loop().time()
+        self._older_lists += 1
+
+    def _is_restored(self) -> bool:
+        older_for_s = asyncio.get_running_loop().time() - self._older_since_s
+        return self._older_lists >= OLDER_LISTS and older_for_s >= RESTORED_S
 
     async def resync(self) -> None:
         """
@@ -176,11 +222,11 @@ class Reflector:
             items, version = await self._source.list(self._gvr, namespace=self._namespace, query=self._query)
             if self._heard is not heard or not version:
                 return
-            self._older_lists = self._older_lists + 1 if _is_older(version, begun) else 0
-            if self._older_lists in range(1, OLDER_LISTS):
+            is_older = _is_older(version, begun)
+            if not self._believes(is_older=is_older):
                 return
             self._compare({key_of(item): item for item in items}, heard)
-            if self._older_lists:
+            if is_older:
                 self._version = version  # the next watch goes on from here: of the future nothing would be told
             self._on_delta(Delta("complete"))
         finally:

@@ -10,10 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import ApiError, Expired, Forbidden, NotFound, ServiceUnavailable, Unauthorized
+from fairlead_api.errors import (
+    ApiError,
+    Expired,
+    Forbidden,
+    NotFound,
+    ServiceUnavailable,
+    Timeout,
+    TooManyRequests,
+    Unauthorized,
+)  # fmt: skip
 from fairlead_machinery.cache import Cache, ObjectKey
 from fairlead_machinery.client import Event, Gvr, Unreachable
-from fairlead_machinery.reflector import Delta, Reflector
+from fairlead_machinery.reflector import RESTORED_S, Delta, Reflector
 
 GVR = Gvr("", "v1", "configmaps")
 BREAKS: list[Exception] = [
@@ -227,7 +236,9 @@ def test_a_server_that_stays_older_was_restored() -> None:
         del server.objects["b"]
         server.version = 1
         await feed.reflector.resync()
-        assert feed.deleted() == [], "once may be a replica that lags"
+        await feed.reflector.resync()
+        assert feed.deleted() == [], "twice may be a replica that lags"
+        await asyncio.sleep(RESTORED_S)
         await feed.reflector.resync()
         assert feed.deleted() == ["b"]
         assert {key.name for key in feed.cache.keys()} == {"a"}  # noqa: SIM118 - a method of ours
@@ -304,12 +315,120 @@ def test_after_a_restore_what_was_lost_is_reported() -> None:
         server.version, server.events = 2, []
         server.failures = [Unreachable("restarted")]
         server.changed.set()
+        await asyncio.sleep(RESTORED_S - 1)
+        assert server.lists > 2
+        assert feed.deleted() == [], "it may be a replica that lags"
         await asyncio.sleep(60)
-        assert server.lists == 2
         assert feed.deleted() == ["b"]
+        assert feed.reflector.healthy
+        server.write("b")
+        await asyncio.sleep(1)
+        assert feed.deltas[-1].kind == "added"
         await stop(task)
 
     run(main())
+
+
+@pytest.mark.parametrize("is_polite", [True, False], ids=["says so", "says nothing"])
+def test_f26_a_replica_that_lags_behind_a_410_is_not_believed(*, is_polite: bool) -> None:
+    """What is known stays until a list comes that is as new: no object goes, none comes back, none turns old."""
+
+    async def main() -> None:
+        server = Replicas(is_polite=is_polite)
+        for name in "ab":
+            server.write(name)
+        feed = Feed(server)
+        task = asyncio.create_task(feed.reflector.run())
+        await feed.reflector.synced.wait()
+        server.fall_behind()
+        server.write("b")
+        server.write("a", gone=True)
+        server.write("c")
+        await asyncio.sleep(1)
+        told = list(feed.deltas)
+        server.is_behind = True
+        server.failures = [Expired("410")]
+        server.changed.set()
+        await asyncio.sleep(RESTORED_S / 2)
+        assert feed.deltas == told
+        assert not feed.reflector.healthy
+        assert server.lists in range(4, 12)
+        server.is_behind = False
+        server.write("d")
+        await asyncio.sleep(30)
+        assert {key.name for key in feed.cache.keys()} == set("bcd")  # noqa: SIM118 - a method of ours
+        assert [delta.key and delta.key.name for delta in feed.deltas[len(told) :]] == ["d", None]
+        assert feed.reflector.healthy
+        await stop(task)
+
+    run(main())
+
+
+def test_a_restored_server_that_only_refuses_newer_lists_is_read_in_the_end() -> None:
+    """It answers 504 to whoever asks for what it never had; after a while it is asked for what there is."""
+
+    async def main() -> None:
+        server = Replicas(is_polite=True)
+        for name in "ab":
+            server.write(name)
+        feed = Feed(server)
+        task = asyncio.create_task(feed.reflector.run())
+        await feed.reflector.synced.wait()
+        server.fall_behind()
+        server.write("b", gone=True)
+        server.write("c")
+        await asyncio.sleep(1)
+        server.is_behind = True
+        server.events.clear()
+        server.failures = [Expired("410")]
+        server.changed.set()
+        await asyncio.sleep(RESTORED_S + 60)
+        assert {key.name for key in feed.cache.keys()} == set("ab")  # noqa: SIM118 - a method of ours
+        await stop(task)
+
+    run(main())
+
+
+def test_a_refusal_for_now_is_waited_out() -> None:
+    """No request comes before the time that ``Retry-After`` named."""
+
+    async def main() -> None:
+        server = Server()
+        feed = Feed(server)
+        server.failures = [TooManyRequests("later", retry_after_s=20)]
+        task = asyncio.create_task(feed.reflector.run())
+        await asyncio.sleep(19)
+        assert server.lists == 1
+        await asyncio.sleep(2)
+        assert feed.reflector.synced.is_set()
+        await stop(task)
+
+    run(main())
+
+
+class Replicas(Server):
+    """Answers lists and watches from an older state while ``is_behind``, and says so to who asks if it is polite."""
+
+    def __init__(self, *, is_polite: bool) -> None:
+        super().__init__()
+        self.is_polite = is_polite
+        self.is_behind = False
+        self.old: tuple[list[JsonObject], int] = ([], 0)
+
+    def fall_behind(self) -> None:
+        self.old = (list(self.objects.values()), self.version)
+
+    async def list(
+        self, gvr: Gvr, *, namespace: str = "", query: Mapping[str, str] | None = None
+    ) -> tuple[list[JsonObject], str]:
+        items, version = await super().list(gvr, namespace=namespace, query=query)
+        if not self.is_behind:
+            return items, version
+        items, old = self.old
+        if self.is_polite and int((query or {}).get("resourceVersion", "0")) > old:
+            assert (query or {})["resourceVersionMatch"] == "NotOlderThan"
+            raise Timeout("Timeout: Too large resource version", retry_after_s=1)
+        return items, str(old)
 
 
 class Restored(Server):

@@ -78,6 +78,63 @@ def test_f25_a_lost_event_is_repaired(stage: Stage) -> None:
     wait_until(lambda: found() == wanted or (found(), False)[1], REPAIR_S)
 
 
+class _Replica:
+    """A replica of a server: keeps lists once it is told to, and later answers with them, its watches ended by 410."""
+
+    def __init__(self, side: proxy.FaultProxy) -> None:
+        self.kept: dict[str, tuple[int, str, bytes]] = {}
+        self.is_stale = False
+        self.told = 0
+        side.inject(self.answer, method="GET", path="/configmaps")
+
+    async def answer(self, exchange: proxy.Exchange) -> web.StreamResponse:
+        path = exchange.request.path
+        if exchange.request.query.get("watch") == "true":
+            is_expired = self.is_stale or path not in self.kept  # so that it is listed at all
+            return await (_EXPIRED(exchange) if is_expired else exchange.stream())
+        if not self.is_stale:
+            self.kept[path] = await exchange.forward()
+        elif path not in self.kept:
+            return await exchange.stream()
+        else:
+            self.told += 1
+        code, content_type, body = self.kept[path]
+        return web.Response(status=code, body=body, headers={"Content-Type": content_type})
+
+
+_EXPIRED = proxy.status(410)
+
+
+@pytest.mark.parametrize("side", ["upstream", "downstream"])
+def test_f26_a_stale_replica_behind_a_410_is_not_believed(stage: Stage, side: str) -> None:
+    """Watches end with 410 and lists come from before the last changes: nothing is written by them, nor made anew."""
+    where = stage.proxy if side == "upstream" else stage.below
+    name, new = f"f26-{side}", f"f26-{side}-new"
+    stage.write(name, "1")
+    stage.wait_value(name, "1")
+    replica = _Replica(where)
+    where.sever()
+    wait_until(lambda: replica.kept, SYNC_TIMEOUT_S)
+    stage.write(name, "2")
+    stage.wait_value(name, "2")
+    stage.write(new, "1")
+    uid = stage.wait_value(new, "1")["metadata"]["uid"]
+    stage.began = stage.audited()
+    replica.is_stale = True
+    where.sever()
+    wait_until(lambda: replica.told >= 4, SYNC_TIMEOUT_S)
+    stage.write(name, "3")
+    if side == "downstream":  # the other side is as good as ever
+        stage.wait_value(name, "3")
+    wait_until(lambda: replica.told >= 5, SYNC_TIMEOUT_S)
+    where.heal()
+    stage.wait_value(name, "3")
+    written = [event["requestObject"]["data"] for event in stage.events_of("configmaps", name, "patch")]
+    assert written == [{"k": "3"}]
+    assert stage.events_of("configmaps", new, "create") == []
+    assert stage.uid_below(new) == uid
+
+
 def _held(release: threading.Event) -> proxy.Fault:
     """Carry a request out at once and answer only when told to."""
 
