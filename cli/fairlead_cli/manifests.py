@@ -23,6 +23,9 @@ CONTAINER = "kcp-syncer"
 KUBECONFIG_KEY, BOOTSTRAP_KEY, IDENTITY_KEY = "kubeconfig", "bootstrap-token", "agent.key"
 _FOLDER, _STATE = "/kcp", "/var/lib/fairlead-syncer"
 _USER = 65532
+_HEALTH = 8081
+_GRACE_S = 30
+"""The agent stops within 20 s, and gives its turn back in the first of them."""
 _RBAC = "rbac.authorization.k8s.io"
 _RECORDED = {"app.kubernetes.io/part-of": "fairlead"}
 _READ = ["get", "list", "watch"]
@@ -281,6 +284,7 @@ def _deployment(agent: Agent) -> JsonObject:
     secret = {"secretName": agent.id, "defaultMode": 0o440}
     pod = {
         "serviceAccountName": agent.id,
+        "terminationGracePeriodSeconds": _GRACE_S,
         "securityContext": {**pod_security, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [_container(agent)],
         "volumes": [
@@ -291,7 +295,8 @@ def _deployment(agent: Agent) -> JsonObject:
     }
     spec = {
         "replicas": agent.replicas,
-        "strategy": {"type": "Recreate"},
+        # The next agent waits for its turn, so two at a time are well, and none at a time never is.
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
         "selector": {"matchLabels": dict(labels)},
         "template": {"metadata": {"labels": dict(labels)}, "spec": pod},
     }
@@ -308,6 +313,7 @@ def _container(agent: Agent) -> JsonObject:
         f"--sync-target-uid={agent.uid}",
         f"--state-directory={_STATE}",
         f"--bootstrap-token-file={_FOLDER}/{BOOTSTRAP_KEY}",
+        f"--health-address=:{_HEALTH}",
         *(["--wide"] if agent.wide else []),
         *agent.arguments,
     ]
@@ -318,6 +324,9 @@ def _container(agent: Agent) -> JsonObject:
         "command": ["fairlead", "syncer"],
         "args": arguments,
         "env": [{"name": "NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}],
+        "ports": [{"name": "health", "containerPort": _HEALTH, "protocol": "TCP"}],
+        "livenessProbe": _probe("/livez", period_s=10, failures=6),
+        "readinessProbe": _probe("/readyz", period_s=2, failures=3),
         "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -333,3 +342,8 @@ def _container(agent: Agent) -> JsonObject:
             {"name": "temporary", "mountPath": "/tmp"},
         ],
     }
+
+
+def _probe(path: str, *, period_s: int, failures: int) -> JsonObject:
+    asked = {"path": path, "port": "health", "scheme": "HTTP"}
+    return {"httpGet": asked, "periodSeconds": period_s, "failureThreshold": failures, "timeoutSeconds": 5}

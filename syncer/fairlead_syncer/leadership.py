@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 EPOCH_HEADER = "Fairlead-Epoch"
 _RETRY_S = 1.0
 _RELEASE_S = 2.0
+_FRESH_S = 60.0
+"""For how long after its start an agent asks every second: in an upgrade its turn is about to come."""
 _TOLD_S = 30.0
 """For how long an answer counts as late news; an agent asks every few seconds."""
 _PAUSED_S = 2.0
@@ -96,6 +98,7 @@ class Leadership:
         self._instance = instance
         self._now_s = now_s
         self._refused = refused
+        self._began_s = now_s()
         self._until_s = float("-inf")
         self._has_asked = False
         self._every_s = _RETRY_S
@@ -172,7 +175,7 @@ class Leadership:
         except (ApiError, Unreachable, KeyError, TypeError, ValueError) as error:
             self._say(f"no turn could be had: {error}")
             return None
-        self._every_s = lasts_s / 3
+        self._every_s = _RETRY_S if asked_s - self._began_s < _FRESH_S else lasts_s / 3
         self._answered_s = asked_s
         self._has_asked = True  # whatever the answer: from here on it is one of several
         if answer.get("leading") is not True:

@@ -93,6 +93,13 @@ def test_network_is_shut_but_for_what_is_needed(helm: Helm) -> None:
     assert ports(agent) == [53, 53, 7443, 443, 6443]
 
 
+def test_one_agent_alone_has_no_budget(helm: Helm) -> None:
+    """A PodDisruptionBudget is for two and more: it could only keep the node of a single one from being drained."""
+    alone, two = (helm.render(SYNCER, required_values() | {"replicaCount": count}) for count in (1, 2))
+    assert "PodDisruptionBudget" not in {one["kind"] for one in alone}
+    assert of_kind(two, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
 def test_values_reach_the_server(helm: Helm) -> None:
     """Store, secrets, image and placing end up where the server and the scheduler of the cluster look for them."""
     file = next(file for file in VALUES if file.stem == "everything" and file.parent.name == "fairlead")
