@@ -49,7 +49,7 @@ async def _post(target: Target, path: str, obj: JsonObject) -> None:
 
 
 @contextlib.contextmanager
-def joined(ours: Running, cluster: Running, folder: Path) -> Iterator[Running]:
+def joined(ours: Running, cluster: Running, folder: Path, *options: str) -> Iterator[Running]:
     """Run an agent that takes the workspace's content into ``cluster``; yields ``ours`` with both its ends."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         upstream, uid, token = runner.run(_place(ours))
@@ -61,6 +61,7 @@ def joined(ours: Running, cluster: Running, folder: Path) -> Iterator[Running]:
         *(f"--from-kubeconfig={ours.kubeconfig}", f"--to-kubeconfig={cluster.kubeconfig}"),
         *(f"--sync-target-name={SYNC_TARGET}", f"--sync-target-uid={uid}"),
         *(f"--state-directory={folder / 'state'}", f"--bootstrap-token-file={token_file}", "--log-level=info"),
+        *options,
     ]
     agent = _Agent(command, folder / "agent.log")
     try:

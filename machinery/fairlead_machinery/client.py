@@ -97,16 +97,23 @@ class Client:
         credentials: Where and as whom.
         connections: Upper bound of connections open at once, watches included; 0 for none.
         user_agent: Shown in audit logs of the server.
+        has_many_watches: Whether watches are to share connections; see :class:`fairlead_machinery.transport.Transport`.
     """
 
     def __init__(
-        self, credentials: Credentials, *, connections: int = 100, user_agent: str = "fairlead", base: str | None = None
+        self,
+        credentials: Credentials,
+        *,
+        connections: int = 100,
+        user_agent: str = "fairlead",
+        base: str | None = None,
+        has_many_watches: bool = False,
     ) -> None:
         scheme, _, rest = credentials.server.partition("://")
         host, slash, path = rest.partition("/")
         self.host = f"{scheme}://{host}"
         self.base = (slash + path).rstrip("/") if base is None else base
-        self.transport = Transport(credentials, connections, user_agent)
+        self.transport = Transport(credentials, connections, user_agent, has_many_watches=has_many_watches)
 
     def at(self, cluster: str) -> Client:
         """Return the same server and user at ``/clusters/<cluster>``; shares connections, needs no closing."""

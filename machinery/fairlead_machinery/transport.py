@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fairlead_machinery.kubeconfig import Credentials, KubeconfigError
 
@@ -30,9 +31,19 @@ def reason_of(error: Exception) -> str:
 
 
 class Transport:
-    """What all views of one server share: the connection pool and the token."""
+    """
+    What all views of one server share: the connection pool and the token.
 
-    def __init__(self, credentials: Credentials, connections: int, user_agent: str) -> None:
+    Args:
+        credentials, connections, user_agent: See :class:`fairlead_machinery.client.Client`.
+        has_many_watches: Whether watches share connections, where the server speaks HTTP/2. The environment variable
+            ``DISABLE_HTTP2``, set to anything, forbids that, as it does in Kubernetes' own clients.
+    """
+
+    def __init__(
+        self, credentials: Credentials, connections: int, user_agent: str, *, has_many_watches: bool = False
+    ) -> None:
+        self.has_many_watches = has_many_watches and not os.environ.get("DISABLE_HTTP2")
         self.credentials = credentials
         self.connections = connections
         self.user_agent = user_agent
@@ -62,7 +73,7 @@ class Transport:
         connector = aiohttp.TCPConnector(
             limit=self.connections, ssl=context if context is not None else True, keepalive_timeout=60
         )
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
             headers={"User-Agent": self.user_agent},
@@ -70,6 +81,14 @@ class Transport:
             auto_decompress=True,
             read_bufsize=256 * 1024,
         )
+        if context is None or not self.has_many_watches:
+            return session
+        from fairlead_machinery.multiplex import SharedConnections  # noqa: PLC0415 - most clients need no HTTP/2
+
+        negotiating = await asyncio.to_thread(self.credentials.ssl_context)
+        assert negotiating is not None, "it was not a moment ago"
+        shared = SharedConnections(session, negotiating, self.user_agent, CONNECT_TIMEOUT_S)
+        return cast("ClientSession", shared)  # as much of one as the Client uses
 
     async def replace(self, credentials: Credentials) -> None:
         """
