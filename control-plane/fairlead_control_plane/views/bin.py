@@ -20,6 +20,7 @@ import orjson
 
 from fairlead_api import JsonObject
 from fairlead_api.request import SYSTEM
+from fairlead_control_plane.admission.reserved import is_reserved, is_reserved_finalizer
 from fairlead_control_plane.kinds import encoding
 from fairlead_control_plane.kinds.change import Change, Effect
 from fairlead_control_plane.kinds.keys import NONE, parse_key
@@ -47,6 +48,7 @@ _PASSING = frozenset(
 )  # fmt: skip
 _GIVEN = frozenset({("", "configmaps", "kube-root-ca.crt"), ("", "serviceaccounts", "default")})
 _TOKENS = frozenset({"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"})
+_PLACEMENT = "scheduling.kcp.io/placement"
 _SHOWN = "internal.workload.kcp.io/origin"
 _OF_THE_SERVER = (
     "uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink", "deletionTimestamp",
@@ -168,10 +170,12 @@ def restorable(group: str, resource: str, obj: JsonObject) -> JsonObject:
     """
     body = travelling_body(group, resource, obj) if (group, resource) in _RESTORED_BODY else obj
     metadata = {name: value for name, value in obj["metadata"].items() if name not in _OF_THE_SERVER}
-    annotations = {name: value for name, value in (metadata.pop("annotations", None) or {}).items() if not _own(name)}
-    if annotations:
-        metadata["annotations"] = annotations
-    finalizers = [one for one in metadata.pop("finalizers", None) or () if one not in _PROPAGATION]
+    for field in ("labels", "annotations"):
+        kept = {name: value for name, value in (metadata.pop(field, None) or {}).items() if not _own(name)}
+        if kept:
+            metadata[field] = kept
+    asked = metadata.pop("finalizers", None) or ()
+    finalizers = [one for one in asked if one not in _PROPAGATION and not is_reserved_finalizer(one)]
     if finalizers:
         metadata["finalizers"] = finalizers
     rest = {name: value for name, value in body.items() if name not in {"metadata", "status"}}
@@ -180,8 +184,8 @@ def restorable(group: str, resource: str, obj: JsonObject) -> JsonObject:
     return {**rest, "metadata": metadata}
 
 
-def _own(annotation: str) -> bool:
-    return annotation == "kcp.io/cluster"
+def _own(key: str) -> bool:
+    return is_reserved(key) or key == _PLACEMENT
 
 
 class Bin:

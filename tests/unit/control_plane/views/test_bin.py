@@ -96,6 +96,18 @@ def test_restored_is_what_was_deleted(
     asyncio.run(run())
 
 
+def test_what_the_system_wrote_is_not_restored() -> None:
+    """Users may not write it, and it says where something ran: the scheduler writes it anew."""
+    metadata = {
+        "name": "shop",
+        "labels": {"state.workload.kcp.io/41RM": "Sync", "team": "a"},
+        "annotations": {"internal.workload.kcp.io/x": "y", "kcp.io/cluster": "c", "scheduling.kcp.io/placement": ""},
+        "finalizers": ["workload.kcp.io/syncer-41RM", "example.com/mine"],
+    }
+    restored = bins.restorable("", "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    assert restored["metadata"] == {"name": "shop", "labels": {"team": "a"}, "finalizers": ["example.com/mine"]}
+
+
 async def test_who_and_when() -> None:
     """The one who asked is told, also when a finalizer held the object and another let it go."""
     async with _api() as api:
