@@ -124,15 +124,17 @@ async def _place(session: Session, wanted: Wanted, namespace: str) -> Place:
 
 async def _adopt_namespace(session: Session, cluster: Client, wanted: Wanted, place: Place) -> None:
     """
-    Hand over a downstream namespace with what an agent made in it.
+    Hand over a downstream namespace with what bears our marks in it; of a living one, to its own agent alone.
+
+    That is for objects which a restored control plane, or a restored cluster, has made somebody's to the agent.
 
     Raises:
-        Failure: There is none, several could be meant, or it is a living one's.
+        Failure: There is none, several could be meant, or it is another living one's.
     """
     audit = leftovers.Wanted("", "", "", "", remove=False, yes=True, everything=True)
     judged = await leftovers.audit(session, cluster, audit)
     spaces = [one for one in judged if one.found.kind == ("", "namespaces") and one.found.locator is not None]
-    chosen = _chosen([one for one in spaces if one.state != inventory.LIVE], wanted, place)
+    chosen = _chosen([one for one in spaces if one.state != inventory.LIVE or _is_its_own(one, place)], wanted, place)
     home = chosen.found.body["metadata"]
     inside = [one.found for one in judged if one.found.body["metadata"].get("namespace") == home["name"]]
     _confirm([chosen.found, *inside], wanted)
@@ -156,6 +158,10 @@ def _chosen(spaces: Sequence[inventory.Judged], wanted: Wanted, place: Place) ->
         saw,
         "look: kubectl fairlead leftovers; then name it: --from NAMESPACE",
     )
+
+
+def _is_its_own(one: inventory.Judged, place: Place) -> bool:
+    return one.found.locator == place.locator
 
 
 def _stands_for(locator: names.Locator | None, target: str, namespace: str) -> bool:

@@ -101,21 +101,30 @@ def judge(found: Found, known: Known) -> Judged:
 
 def _of_namespace(found: Found, name: str, locator: names.Locator, views: Mapping[ViewKey, JsonObject]) -> Judged:
     """Judge a namespace, and what agents make in one for themselves, which goes with it."""
-    if found.kind == ("", "namespaces") and name != names.downstream_namespace(locator):
-        return Judged(found, FOREIGN, "its locator is another namespace's")
-    return Judged(found, *_of_view(views.get(_namespace_key(locator))))
+    view = views.get(_namespace_key(locator))
+    if found.kind == ("", "namespaces"):
+        if name != names.downstream_namespace(locator):
+            return Judged(found, FOREIGN, "its locator is another namespace's")
+        if _is_another(view, found.body):
+            return Judged(found, FOREIGN, "bears our marks, but another was made under this name")
+    return Judged(found, *_of_view(view))
 
 
 def _synced(found: Found, locator: names.Locator, views: Mapping[ViewKey, JsonObject]) -> Judged:
     metadata = found.body["metadata"]
     name = _UP.get((*found.kind, metadata["name"]), metadata["name"])
     view = views.get((*found.kind, locator.cluster, locator.namespace, name))
-    recorded = _annotations(view).get(_DOWNSTREAM_UID) if view is not None else ""
-    if recorded and recorded != metadata["uid"]:
+    if _is_another(view, found.body):
         return Judged(found, FOREIGN, "bears our marks, but another was made under this name")
     if not any(entry.get("manager") == _MANAGER for entry in metadata.get("managedFields") or ()):
         return Judged(found, FOREIGN, "bears our marks, but no agent has ever written it")
     return Judged(found, *_of_view(view))
+
+
+def _is_another(view: JsonObject | None, body: JsonObject) -> bool:
+    """Tell whether upstream knows that what an agent made under a name is not what is there."""
+    recorded = _annotations(view).get(_DOWNSTREAM_UID) if view is not None else ""
+    return bool(recorded) and recorded != body["metadata"]["uid"]
 
 
 def _of_view(view: JsonObject | None) -> tuple[str, str]:

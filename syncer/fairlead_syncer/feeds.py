@@ -78,6 +78,7 @@ class Feeds:
         self._inside = None if rights is None else Inside(cluster, rights, self._query, self._task)
         self._waiting: dict[tuple[str, Gvr], set[Key]] = {}
         self._pairs: dict[Gvr, _Pair] = {}
+        self._uids: dict[str, str] = {}  # of our namespaces, by name
         self._pod_feed: Reflector | None = None
         self._own: list[asyncio.Task[None]] = []
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -242,6 +243,7 @@ class Feeds:
         if gvr == NAMESPACES:
             self._note_home(delta)
             self._look_inside(known.get(delta.key))
+            self._forget_replaced(delta, known)
         if delta.kind == "deleted" or delta.object is None:
             key = known.pop(delta.key, None)
             if key is not None:
@@ -277,11 +279,23 @@ class Feeds:
                 self._inside.end(namespace=delta.key.name)
             self._pods.forget_home(delta.key.name)
             self._state.homes.pop(delta.key.name, None)
+            self._uids.pop(delta.key.name, None)
             return
         home = self._state.home_of(delta.object)
         if home is not None:
             self._state.homes[delta.key.name] = home
+            self._uids[delta.key.name] = delta.object["metadata"]["uid"]
             self.enter(delta.key.name)
+
+    def _forget_replaced(self, delta: Delta, known: dict[ObjectKey, Key]) -> None:
+        """Forget a namespace in whose place there is one now that is not ours, made between two looks of the watch."""
+        if delta.key is None or delta.object is None or self._state.home_of(delta.object) is not None:
+            return
+        uid, key = self._uids.get(delta.key.name), known.get(delta.key)
+        if key is not None and uid != delta.object["metadata"]["uid"]:
+            self._note_home(Delta("deleted", delta.key))
+            del known[delta.key]
+            self._ask(key)
 
     def _look_inside(self, namespace: Key | None) -> None:
         """Look at all that must be in a downstream namespace again: it changed, or is there no more."""

@@ -90,7 +90,7 @@ class Namespaces:
         self._rules = Rules(state, cluster, upstream)
         self._rights = rights
         self._enter = enter
-        self._made: set[str] = set()
+        self._made: dict[str, str] = {}  # uid of what is ready, by name
         self._doubts_s: dict[str, float] = {}  # until when a namespace may come to be that was asked for
         self._pauses_s: dict[str, float] = {}
 
@@ -115,8 +115,7 @@ class Namespaces:
     def forget(self, name: str) -> None:
         """Take note that a downstream namespace is gone or going; with it went the Secrets in it."""
         self._rights.forget(name)
-        if name in self._made:
-            self._made.discard(name)
+        if self._made.pop(name, None) is not None:
             home = self._state.homes.get(name)
             if home is not None:
                 self._tokens.forget(*home)
@@ -130,31 +129,44 @@ class Namespaces:
             NamespaceGoing: It is being deleted, which may take somebody else's word.
         """
         name = self._state.target.namespace(cluster, namespace)
-        if name in self._made:
+        if name in self._made and name in self._state.homes:
             return name
         found = await self._cluster.find(NAMESPACES, name)
         if found is None:
             found = await self._make(name, cluster, namespace)
         if self._state.home_of(found) != (cluster, namespace):
-            raise NamespaceTaken(f"the cluster already has a namespace {name!r} that is not of this workspace")
+            raise self._taken(name, namespace)
         if found["metadata"].get("deletionTimestamp"):
             self._tokens.forget(cluster, namespace)
             raise NamespaceGoing(f"namespace {name} of the cluster is Terminating; another is made once it is gone")
         self._state.homes[name] = (cluster, namespace)
         await self._rights.hold(name)
         await self._rules.keep(name, only_add=True)
-        self._made.add(name)
+        self._made[name] = found["metadata"]["uid"]
         self._enter(name)
         return name
 
+    def _taken(self, name: str, namespace: str) -> NamespaceTaken:
+        command = f"kubectl fairlead adopt namespace/{namespace} --cluster {self._state.target.name} --from {name}"
+        return NamespaceTaken(
+            f"the cluster already has a namespace {name!r} that is not of this workspace, whatever marks it bears; "
+            f"to hand it over with what bears our marks in it: {command}"
+        )
+
     async def regain(self, name: str, error: ApiError) -> None:
         """
-        Look, where the cluster forbade us something in a namespace, whether it was for want of our binding.
+        Look, where the cluster forbade us something in a namespace of ours, whether it was for want of our binding.
 
         Raises:
-            Conflict: It was, and we have it again; try again.
+            Conflict: It was, and we have it again; or the namespace is another by now. Try again.
         """
-        if error.code == Forbidden.code and await self._rights.regain(name):
+        if error.code != Forbidden.code:
+            return
+        found = await self._cluster.find(NAMESPACES, name)
+        if found is None or self._state.home_of(found) is None:
+            self.forget(name)  # our binding went with our namespace, and another must not have it
+            raise Conflict(f"namespace {name} is not the one that was made here any more") from error
+        if await self._rights.regain(name):
             raise Conflict(f"the rights in namespace {name} were lost and are there again") from error
 
     async def judge_unread(self, key: Key, error: Forbidden) -> None:
@@ -197,13 +209,14 @@ class Namespaces:
 
     def _wanted(self, name: str, cluster: str, namespace: str) -> JsonObject:
         target = self._state.target
+        key = Key("", "namespaces", cluster, "", namespace)
         labels = {
             TARGET_LABEL: target.key,
             TENANT: target.tenant(cluster),
             POD_SECURITY: self._state.policy.pod_security,
         }
         locator = target.locator(cluster, namespace).to_json()
-        proof = target.namespace_proof(name)
+        proof = self._state.proof(key, self._state.views[key])
         metadata = {"name": name, "labels": labels, "annotations": {LOCATOR: locator, plan.PROOF: proof}}
         return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
@@ -211,19 +224,17 @@ class Namespaces:
         """Keep a namespace's level; delete one that must go, once nothing stands against that; confirm its end."""
         name = self._state.target.namespace(key.cluster, key.name)
         found = await self._cluster.find(NAMESPACES, name)
-        if found is None or found["metadata"].get("deletionTimestamp"):
+        if found is None or found["metadata"].get("deletionTimestamp") or self._is_another(found):
             self.forget(name)
         if found is None or not plan.is_tombstone(view):
             self._pauses_s.pop(name, None)
         is_ours = found is not None and self._state.home_of(found) == (key.cluster, key.name)
         if not plan.is_tombstone(view):
             if found is not None and is_ours:
-                self._state.homes[name] = (key.cluster, key.name)
-                await self._rights.hold(name)
-                self._enter(name)
-                await self._record(key, view, found)
-                await self._keep_level(found)
-                await self._rules.keep(name)
+                await self._keep(key, view, found)
+            elif found is not None and name not in self._made:
+                taken = self._taken(name, key.name)
+                await self._tell(key, view, plan.Refuse(taken.reason, taken.message))
             return None
         if found is None or not is_ours:
             self._state.homes.pop(name, None)
@@ -243,6 +254,21 @@ class Namespaces:
             self._pauses_s[name] = min(self._pauses_s.get(name, _STAYS_S / 2) * 2, _LONGEST_S)
             return self._pauses_s[name]
         return await self._remove(key, view, found)
+
+    def _is_another(self, found: JsonObject) -> bool:
+        """Tell whether what is there is not the very namespace that was ready under its name."""
+        metadata = found["metadata"]
+        return bool(self._made.get(metadata["name"], metadata["uid"]) != metadata["uid"])
+
+    async def _keep(self, key: Key, view: JsonObject, found: JsonObject) -> None:
+        """Keep a namespace of ours as it must be."""
+        name = found["metadata"]["name"]
+        self._state.homes[name] = (key.cluster, key.name)
+        await self._rights.hold(name)
+        self._enter(name)
+        await self._record(key, view, found)
+        await self._keep_marks(found)
+        await self._rules.keep(name)
 
     async def _take_tokens(self, key: Key, view: JsonObject, found: JsonObject, minted: list[JsonObject]) -> None:
         """Take the tokens out of a namespace that somebody's objects keep: nothing of the workspace may use them."""
@@ -280,18 +306,22 @@ class Namespaces:
 
     async def _record(self, key: Key, view: JsonObject, found: JsonObject) -> None:
         """Tell upstream which namespace is ours, once."""
-        uid = found["metadata"]["uid"]
-        if plan.annotations_of(view).get(plan.DOWNSTREAM_UID) != uid:
+        uid, marks = found["metadata"]["uid"], plan.annotations_of(view)
+        if marks.get(plan.DOWNSTREAM_UID) != uid or plan.REASON in marks:
             body = {"downstreamUID": uid, "synced": True, "reason": "", "message": ""}
             await self._upstream.report(NAMESPACES, key, view["metadata"]["uid"], None, body)
+            self._state.told(key, view, uid)
 
-    async def _keep_level(self, found: JsonObject) -> None:
+    async def _keep_marks(self, found: JsonObject) -> None:
+        """Have a namespace bear the seal of its uid, and enforce the level."""
         metadata = found["metadata"]
-        level = self._state.policy.pod_security
-        if (metadata.get("labels") or {}).get(POD_SECURITY) == level or metadata.get("deletionTimestamp"):
+        level, seal = self._state.policy.pod_security, self._state.target.seal(metadata["name"], metadata["uid"])
+        is_level = (metadata.get("labels") or {}).get(POD_SECURITY) == level
+        is_sealed = plan.annotations_of(found).get(plan.SEAL) == seal
+        if (is_level and is_sealed) or metadata.get("deletionTimestamp"):
             return
-        change = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-        body = {"metadata": {**change, "labels": {POD_SECURITY: level}}}
+        marks = {"labels": {POD_SECURITY: level}, "annotations": {plan.SEAL: seal}}
+        body = {"metadata": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"], **marks}}
         await self._cluster.patch(NAMESPACES, metadata["name"], body, type_=MERGE_PATCH)
 
     def _why_not(self, key: Key, view: JsonObject) -> str:

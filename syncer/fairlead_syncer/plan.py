@@ -22,7 +22,11 @@ GENERATION = "internal.workload.kcp.io/upstream-generation"
 REPLACES = "internal.workload.kcp.io/replaces"
 """On a view: the uid of the object of its name for which we made what is recorded."""
 PROOF = "internal.workload.kcp.io/proof"
+SEAL = "internal.workload.kcp.io/uid-proof"
+"""On a downstream namespace: the mark of its uid, written once that is known; see :meth:`SyncTarget.seal`."""
 CAUSE = "internal.workload.kcp.io/cause"
+REASON = "internal.workload.kcp.io/reason"
+"""On a tombstone, and on the view of a namespace: what stands in the way, as was last reported."""
 ADOPTION = "internal.workload.kcp.io/adoption"
 """On the view of a namespace: JSON of what an administrator has handed over."""
 ROW = "internal.workload.kcp.io/row"
@@ -139,7 +143,7 @@ def _plan_running(
     if actual["metadata"].get("deletionTimestamp"):
         return Nothing()  # going, by our own word or another's; the event of its end brings us back
     if not is_ours(view, actual, proof):
-        return _plan_foreign(desired, actual, given)
+        return _plan_foreign(view, desired, actual, given)
     # Upstream must know of the other one too: who edits a mark in the cluster must not have workloads made again.
     if annotations_of(view).get(REPLACES) and annotations_of(actual).get(UPSTREAM_UID) != view["metadata"]["uid"]:
         return _remove(actual, "Replaced")
@@ -148,11 +152,16 @@ def _plan_running(
     return Nothing()
 
 
-def _plan_foreign(desired: JsonObject | None, actual: JsonObject, given: Adoption | None) -> Action:
+def _plan_foreign(view: JsonObject, desired: JsonObject | None, actual: JsonObject, given: Adoption | None) -> Action:
     if desired is not None and given is not None and actual["metadata"]["uid"] in given.objects:
         return Adopt(_over(desired, actual), given.restart)
-    name = actual["metadata"]["name"]
-    return Refuse("NameTaken", f"the cluster already has an object named {name!r} that is not of this workspace")
+    name, metadata = actual["metadata"]["name"], view["metadata"]
+    what = f"{str(view.get('kind') or '').lower()}/{metadata.get('name', '')} -n {metadata.get('namespace', '')}"
+    message = (
+        f"the cluster already has an object named {name!r} that is not of this workspace; "
+        f"to hand that one over: kubectl fairlead adopt {what}"
+    )
+    return Refuse("NameTaken", message)
 
 
 def _over(desired: JsonObject, actual: JsonObject) -> JsonObject:

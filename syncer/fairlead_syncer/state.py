@@ -14,7 +14,7 @@ import orjson
 from fairlead_api import JsonObject
 from fairlead_api.names import Locator
 from fairlead_machinery.client import Gvr
-from fairlead_syncer.plan import DOWNSTREAM_UID, PROOF, ROW, Adoption, adoption_of, annotations_of, is_tombstone
+from fairlead_syncer.plan import DOWNSTREAM_UID, PROOF, ROW, SEAL, Adoption, adoption_of, annotations_of, is_tombstone
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_transforms.downstream import LOCATOR
 from fairlead_transforms.names import upstream_name
@@ -82,16 +82,28 @@ class State:
         name = namespace["metadata"]["name"]
         if self.target.namespace(locator.cluster, locator.namespace) != name:
             return None
-        # A locator is public and can be written beforehand; the proof cannot. Names are unique while they live.
-        # After an agent has lost its key, what upstream recorded still tells what it made.
-        view = self.views.get(Key("", "namespaces", locator.cluster, "", locator.namespace))
-        recorded = "" if view is None else annotations_of(view).get(DOWNSTREAM_UID)
-        given = self.adoptions.get((locator.cluster, locator.namespace))
-        recorded = given.uid if given is not None else recorded
-        is_proved = annotations_of(namespace).get(PROOF) == self.target.namespace_proof(name)
-        if not is_proved and recorded != namespace["metadata"].get("uid"):
-            return None
-        return locator.cluster, locator.namespace
+        place = locator.cluster, locator.namespace
+        return place if self._is_made(namespace, *place) else None
+
+    def _is_made(self, namespace: JsonObject, cluster: str, home: str) -> bool:
+        """
+        Tell whether a namespace is the one that we made, or were given, and no copy of it.
+
+        All its marks can be read, and written on another. The seal is of the uid; what upstream recorded is the uid,
+        and outlives our key; the proof of its making is good until that is recorded.
+        """
+        metadata, marks = namespace["metadata"], annotations_of(namespace)
+        uid = metadata.get("uid", "")
+        if marks.get(SEAL) == self.target.seal(metadata["name"], uid):
+            return True
+        given = self.adoptions.get((cluster, home))
+        if given is not None and given.uid == uid:
+            return True
+        key = Key("", "namespaces", cluster, "", home)
+        view = self.views.get(key)
+        if view is None:
+            return False
+        return annotations_of(view).get(DOWNSTREAM_UID) == uid or marks.get(PROOF) == self.proof(key, view)
 
     def put_view(self, key: Key, view: JsonObject) -> None:
         """Take in a view."""

@@ -74,8 +74,13 @@ class SyncTarget:
         text = "\0".join([*key, row, recorded, self.uid])
         return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()[:40]
 
+    def seal(self, name: str, uid: str) -> str:
+        """Return the mark for the very namespace with that uid: what bears a copy of it has another."""
+        text = f"namespace\0{name}\0{uid}\0{self.uid}"
+        return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()[:40]
+
     def namespace_proof(self, name: str) -> str:
-        """Return the mark for a downstream namespace: a locator can be copied by anybody who can read."""
+        """Return the mark for a rule in a downstream namespace, ``namespace/plural``, which goes with that."""
         return hmac.new(self.secret, f"namespace\0{name}\0{self.uid}".encode(), hashlib.sha256).hexdigest()[:40]
 
 

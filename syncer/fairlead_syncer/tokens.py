@@ -132,6 +132,8 @@ class Tokens:
             raise Conflict(f"the namespace {place[1]!r} is not known yet")  # nor is what a proof has to be of
         if found is not None and not self._is_ours(place, found):
             raise CannotMint("NameTaken", f"the cluster already has a Secret {name!r} that is not of this workspace")
+        if found is None and self._home(place) not in self._state.homes:
+            raise Conflict(f"namespace {self._home(place)} is not known to be ours now")  # or gone, or somebody's copy
         minted = await self._mint(place)
         renew_at_s = self._now_s() + LIFETIME_S * RENEW_SHARE
         data = {"token": _encoded(minted), "namespace": _encoded(place[1])}

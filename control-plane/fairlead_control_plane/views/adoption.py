@@ -21,6 +21,8 @@ from fairlead_control_plane.views import rows
 ANNOTATION = "internal.workload.kcp.io/adoption"
 PREFIX = "/adoptions/"
 MOST_OBJECTS = 5000
+TAKEN = "NamespaceTaken"
+"""Reason in the report of a namespace whose name in the cluster somebody else's has."""
 _SLICE = 90
 _TEXTS = ("cluster", "namespace", "home", "uid")
 
@@ -83,10 +85,15 @@ async def record(store: Store, target_uid: str, body: JsonObject) -> Adoption:
     view_key = rows.namespace_row_key(target_uid, cluster, namespace)
     row, own = await store.get(key_of(target_uid, cluster, namespace)), await store.get(view_key)
     before = None if row is None else _decoded(row)
+    view = None if own is None else rows.decode(own)
+    # By that the agent says that what it made, or was given, is no more, and another has its name.
+    is_lost = view is not None and view.report.get("reason") == TAKEN and view.report.get("synced") is False
     if before is not None and before.uid != wanted.uid:
-        raise Conflict(f"namespace {namespace} was given the downstream namespace {before.home} before")
-    made = "" if own is None else rows.decode(own).downstream_uid
-    if made and made != wanted.uid:
+        if not (is_lost and before.home == wanted.home):
+            raise Conflict(f"namespace {namespace} was given the downstream namespace {before.home} before")
+        before = None
+    made = "" if view is None else view.downstream_uid
+    if made and made != wanted.uid and not is_lost:
         raise Conflict(
             f"namespace {namespace} runs in another downstream namespace (uid {made}) of this cluster by now"
         )

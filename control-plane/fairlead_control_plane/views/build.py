@@ -16,7 +16,7 @@ HASH = "internal.workload.kcp.io/spec-hash"
 ROW = "internal.workload.kcp.io/row"
 """Names the row a view stands for: its first revision. One that was confirmed and made again has another."""
 REASON = "internal.workload.kcp.io/reason"
-"""On a tombstone: why the agent has not removed the object yet, as it reported."""
+"""On a tombstone, why the agent has not removed the object yet; on a namespace, why it is not as it must be."""
 REPLACES = "internal.workload.kcp.io/replaces"
 """The uid of the object of the same name for which the target made what is there, until it has made another."""
 TOKENS = "internal.workload.kcp.io/token-uids"
@@ -45,8 +45,11 @@ async def view_object(store: Store, row: Row, target_key: str) -> JsonObject | N
 
 
 async def _with_adoption(store: Store, row: Row, shown: JsonObject) -> JsonObject:
-    """Say on the view of a namespace what in the cluster the agent was given."""
+    """Say on the view of a namespace what in the cluster the agent was given, and what it says stands in the way."""
     if rows.api_of(row.key) == ("", "namespaces"):
+        report = rows.decode(row).report
+        if report.get("synced") is False and report.get("reason"):
+            shown["metadata"]["annotations"][REASON] = str(report["reason"])
         key = parse_key(rows.split_key(row.key)[1])
         given = await adoption.read(store, rows.split_key(row.key)[0], key.cluster, key.name)
         if given is not None:

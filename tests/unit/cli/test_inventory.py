@@ -87,9 +87,15 @@ def test_a_namespace_and_what_agents_keep_in_it() -> None:
     """Both go by the namespace's own view."""
     space = {"metadata": {"name": names.downstream_namespace(HOME), "uid": "n1"}}
     token = {"metadata": {"name": "kcp-token-default", "namespace": space["metadata"]["name"], "uid": "s1"}}
-    for upstream, state in ((known(home=view()), LIVE), (known(home=view(gone=True)), WAITING), (known(), ORPHAN)):
+    for upstream, state in (
+        (known(home=view(made="n1")), LIVE),
+        (known(home=view(gone=True, made="")), WAITING),
+        (known(), ORPHAN),
+    ):
         assert judge(Found(SPACES, space, HOME), upstream).state == state
         assert judge(Found(("", "secrets"), token, HOME), upstream).state == state
+    copied = {"metadata": {**space["metadata"], "uid": "n2"}}
+    assert judge(Found(SPACES, copied, HOME), known(home=view(made="n1"))).state == FOREIGN
     stolen = {"metadata": {"name": "kcp-other", "uid": "n2"}}
     assert judge(Found(SPACES, stolen, HOME), known()).state == FOREIGN
 

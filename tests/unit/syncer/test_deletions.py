@@ -20,7 +20,7 @@ from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.down import Down
 from fairlead_syncer.heartbeat import Heartbeat
 from fairlead_syncer.namespaces import Namespaces
-from fairlead_syncer.plan import PROOF
+from fairlead_syncer.plan import SEAL
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_transforms.downstream import LOCATOR
@@ -209,7 +209,7 @@ async def test_a_namespace_is_held_like_its_objects(room: Room) -> None:
     """Its own removal is one more; what it says goes into its own row."""
     name = room.state.target.namespace("c", "default")
     marks = {LOCATOR: room.state.target.locator("c", "default").to_json()}
-    marks[PROOF] = room.state.target.namespace_proof(name)
+    marks[SEAL] = room.state.target.seal(name, "n")
     metadata = {"name": name, "uid": "n", "resourceVersion": "1", "annotations": marks}
     room.cluster.objects[name] = {"metadata": metadata}
     cause = {"internal.workload.kcp.io/cause": "NamespaceDeleted"}

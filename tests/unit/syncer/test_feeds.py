@@ -18,7 +18,7 @@ from fairlead_api.errors import Forbidden
 from fairlead_machinery.client import Event, Gvr
 from fairlead_machinery.reflector import Delta
 from fairlead_syncer.feeds import PODS, Feeds
-from fairlead_syncer.plan import PROOF
+from fairlead_syncer.plan import SEAL
 from fairlead_syncer.state import NAMESPACES, State
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_transforms.downstream import LOCATOR
@@ -94,7 +94,7 @@ def view() -> JsonObject:
 
 
 def namespace() -> JsonObject:
-    marks = {LOCATOR: TARGET.locator("c", "default").to_json(), PROOF: TARGET.namespace_proof(HOME)}
+    marks = {LOCATOR: TARGET.locator("c", "default").to_json(), SEAL: TARGET.seal(HOME, "n")}
     return {"metadata": {"name": HOME, "uid": "n", "resourceVersion": "2", "annotations": marks}}
 
 
@@ -161,7 +161,7 @@ async def test_a_namespace_is_watched_for_what_is_in_it(room: Room) -> None:
 async def test_what_is_not_ours_is_not_watched(room: Room) -> None:
     """A namespace without the proof is somebody's, whatever its name."""
     forged = namespace()
-    forged["metadata"]["annotations"][PROOF] = "forged"
+    forged["metadata"]["annotations"][SEAL] = "forged"
     room.below.tell("ADDED", NAMESPACES, forged)
     room.above.tell("ADDED", MAPS, view())
     await room.settle()
@@ -217,3 +217,22 @@ async def test_what_no_watch_ever_showed_is_forgotten_and_looked_at() -> None:
     assert KEY in state.actual, "of another namespace this list says nothing"
     feeds.take_in(MAPS, Delta("complete"), {}, HOME)
     assert not state.actual
+
+
+async def test_a_copy_of_a_namespace_is_forgotten_at_once() -> None:
+    """Whether or not the watch has shown the end of ours: nothing more goes into what has its name."""
+    room = Room()
+    room.below.objects[NAMESPACES] = [namespace()]
+    room.above.objects[MAPS] = [view()]
+    async with started(room):
+        await room.feeds.follow([MAPS])
+        await room.settle()
+        assert room.state.homes == {HOME: ("c", "default")}
+        room.asked.clear()
+        copy = namespace()
+        copy["metadata"] |= {"uid": "n2", "resourceVersion": "9"}
+        room.below.tell("MODIFIED", NAMESPACES, copy)
+        await room.settle()
+        assert room.state.homes == {}
+        assert room.below.open == {("", NAMESPACES)}
+        assert {KEY, Key("", "namespaces", "c", "", "default")} <= set(room.asked)

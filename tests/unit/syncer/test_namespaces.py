@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import Conflict
+from fairlead_api.errors import Conflict, Forbidden
 from fairlead_machinery.client import Gvr, Unreachable
 from fairlead_syncer.brake import Brake
 from fairlead_syncer.deletions import Deletions
-from fairlead_syncer.namespaces import Namespaces
-from fairlead_syncer.plan import CAUSE, DOWNSTREAM_UID
-from fairlead_syncer.state import State
+from fairlead_syncer.namespaces import Namespaces, NamespaceTaken
+from fairlead_syncer.plan import CAUSE, DOWNSTREAM_UID, REASON
+from fairlead_syncer.state import NAMESPACES, State
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_transforms.downstream import LOCATOR
 from tests.support.rights import granted
@@ -33,12 +33,22 @@ class Both:
         self.did: list[str] = []
         self.is_there = True
         self.is_away = False
+        self.uid, self.marks, self.labels = "n1", dict[str, str](), dict[str, str]()
+        self.told = ""
 
-    async def find(self, gvr: Gvr, name: str) -> JsonObject | None:
-        if not self.is_there:
+    async def find(self, gvr: Gvr, name: str, namespace: str = "") -> JsonObject | None:
+        if not self.is_there or namespace:
             return None
         locator = TARGET.locator("team", "default").to_json()
-        return {"metadata": {**item(name)["metadata"], "uid": "n1", "annotations": {LOCATOR: locator}, "gvr": str(gvr)}}
+        marks = {"annotations": {LOCATOR: locator, **self.marks}, "labels": self.labels}
+        return {"metadata": {**item(name)["metadata"], "uid": self.uid, **marks, "gvr": str(gvr)}}
+
+    async def patch(self, gvr: Gvr, name: str, body: JsonObject, *, type_: str) -> None:
+        del gvr, type_
+        assert (name, body["metadata"]["uid"]) == (HOME, self.uid)
+        self.marks |= body["metadata"]["annotations"]
+        self.labels |= body["metadata"]["labels"]
+        self.did.append("patch")
 
     async def list(self, gvr: Gvr, namespace: str) -> tuple[list[JsonObject], str]:
         assert namespace == HOME
@@ -65,6 +75,7 @@ class Both:
     async def report(self, gvr: object, key: object, uid: object, status: object, report: JsonObject) -> str:
         del gvr, key, uid, status
         self.did.append(f"report {report['reason']}")
+        self.told = str(report.get("message") or "")
         return ""
 
 
@@ -147,3 +158,64 @@ async def test_no_namespace_is_made_that_must_go_and_none_confirmed_that_is_in_t
     with pytest.raises(Conflict):
         await namespaces.reconcile(KEY, view)
     assert "confirm" not in both.did
+
+
+def _live(namespaces: Any, view: JsonObject) -> Any:
+    """Have the namespace run, and return what knows of it."""
+    view["metadata"].pop("deletionTimestamp")
+    return namespaces._state
+
+
+async def test_a_namespace_is_sealed_once() -> None:
+    """With its uid; an agent without any view knows it by that."""
+    both = Both()
+    namespaces, view = keeper(both)
+    _live(namespaces, view)
+    await namespaces.reconcile(KEY, view)
+    await namespaces.reconcile(KEY, view)
+    assert both.did == ["patch"]
+    assert State(TARGET).home_of(await both.find(NAMESPACES, HOME) or {}) == ("team", "default")
+
+
+async def test_a_copy_of_a_namespace_is_neither_filled_nor_deleted() -> None:
+    """Somebody deletes ours, and makes another with all its marks: it says so above, and how to hand it over."""
+    both = Both()
+    namespaces, view = keeper(both)
+    state = _live(namespaces, view)
+    await namespaces.reconcile(KEY, view)
+    await namespaces.ensure("team", "default")
+    both.uid = "n2"
+    state.homes.clear()  # the event of the end of ours
+    both.did.clear()
+    with pytest.raises(NamespaceTaken, match=f"adopt namespace/default --cluster east --from {HOME}"):
+        await namespaces.ensure("team", "default")
+    await namespaces.reconcile(KEY, view)
+    assert both.did == ["report NamespaceTaken"]
+    assert f"adopt namespace/default --cluster east --from {HOME}" in both.told
+    view["metadata"]["deletionTimestamp"] = "then"
+    both.did.clear()
+    await namespaces.reconcile(KEY, view)
+    assert both.did == ["confirm"], "what must go is gone; the copy is somebody's"
+
+
+async def test_no_rights_are_taken_in_a_copy() -> None:
+    """Our binding went with our namespace: that we are refused is how we learn of it, before any event."""
+    both = Both()
+    namespaces, view = keeper(both)
+    _live(namespaces, view)
+    await namespaces.ensure("team", "default")
+    both.uid = "n2"
+    with pytest.raises(Conflict, match="not the one"):
+        await namespaces.regain(HOME, Forbidden("no"))
+    with pytest.raises(NamespaceTaken):
+        await namespaces.ensure("team", "default")
+
+
+async def test_what_was_said_of_a_copy_is_taken_back() -> None:
+    """It was handed over, or ours is there again."""
+    both = Both()
+    namespaces, view = keeper(both)
+    _live(namespaces, view)
+    view["metadata"]["annotations"][REASON] = "NamespaceTaken"
+    await namespaces.reconcile(KEY, view)
+    assert both.did == ["report ", "patch"]

@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 
 from fairlead_api import JsonObject
+from fairlead_syncer.plan import ADOPTION, DOWNSTREAM_UID, PROOF, ROW, SEAL
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
+from fairlead_transforms.downstream import LOCATOR
 
+TARGET = SyncTarget("root", "east", "uid", "host", "443", b"secret")
+HOME = TARGET.namespace("team", "default")
+SPACE = Key("", "namespaces", "team", "", "default")
 KEY = Key("", "configmaps", "team", "default", "settings")
 
 
@@ -32,3 +37,52 @@ def test_a_late_answer_hides_no_newer_event(known: JsonObject | None, answer: Js
         state.actual[KEY] = known
     state.learn(KEY, answer)
     assert (state.actual[KEY] is answer) == is_taken
+
+
+def _space(uid: str, **marks: str) -> JsonObject:
+    """Return a namespace of the cluster with our locator and other marks."""
+    locator = {LOCATOR: TARGET.locator("team", "default").to_json()}
+    return {"metadata": {"name": HOME, "uid": uid, "annotations": locator | marks}}
+
+
+def _knowing(recorded: str = "", row: str = "7", **marks: str) -> State:
+    """Return what an agent knows with a view of the namespace."""
+    annotations = {ROW: row, **({DOWNSTREAM_UID: recorded} if recorded else {}), **marks}
+    state = State(TARGET)
+    state.put_view(SPACE, {"metadata": {"name": "default", "uid": "u", "annotations": annotations}})
+    return state
+
+
+def test_a_namespace_is_ours_by_its_uid() -> None:
+    """The one that we sealed, or had recorded; with or without the other."""
+    seal = TARGET.seal(HOME, "n1")
+    assert State(TARGET).home_of(_space("n1", **{SEAL: seal})) == ("team", "default")
+    assert _knowing("n1").home_of(_space("n1")) == ("team", "default")
+    assert _knowing().home_of(_space("n1")) is None
+    assert State(TARGET).home_of(_space("n1")) is None
+
+
+def test_a_copy_of_a_namespace_is_somebodys() -> None:
+    """Deleted and made again with every mark it had, it has another uid."""
+    made = _knowing()
+    marks = {SEAL: TARGET.seal(HOME, "n1"), PROOF: made.proof(SPACE, made.views[SPACE])}
+    assert State(TARGET).home_of(_space("n2", **marks)) is None
+    assert _knowing("n1").home_of(_space("n2", **marks)) is None
+    assert _knowing(row="8").home_of(_space("n2", **marks)) is None, "of a row that came after the copied one went"
+    told = _knowing()
+    told.told(SPACE, told.views[SPACE], "n1")
+    assert told.home_of(_space("n2", **marks)) is None, "as soon as the report of the first one was taken"
+
+
+def test_a_namespace_is_ours_before_its_uid_was_recorded() -> None:
+    """An agent that dies right after making it must find it again."""
+    state = _knowing()
+    proof = state.proof(SPACE, state.views[SPACE])
+    assert _knowing().home_of(_space("n1", **{PROOF: proof})) == ("team", "default")
+
+
+def test_a_namespace_is_ours_when_it_was_handed_over() -> None:
+    """That one, and still the one that was recorded after it."""
+    given = f'{{"home":"{HOME}","uid":"n2","objects":[],"restart":false}}'
+    state = _knowing("n3", **{ADOPTION: given})
+    assert [state.home_of(_space(uid)) is not None for uid in ("n1", "n2", "n3")] == [False, True, True]

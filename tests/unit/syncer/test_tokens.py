@@ -53,6 +53,7 @@ class Both:
 def agent(both: Any, key: bytes) -> Tokens:
     """Start an agent with a key."""
     state = State(SyncTarget("root", "east", "t1", "host", "443", key))
+    state.homes[state.target.namespace("team", "default")] = ("team", "default")
     marks = {TOKENS: orjson.dumps(both.recorded).decode()}
     state.put_view(HOME, {"metadata": {"name": "default", "uid": "u1", "annotations": marks}})
     return Tokens(state, both, both, lambda: 1000.0)
@@ -97,3 +98,13 @@ async def test_a_secret_of_somebody_stays_as_it_is(key: bytes) -> None:
     with pytest.raises(CannotMint):
         await agent(both, key).ensure(*PLACE)
     assert both.writes == 1
+
+
+async def test_no_secret_goes_into_a_namespace_that_is_not_ours_any_more() -> None:
+    """It is gone, and somebody may have made another with its name: a renewal that finds no Secret writes none."""
+    both = Both()
+    tokens = agent(both, b"first")
+    tokens._state.homes.clear()
+    with pytest.raises(Conflict):
+        await tokens.ensure(*PLACE)
+    assert both.writes == 0

@@ -53,6 +53,23 @@ async def test_a_namespace_has_one_home() -> None:
     await store.close()
 
 
+async def test_what_has_the_name_of_a_lost_namespace_is_handed_over() -> None:
+    """The agent says that what it made, or was given, is no more; by that word alone, and under that name alone."""
+    lost = {"downstreamUID": "n2", "synced": False, "reason": "NamespaceTaken"}
+    store = await _store(lost)
+    await adoption.record(store, "t1", {**_BODY, "objects": ["a"]})
+    row = await store.get(_KEY)
+    assert row is not None
+    shown = await build.view_object(store, row, "k")
+    assert shown is not None
+    assert shown["metadata"]["annotations"][build.REASON] == "NamespaceTaken"
+    with pytest.raises(Conflict, match="before"):
+        await adoption.record(store, "t1", {**_BODY, "home": "kcp-other", "uid": "n3"})
+    await adoption.record(store, "t1", {**_BODY, "uid": "n3", "objects": ["b"]})
+    assert await adoption.read(store, "t1", "w", "shop") == adoption.Adoption("kcp-x", "n3", ("b",))
+    await store.close()
+
+
 @pytest.mark.parametrize(
     "change", [{"home": ""}, {"uid": None}, {"objects": "a"}, {"objects": [1]}, {"restart": "yes"}, {"cluster": "a/b"}]
 )
