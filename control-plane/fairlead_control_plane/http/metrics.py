@@ -10,16 +10,20 @@ number of series is bounded whatever anybody asks for. What can be read at a scr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from fairlead_api.errors import NoSuchPath
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.store.contract import StoreError
+from fairlead_control_plane.store.sizing import Size
 from fairlead_machinery.metrics import CONTENT_TYPE, Gauge, Registry
 from fairlead_machinery.web import Request, Response
 
 OTHER = "other"
+_SIZE_S = 2.0
 _MOST = 2000
 """Combinations of verb, resource and code that are told apart; what comes after counts as :data:`OTHER`."""
 VERBS = frozenset(
@@ -37,7 +41,7 @@ class Readings:
     """
     What is asked for at each scrape, on the event loop: must be quick. None: this server has no such thing.
 
-    ``resident_bytes`` asks the system, and is called in a thread.
+    ``resident_bytes`` asks the system, and is called in a thread; ``store_size`` asks the store.
     """
 
     requests_in_flight: Read
@@ -52,6 +56,30 @@ class Readings:
     heartbeats: Read | None = None
     synctargets: Read | None = None
     synctargets_ready: Read | None = None
+    synctargets_inconsistent: Read | None = None
+    store_size: Callable[[], Awaitable[Size]] | None = None
+
+
+class _StoreSize:
+    """How much room the store takes and has; 0 for what it has no word for."""
+
+    def __init__(self, registry: Registry, ask: Callable[[], Awaitable[Size]]) -> None:
+        self._ask = ask
+        texts = {
+            "fairlead_store_size_bytes": "[ALPHA] What the store takes on its disk, history and free pages included.",
+            "fairlead_store_quota_bytes": "[ALPHA] At which size etcd takes no more writes; 0 for SQLite.",
+            "fairlead_store_disk_bytes": "[ALPHA] Size of the file system SQLite is on; 0 for etcd.",
+            "fairlead_store_disk_free_bytes": "[ALPHA] What is free on the file system SQLite is on; 0 for etcd.",
+        }
+        self._gauges = [registry.gauge(name, text) for name, text in texts.items()]
+
+    async def read(self) -> None:
+        """Ask; a store that does not say now is not waited for, and keeps its last word."""
+        with suppress(StoreError, OSError, TimeoutError):
+            async with asyncio.timeout(_SIZE_S):
+                size = await self._ask()
+            for gauge, value in zip(self._gauges, (size.used, size.quota, size.disk, size.free), strict=True):
+                gauge.set(value)
 
 
 class ServerMetrics:
@@ -66,6 +94,7 @@ class ServerMetrics:
         self.registry = registry = Registry()
         self._names = {(resource.group, resource.plural): resource.name for resource in known}
         self._resident: tuple[Gauge, Read] | None = None
+        self._store: _StoreSize | None = None
         self._bound: dict[tuple[str, str, str, int], tuple[str, str, str]] = {}
         self._requests = registry.counter(
             "fairlead_requests_total",
@@ -117,6 +146,8 @@ class ServerMetrics:
         )
         gauge("fairlead_watches", "[ALPHA] Open watches, those of agents included.", read=readings.watches)
         gauge("fairlead_connections", "[ALPHA] Open connections of clients.", read=readings.connections)
+        if readings.store_size is not None:
+            self._store = _StoreSize(self.registry, readings.store_size)
         gauge("fairlead_store_revision", "[ALPHA] Newest revision of the store seen here.", read=readings.revision)
         counter("fairlead_store_commits_total", "[ALPHA] Transactions that wrote, since the start.", read=commits)
         gauge(
@@ -140,6 +171,12 @@ class ServerMetrics:
             gauge("fairlead_synctargets", "[ALPHA] SyncTargets in all workspaces.", read=readings.synctargets)
         if readings.synctargets_ready is not None:
             gauge("fairlead_synctargets_ready", "[ALPHA] SyncTargets that are Ready.", read=readings.synctargets_ready)
+        if readings.synctargets_inconsistent is not None:
+            gauge(
+                "fairlead_synctargets_inconsistent",
+                "[ALPHA] SyncTargets in whose clusters objects bear their marks that nothing explains.",
+                read=readings.synctargets_inconsistent,
+            )
         if readings.resident_bytes is not None:
             resident = gauge("fairlead_process_resident_memory_bytes", "[ALPHA] Memory the server's process holds.")
             self._resident = resident, readings.resident_bytes
@@ -157,6 +194,8 @@ class ServerMetrics:
         if self._resident is not None:
             resident, read = self._resident
             resident.set(await asyncio.to_thread(read))
+        if self._store is not None:
+            await self._store.read()
         pieces = []
         for piece in self.registry.pieces():
             pieces.append(piece)

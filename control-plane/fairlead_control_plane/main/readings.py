@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fairlead_control_plane.controllers.agents import INVENTORY
 from fairlead_control_plane.controllers.heartbeats import Heartbeats
 from fairlead_control_plane.controllers.runner import Runner
 from fairlead_control_plane.http.listener import Listener
 from fairlead_control_plane.http.metrics import Readings
 from fairlead_control_plane.store.contract import Store
+from fairlead_control_plane.store.sizing import Sized
 from fairlead_control_plane.views.targets import TargetIndex
 
 _STATM = Path("/proc/self/statm")
@@ -34,9 +36,17 @@ class Agents:
     @property
     def ready(self) -> int:
         """Count the SyncTargets whose condition Ready is true."""
+        return self._count("Ready", "True")
+
+    @property
+    def inconsistent(self) -> int:
+        """Count the SyncTargets in whose cluster is what nothing explains."""
+        return self._count(INVENTORY, "False")
+
+    def _count(self, type_: str, status: str) -> int:
         return sum(
             any(
-                condition.get("type") == "Ready" and condition.get("status") == "True"
+                condition.get("type") == type_ and condition.get("status") == status
                 for condition in (target.get("status") or {}).get("conditions") or ()
             )
             for target in self.targets.all()
@@ -59,6 +69,8 @@ def readings(store: Store, listener: Listener, runner: Runner, agents: Agents | 
         heartbeats=None if agents is None else lambda: agents.beats.received,
         synctargets=None if agents is None else lambda: agents.known,
         synctargets_ready=None if agents is None else lambda: agents.ready,
+        synctargets_inconsistent=None if agents is None else lambda: agents.inconsistent,
+        store_size=store.size if isinstance(store, Sized) else None,
     )
 
 

@@ -39,6 +39,7 @@ from fairlead_control_plane.store.contract import (
 )
 from fairlead_control_plane.store.feed import FeedLimits
 from fairlead_control_plane.store.following import Follower
+from fairlead_control_plane.store.sizing import Size, of_status
 from fairlead_control_plane.store.transaction import EVERYTHING, check_transaction, transactions_of
 
 log = structlog.get_logger(__name__)
@@ -126,6 +127,14 @@ class EtcdStore:
             # Others' writes outside the prefix make no event; ask how far the feed has come.
             await _ask_progress(self._feed_call)
         return revision
+
+    async def size(self) -> Size:
+        """See :class:`~fairlead_control_plane.store.sizing.Sized`; of the member that answers, as its quota is."""
+        status = rpc.StatusRequest()
+        answer = await self._call(
+            lambda channel: rpc.MaintenanceStub(channel).Status(status, timeout=self._settings.timeout_s)
+        )
+        return of_status(answer)
 
     async def get(self, key: str, *, revision: int = 0) -> Row | None:
         """See the contract."""

@@ -37,6 +37,7 @@ from fairlead_control_plane.store.reading import (
     read_row,
     read_row_at,
 )
+from fairlead_control_plane.store.sizing import Size, of_files
 from fairlead_control_plane.store.transaction import Transaction, check_transaction
 from fairlead_control_plane.store.writing import Writer
 
@@ -124,6 +125,10 @@ class SqliteStore:
         """See the contract; this process owns the store, so it is :attr:`revision`."""
         self._check_open()
         return self._feed.revision
+
+    async def size(self) -> Size:
+        """See :class:`~fairlead_control_plane.store.sizing.Sized`."""
+        return Size(0) if self._database.is_memory else await asyncio.to_thread(of_files, Path(self._database.path))
 
     async def get(self, key: str, *, revision: int = 0) -> Row | None:
         """See the contract."""

@@ -17,6 +17,7 @@ from fairlead_control_plane.http import metrics
 from fairlead_control_plane.http.metrics import VERBS, Readings, ServerMetrics
 from fairlead_control_plane.kinds.builtin import builtin_resources
 from fairlead_control_plane.kinds.own import own_resources
+from fairlead_control_plane.store.sizing import Size
 from fairlead_machinery.metrics import Metric
 from fairlead_machinery.web import Request, Response
 
@@ -31,13 +32,17 @@ def seven() -> float:
     return 7
 
 
+async def sizes() -> Size:
+    return Size(1, 2, 3, 4)
+
+
 def made() -> ServerMetrics:
     found = ServerMetrics(KNOWN)
     found.read(
         Readings(
             requests_in_flight=seven, watches=seven, connections=seven, revision=seven, queue_ready=seven,
             queue_pending=seven, controller_failures=seven, start_time_s=seven, resident_bytes=seven, heartbeats=seven,
-            synctargets=seven, synctargets_ready=seven,
+            synctargets=seven, synctargets_ready=seven, store_size=sizes,
         )
     )  # fmt: skip
     return found
@@ -93,6 +98,8 @@ async def test_every_line_is_prometheus_text() -> None:
     assert "fairlead_store_revision 7\n" in text
     assert "fairlead_process_resident_memory_bytes 7\n" in text
     assert "fairlead_store_commits_total 0\n" in text
+    assert "fairlead_store_size_bytes 1\n" in text
+    assert "fairlead_store_disk_free_bytes 4\n" in text
 
 
 async def test_names_of_users_are_no_labels() -> None:
