@@ -1,6 +1,6 @@
 # `make help` lists what there is. Every target makes .venv first; that takes a moment only when a lock file changed.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run demo test test-unit test-integration test-multicluster test-simulation simulate test-binaries check format lock bench
+.PHONY: help setup setup-run demo test test-unit test-integration test-multicluster test-simulation simulate soak test-binaries check format lock bench
 SHELL := /bin/sh
 
 # PYTHON=/path/to/python3.11 chooses the interpreter that .venv is made with.
@@ -49,6 +49,12 @@ SEEDS ?= 500
 START ?= 0
 simulate: setup ## Many simulated days, in two processes; SEEDS=500 START=0
 	$(BIN)/python -m tests.simulation --jobs 2 --seeds $(SEEDS) --start $(START)
+
+MINUTES ?= 30
+SEED ?=
+OBJECTS ?= 500
+soak: setup ## Real clusters, users, faults; then both sides must agree. MINUTES=30 SEED=1 OBJECTS=500
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) --objects $(OBJECTS) $(if $(SEED),--seed $(SEED))
 
 test-binaries: setup ## Build the Kubernetes programs the tests need into the cache (needs Go; once)
 	$(BIN)/python -m tests.support.binaries

@@ -59,6 +59,21 @@ class AuditLog:
         elif answer.get("metadata", {}).get("uid") and reference.get("subresource", "status") in {"", "status"}:
             self._wrote(at_s, actor, place, answer)
 
+    def catch_up(self, at_s: float, resource: str, objects: Iterable[JsonObject], revision: int) -> None:
+        """
+        Take in all objects of a resource as they were at a revision, where a crash has left writes untold.
+
+        A killed API server may have written and not said so; who asked for that is not known, so ``system`` did it.
+        """
+        there = {_place(resource, obj): obj for obj in objects}
+        for place, old in list(self._last.items()):
+            if place[0] == resource and place not in there and _revision(old) <= revision:
+                self.recorder.wrote(at_s, self.where, "system", resource, self._last.pop(place), None)
+        for place, obj in there.items():
+            known = self._last.get(place)
+            if known is None or _revision(known) < _revision(obj):
+                self._wrote(at_s, "system", place, obj)
+
     def _wrote(self, at_s: float, actor: str, place: _Place, obj: JsonObject) -> None:
         old = self._last.get(place)
         metadata = obj["metadata"]
@@ -106,6 +121,10 @@ class Workspace:
 
 def _place(resource: str, obj: JsonObject) -> _Place:
     return resource, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+def _revision(obj: JsonObject) -> int:
+    return int(obj["metadata"].get("resourceVersion") or 0)
 
 
 def _seconds(text: str) -> float:

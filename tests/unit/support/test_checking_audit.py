@@ -111,3 +111,23 @@ def test_the_workspace_is_told_by_watches_and_rows() -> None:
     assert isinstance(third, Written)
     assert third.verb == "delete"
     assert fourth == Reported(4, "uid-east", "deployments.apps", "team", "shop", "web", "u", 3)
+
+
+def test_what_a_crash_left_untold_is_made_up_for() -> None:
+    """A killed server may have made, changed and deleted objects without a line in its log."""
+    recorder = Recorder()
+    log = AuditLog(recorder, "uid-east", {"agent": "agent:uid-east"})
+    log.begin("namespaces", [NAMESPACE])
+    names = ("changed", "gone", "kept", "later")
+    for number, name in enumerate(names, 1):
+        obj = config_map()
+        obj["metadata"] |= {"name": name, "uid": name, "resourceVersion": str(number if name != "later" else 90)}
+        log.take(event("create", "agent", "configmaps", obj, code=201))
+    began = len(recorder.records)
+    changed, kept, made = (config_map(), config_map(), config_map())
+    changed["metadata"] |= {"name": "changed", "uid": "changed", "resourceVersion": "20"}
+    kept["metadata"] |= {"name": "kept", "uid": "kept", "resourceVersion": "3"}
+    made["metadata"] |= {"name": "made", "uid": "made", "resourceVersion": "30"}
+    log.catch_up(7.0, "configmaps", [changed, kept, made], revision=50)
+    told = [(one.verb, one.name, one.actor) for one in recorder.records[began:] if isinstance(one, Written)]
+    assert told == [("delete", "gone", "system"), ("update", "changed", "system"), ("create", "made", "system")]
