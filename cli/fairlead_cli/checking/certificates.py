@@ -14,6 +14,8 @@ from fairlead_cli.checking.model import Finding, Level
 from fairlead_machinery.transport import Unreachable, reason_of
 
 SOON, VERY_SOON = timedelta(days=30), timedelta(days=3)
+AUTHORITY_SOON = timedelta(days=60)
+"""From then on a start of the control plane renews it, and everybody has to be given the next one."""
 
 
 async def presented(server: str, name: str = "") -> bytes:
@@ -49,10 +51,10 @@ async def presented(server: str, name: str = "") -> bytes:
     return certificate or b""
 
 
-def until(what: str, ends: datetime, now: datetime, fix: str) -> Finding | None:
+def until(what: str, ends: datetime, now: datetime, fix: str, *, soon: timedelta = SOON) -> Finding | None:
     """Judge how long something is still good for."""
     left = ends - now
-    if left > SOON:
+    if left > soon:
         return None
     when = ends.strftime("%Y-%m-%dT%H:%M:%SZ")
     if left <= timedelta():
@@ -66,6 +68,13 @@ def ends_of(certificate: bytes) -> datetime:
 
     load = x509.load_pem_x509_certificate if certificate.startswith(b"-----") else x509.load_der_x509_certificate
     return load(certificate).not_valid_after_utc
+
+
+def last_end_of(bundle: bytes) -> datetime:
+    """Return when the last certificate of a PEM bundle ends: an authority is changed by giving both for a time."""
+    from cryptography import x509  # noqa: PLC0415 - slow to load, needed by few
+
+    return max(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(bundle))
 
 
 def expiry_of(token: str) -> int | None:

@@ -101,6 +101,7 @@ class Joined:
             check("cluster-heartbeat", beat),
             check("cluster-schedulable", of(schedulable)),
             check("cluster-deletions", of(deletions)),
+            check("cluster-inventory", of(inventory)),
             check("cluster-kubernetes", of(kubernetes)),
             check("cluster-apis", of(apis)),
             check("cluster-once", once),
@@ -158,6 +159,15 @@ def deletions(target: JsonObject) -> Finding | None:
     examples = f", among them {', '.join(held['examples'])}" if held.get("examples") else ""
     fix = f"if they are meant: kubectl fairlead cluster approve {_name(target)} --set {held['digest']}"
     return Finding(text + examples, fix)
+
+
+def inventory(target: JsonObject) -> Finding | None:
+    """Judge what the agent says of objects with its marks that nothing explains; agents of before do not say."""
+    found = conditions.get(_status(target).get("conditions"), "InventoryConsistent")
+    if found is None or found.get("status") == conditions.TRUE:
+        return None
+    fix = f"look at them: kubectl fairlead leftovers {_name(target)}"
+    return Finding(str(found.get("message") or found.get("reason")), fix)
 
 
 def kubernetes(target: JsonObject) -> Finding | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fairlead_api.errors import NotFound
 from fairlead_cli import kinds, registering
-from fairlead_cli.checking import asking, certificates, versions
+from fairlead_cli.checking import asking, certificates, room, versions
 from fairlead_cli.checking.asking import Kept
 from fairlead_cli.checking.catalogue import PLANE, check
 from fairlead_cli.checking.model import Category, Finding, Level, not_verified
@@ -99,8 +99,10 @@ class Plane:
             "api-reachable": self.reachable,
             "api-trusted": self.trusted,
             "api-certificate": self.lasting,
+            "api-authority": self.authority,
             "api-version": self.same_version,
             "api-ready": self.ready,
+            "api-store": self.store,
             "api-clock": self.clock,
             "api-write": self.takes_writes,
             "user-rights": self.rights,
@@ -140,6 +142,16 @@ class Plane:
         ends = certificates.ends_of(shown)
         return certificates.until("its certificate", ends, await self.now(), "restart the control plane: it renews it")
 
+    async def authority(self) -> Finding | None:
+        """The authority that everybody was given does not end soon."""
+        given = self.session.top.credentials.ca
+        if not given:
+            return None  # the system's, which is its owner's business
+        ends = certificates.last_end_of(given)
+        fix = "restart the control plane, which renews it, then join clusters again and give users the new kubeconfig"
+        soon = certificates.AUTHORITY_SOON
+        return certificates.until("its certificate authority", ends, await self.now(), fix, soon=soon)
+
     async def same_version(self) -> Finding | None:
         """The command line is not newer than the server, nor much older."""
         server = await self.version()
@@ -157,6 +169,13 @@ class Plane:
         failed = [line[3:].partition(" ")[0] for line in lines if line.startswith("[-]")]
         what = asking.some(failed) or f"/readyz answers {answer.code}"
         return Finding(f"not ready: {what}", "read the control plane's log")
+
+    async def store(self) -> Finding | None:
+        """Its store has room to grow."""
+        answer = await asking.raw(self.session.top, "/metrics")
+        if answer.code != 200:
+            return not_verified(f"/metrics answers {answer.code}", "run the check as a user who may look at this")
+        return room.finding(room.sizes_of(answer.body.decode(errors="replace")))
 
     async def clock(self) -> Finding | None:
         """Its clock is ours."""

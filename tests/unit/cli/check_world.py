@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,7 +40,6 @@ OURS = metadata.version("fairlead")
 VERSION = f"v1.36.3+fairlead-{OURS}"
 PLANE_URL, CLUSTER_URL = "https://plane.test:6443", "https://east.test:6443"
 UID, CLUSTER_UID = "5c2c1b0e-0000-4000-8000-000000000001", "uid-of-kube-system"
-CA = b"the authority"
 Told = Callable[[str, JsonObject], object]
 
 
@@ -56,6 +56,16 @@ def certificate(days: float) -> bytes:
     builder = builder.serial_number(1).not_valid_before(now - timedelta(days=99))
     signed = builder.not_valid_after(now + timedelta(days=days)).sign(key, hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.DER)
+
+
+CA = ssl.DER_cert_to_PEM_cert(certificate(3650)).encode()
+ROOM = "fairlead_store_size_bytes 5e6\nfairlead_store_quota_bytes {quota}\n"
+ROOM += "fairlead_store_disk_bytes {disk}\nfairlead_store_disk_free_bytes {free}\n"
+
+
+def room(*, quota: float = 0, disk: float = 0, free: float = 0) -> bytes:
+    """Return metrics that say of a store of 5 MB how much room it has."""
+    return ROOM.format(quota=quota, disk=disk, free=free).encode()
 
 
 def token(seconds: float) -> str:
@@ -203,6 +213,7 @@ def plane_answers() -> dict[str, Any]:
     return {
         "GET /version": {"gitVersion": VERSION},
         "GET /readyz": b"ok",
+        "GET /metrics": room(disk=1e11, free=5e10),
         "POST /clusters/root/api/v1/namespaces/default/configmaps": {"kind": "ConfigMap"},
         f"POST /clusters/root{_REVIEW}": allow,
         "GET /clusters/root:compute/apis/apis.kcp.io/v1alpha1/apiexports/kubernetes": {

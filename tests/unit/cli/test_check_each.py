@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from tests.unit.cli.check_world import (
     discovery,
     listed,
     namespace,
+    room,
     token,
 )
 
@@ -59,6 +61,17 @@ def plane(path: str, answer: Any) -> Change:
 def cluster(path: str, answer: Any) -> Change:
     """Change an answer of the cluster."""
     return lambda world: world.cluster.answers.update({path: answer})
+
+
+def authority(days: float) -> Change:
+    """Have the last of the authorities that everybody was given end in so many days."""
+    bundle = "".join(ssl.DER_cert_to_PEM_cert(certificate(end)) for end in (days, days - 5))
+    return user(ca=bundle.encode())
+
+
+def user(**given: Any) -> Change:
+    """Have other credentials in the kubeconfig."""
+    return lambda world: world.plane.use(Credentials(PLANE_URL, **{"ca": check_world.CA, **given}))
 
 
 def status(**fields: object) -> Change:
@@ -124,6 +137,11 @@ def unscheduled(message: str) -> JsonObject:
     return namespace("web", status={"conditions": [condition]})
 
 
+def inconsistent(world: World) -> None:
+    said = {"type": "InventoryConsistent", "status": "False", "message": "3 objects bear its marks"}
+    world.target["status"]["conditions"].append(said)
+
+
 def held(world: World) -> None:
     world.target["status"]["heldDeletions"] = {"digest": "abc", "count": 31, "examples": ["configmaps a/b"]}
 
@@ -164,15 +182,12 @@ CASES: list[tuple[str, Change, Level, str]] = [
     ),
     ("api-reachable", lambda world: setattr(world, "presented", Unreachable("refused")), E, "no answer: refused"),
     ("api-trusted", plane("GET /version", Unreachable("certificate verify failed")), E, "certificate verify failed"),
-    (
-        "api-trusted",
-        lambda world: world.plane.use(Credentials(PLANE_URL, ca=b"the authority", insecure=True)),
-        W,
-        "whoever answers",
-    ),
+    ("api-trusted", user(insecure=True), W, "whoever answers"),
     ("api-certificate", lambda world: setattr(world, "presented", certificate(20)), W, "its certificate ends at"),
     ("api-certificate", lambda world: setattr(world, "presented", certificate(1)), E, "its certificate ends at"),
     ("api-certificate", lambda world: setattr(world, "presented", certificate(-1)), E, "its certificate ended at"),
+    ("api-authority", authority(50), W, "its certificate authority ends at"),
+    ("api-authority", authority(1), E, "its certificate authority ends at"),
     ("api-version", plane("GET /version", {"gitVersion": "v1.36.3"}), E, "it is no Fairlead"),
     ("api-version", plane("GET /version", {"gitVersion": "v1.36.3+fairlead-0.0.9"}), E, "has to be upgraded first"),
     ("api-version", plane("GET /version", {"gitVersion": "v1.36.3+fairlead-0.3.0"}), W, "2 minor versions behind"),
@@ -183,6 +198,9 @@ CASES: list[tuple[str, Change, Level, str]] = [
         "more than 2 minor versions behind",
     ),
     ("api-ready", plane("GET /readyz", Refusal(500)), E, "/readyz answers 500"),
+    ("api-store", plane("GET /metrics", room(disk=1e11, free=1e10)), W, "9.3 GiB of 93.1 GiB are free"),
+    ("api-store", plane("GET /metrics", room(disk=1e9, free=4e7)), E, "38 MiB of 954 MiB are free"),
+    ("api-store", plane("GET /metrics", Refusal(403)), W, "not verified: /metrics answers 403"),
     ("api-clock", clock("plane", 20), W, "the control plane is 20 s ahead of this machine"),
     ("api-clock", clock("plane", -90), E, "this machine is 90 s ahead of the control plane"),
     (
@@ -203,18 +221,8 @@ CASES: list[tuple[str, Change, Level, str]] = [
         W,
         "you may not list/get/create/patch/delete synctargets.workload.kcp.io",
     ),
-    (
-        "user-credentials",
-        lambda world: world.plane.use(Credentials(PLANE_URL, ca=b"the authority", token=token(86400 * 9))),
-        W,
-        "your token ends at",
-    ),
-    (
-        "user-credentials",
-        lambda world: world.plane.use(Credentials(PLANE_URL, ca=b"the authority", token=token(-9))),
-        E,
-        "your token ended at",
-    ),
+    ("user-credentials", user(token=token(86400 * 9)), W, "your token ends at"),
+    ("user-credentials", user(token=token(-9)), E, "your token ended at"),
     ("compute-export", plane(EXPORT, None), E, 'no APIExport "kubernetes" in root:compute'),
     ("compute-export", plane(EXPORT, {"spec": {}}), E, "holds no resources"),
     ("scheduler-alive", plane(LEASE, None), E, "no scheduler has been heard of"),
@@ -249,6 +257,7 @@ CASES: list[tuple[str, Change, Level, str]] = [
     ("cluster-schedulable", spec(unschedulable=True), W, "it is cordoned"),
     ("cluster-schedulable", spec(unschedulable=True, evictAfter="2030-01-01T00:00:00Z"), W, "being drained (from 2030"),
     ("cluster-deletions", held, E, "31 deletions came in a burst and are held (set abc), among them configmaps a/b"),
+    ("cluster-inventory", inconsistent, W, "3 objects bear its marks"),
     ("cluster-kubernetes", status(properties={"kubernetesVersion": "v1.29.4"}), E, "supported are 1.30 to 1.36"),
     ("cluster-kubernetes", status(properties={"kubernetesVersion": "v1.37.0"}), W, "supported are 1.30 to 1.36"),
     (
