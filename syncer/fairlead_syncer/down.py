@@ -104,7 +104,7 @@ class Down:
             else:
                 await self._refuse(key, gvr, view, plan.Refuse("NameReserved", str(error)))
         except PolicyDenied as error:
-            await self._refuse(key, gvr, view, plan.Refuse("PolicyDenied", str(error)))
+            await self._refuse(key, gvr, view, plan.Refuse("PolicyDenied", self._by_policy(error)))
         except Unfit as error:
             await self._refuse(key, gvr, view, plan.Refuse(error.reason, error.message))
             return _BLOCKED_S
@@ -120,6 +120,7 @@ class Down:
         if view is None or plan.is_tombstone(view):
             self._settled.forget(key)
         if view is None:
+            self._state.refused.discard(key)
             self._met.discard(key)
             self._repairs.forget(key)
             self._drifts.forget(key)
@@ -187,6 +188,7 @@ class Down:
         failpoints.hit("syncer-before-report")
         told = await self._upstream.report(gvr, key, view["metadata"]["uid"], actual.get("status"), body)
         failpoints.hit("syncer-after-report")
+        self._state.refused.discard(key)
         self._state.told(key, view, actual["metadata"]["uid"])
         self._drifts.told(key, body)
         return told
@@ -334,6 +336,10 @@ class Down:
     async def _refuse(self, key: Key, gvr: Gvr, view: JsonObject, refusal: plan.Refuse) -> None:
         body = {"synced": False, "reason": refusal.reason, "message": refusal.message}
         await self._upstream.report(gvr, key, view["metadata"]["uid"], None, body)
+        self._state.refused.add(key)  # and said again at each resync, while it is so
+
+    def _by_policy(self, error: PolicyDenied) -> str:
+        return f"the policy of SyncTarget {self._state.target.name} refuses it: {error}"
 
     def _home(self, key: Key) -> str:
         return self._state.target.namespace(key.cluster, key.namespace)

@@ -113,6 +113,14 @@ class Feeds:
                     await reflector.resync()
                 except (ApiError, Unreachable) as error:
                     _log.warning("cannot compare with a complete list", error=str(error))
+            self.look_again()
+
+    def look_again(self) -> None:
+        """Look at what no event tells of: what holds tenants in our namespaces, and what was refused and still is."""
+        for cluster, namespace in list(self._state.homes.values()):
+            self._enqueue(Key("", "namespaces", cluster, "", namespace))
+        for key in sorted(self._state.refused):
+            self._enqueue(key)
 
     def _reflectors(self) -> list[Reflector]:
         pairs = [reflector for pair in self._pairs.values() for reflector in (pair.below, pair.above)]

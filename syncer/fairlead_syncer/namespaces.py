@@ -196,6 +196,7 @@ class Namespaces:
         if not self._state.wants_namespace(cluster, namespace):
             raise Conflict(f"the namespace {namespace!r} is not known to run here")
         self._tokens.forget(cluster, namespace)
+        self._rules.forget(name)
         self._doubts_s[name] = asyncio.get_running_loop().time() + _DOUBT_S
         failpoints.hit("syncer-before-namespace")
         try:
@@ -229,6 +230,8 @@ class Namespaces:
         if found is None or not plan.is_tombstone(view):
             self._pauses_s.pop(name, None)
         is_ours = found is not None and self._state.home_of(found) == (key.cluster, key.name)
+        if found is not None and is_ours:
+            self._rules.look(found)
         if not plan.is_tombstone(view):
             if found is not None and is_ours:
                 await self._keep(key, view, found)

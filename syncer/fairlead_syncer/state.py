@@ -33,6 +33,7 @@ class State:
         actual: Our objects in the cluster, by their upstream key.
         homes: (workload cluster, upstream namespace) by downstream namespace, read from its locator.
         gvrs: How each synced resource is addressed.
+        refused: What is not synced, or not as it is now, as its users were told.
         adoptions: What an administrator has handed over, by (workload cluster, upstream namespace).
         policy: What tenants may ask of the cluster, as its owner last said.
     """
@@ -44,6 +45,7 @@ class State:
     actual: dict[Key, JsonObject] = field(default_factory=dict)
     homes: dict[str, tuple[str, str]] = field(default_factory=dict)
     gvrs: dict[tuple[str, str], Gvr] = field(default_factory=dict)
+    refused: set[Key] = field(default_factory=set)
     adoptions: dict[tuple[str, str], Adoption] = field(default_factory=dict)
 
     def view_key(self, gvr: Gvr, view: JsonObject) -> Key:

@@ -53,6 +53,7 @@ class StatusWriter:
             before = None if row is None else rows.decode(row)
             view = reports.accept(row, uid, status, report)
             if row is None or view == before:
+                await self._renew(row, view)
                 return {"resourceVersion": str(row.mod_revision if row else 0)}
             try:
                 return await self._store_report(row, view, before)
@@ -107,15 +108,25 @@ class StatusWriter:
             revision = await self.store.commit(effect.operations, effect.compares)
         else:
             revision = await self._write_status(resource, key, view.uid, status, effect)
-        if obj is not None:
-            await self._tell(obj, view, before)
+        subject = obj or await self._subject(key, view)
+        if subject is not None:
+            await self._tell(subject, view, before)
         return {"resourceVersion": str(revision)}
+
+    async def _renew(self, row: Row | None, view: rows.View) -> None:
+        """Say again what an agent says again: it still does not sync the object."""
+        if row is not None and view.report.get("synced") is False:
+            obj = await self._subject(parse_key(rows.object_key(row.key, view)), view)
+            if obj is not None:
+                await self._refused(obj, view.report)
 
     async def _upstream(self, key: ObjectKey, view: rows.View) -> JsonObject | None:
         """Read the object a view stands for; None when it is gone or another by now, or a namespace."""
-        if (key.group, key.plural) == ("", "namespaces"):
-            return None
-        stand_in = Resource(key.group, key.plural, "", (), identity=key.identity)
+        return None if (key.group, key.plural) == ("", "namespaces") else await self._subject(key, view)
+
+    async def _subject(self, key: ObjectKey, view: rows.View) -> JsonObject | None:
+        """Read the same, namespaces too: what is said of it is said on it."""
+        stand_in = Resource(key.group, key.plural, "", (), namespaced=bool(key.namespace), identity=key.identity)
         row = await self.store.get(keys.object_key(stand_in, key.cluster, key.namespace, key.name))
         obj = None if row is None else encoding.decode(row)
         return obj if obj is not None and obj["metadata"]["uid"] == view.uid else None
@@ -158,10 +169,13 @@ class StatusWriter:
             view.report.get("reason"),
             view.report.get("message"),
         ):
-            reason = str(view.report.get("reason") or "SyncFailed")
-            await self.announce(obj, "Warning", reason, str(view.report.get("message") or "it cannot be synced"))
+            await self._refused(obj, view.report)
         elif not failed and said.get("synced") is False:
             await self.announce(obj, "Normal", "Synced", "applied to the cluster")
+
+    async def _refused(self, obj: JsonObject, said: JsonObject) -> None:
+        reason, message = said.get("reason") or "SyncFailed", said.get("message") or "it cannot be synced"
+        await self.announce(obj, "Warning", str(reason), str(message))
 
     async def _tell_drift(self, obj: JsonObject, now: list[JsonObject], before: list[JsonObject]) -> None:
         """Say on the user's object who in the cluster has changed what of it, once for each field and manager."""

@@ -11,14 +11,12 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists, ApiError
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.auth.agents import BOOTSTRAP_PREFIX, ENROLLING, AgentTokens, pinned_key, thumbprint
 from fairlead_control_plane.auth.authorize import Authorizer
@@ -40,7 +38,7 @@ from fairlead_control_plane.kinds.change import Effects
 from fairlead_control_plane.kinds.encoding import decode
 from fairlead_control_plane.kinds.keys import object_key
 from fairlead_control_plane.kinds.reader import ObjectReader
-from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.main.announcing import Announcer
 from fairlead_control_plane.main.readings import Agents
 from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.sharing.objects import EXPORTS, SCHEMAS, Records
@@ -163,7 +161,7 @@ def build(compute: Compute, around: Surroundings, key: ec.EllipticCurvePrivateKe
     tokens = AgentTokens(key, key.public_key(), time.time)
     exported = _Exported(store, compute.records, around.resolve)
     beats = Heartbeats(time.monotonic)
-    announce = _Announcer(around.registry, compute.records[_EVENTS])
+    announce = Announcer(around.registry, compute.records[_EVENTS], time.time)
     reports = SyncTargetReports(around.registry, targets, synctargets, beats, exported, _now)
     reports.announce = announce
     statuses = StatusWriter(store, around.registry, around.catalog, compute.assignments, announce)
@@ -231,45 +229,6 @@ class _Exported:
             offer = {"group": spec.get("group", ""), "resource": spec["names"]["plural"], "versions": versions}
             kept = self._offers[key] = (row.mod_revision, offer)
         return kept[1]
-
-
-@dataclass(frozen=True, slots=True)
-class _Announcer:
-    """Writes Events onto users' objects; the same words about the same object are one Event."""
-
-    registry: Registry
-    events: Resource
-
-    async def __call__(self, obj: JsonObject, kind: str, reason: str, message: str) -> None:
-        metadata = obj["metadata"]
-        cluster = metadata["annotations"]["kcp.io/cluster"]
-        digest = sha256("\0".join([metadata["uid"], reason, message]).encode()).hexdigest()[:16]
-        now = _now()
-        namespace = metadata.get("namespace", "")
-        event = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": f"{metadata['name']}.{digest}", "namespace": namespace or "default"},
-            "involvedObject": {
-                "apiVersion": obj["apiVersion"],
-                "kind": obj["kind"],
-                "name": metadata["name"],
-                **({"namespace": namespace} if namespace else {}),
-                "uid": metadata["uid"],
-            },
-            "type": kind,
-            "reason": reason,
-            "message": message[:1024],
-            "source": {"component": "fairlead-syncer"},
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-        }
-        try:
-            await self.registry.create(self.events, cluster, event)
-        except ApiError as error:
-            if not isinstance(error, AlreadyExists):  # a full or vanishing namespace must not fail the report
-                _log.warning("an Event could not be written", reason=reason, error=error.message)
 
 
 def _now() -> str:

@@ -53,7 +53,8 @@ def count(uid: str, found: NamespaceRows, accepted: Container[tuple[str, str]]) 
     ]
     if found.own is not None and (own := rows.decode(found.own)).report.get("synced") is False:
         blocked.insert(0, _blocked(found.own, own))
-    drifted = [{**_named(row), **one} for row, view in live for one in view.report.get("drift") or ()]
+    told = live if found.own is None else [(found.own, rows.decode(found.own)), *live]
+    drifted = [{**_named(row), **one} for row, view in told for one in view.report.get("drift") or ()]
     counted = {
         "uid": uid,
         "objects": len(live),

@@ -22,6 +22,14 @@ _MOST_DRIFTS, _LONGEST_TEXT = 10, 1024
 _DRIFT_FIELDS = frozenset({"path", "manager", "since", "left"})
 _SHOWN = frozenset({"reason", "message"})
 """What an Assignment repeats for up to twenty objects of each target; too long, all targets' progress would be lost."""
+SYNCED = "Synced"
+"""Type of the condition of an object that a cluster does not take, or not as it is now."""
+_CONDITIONED = frozenset(
+    {
+        ("apps", "daemonsets"), ("apps", "deployments"), ("apps", "replicasets"), ("apps", "statefulsets"),
+        ("batch", "jobs"),
+    }
+)  # fmt: skip
 _REPORT_FIELDS = {
     "appliedGeneration": int,
     "appliedHash": str,
@@ -123,7 +131,19 @@ def upstream_status(
     arrived = bool(staying) and all(_carries(view, generation) for view in staying.values())
     counted = staying if arrived or not draining else draining
     reports = [Report(assignment.keys[uid], view.status, view.observed or 0) for uid, view in counted.items()]
-    return summarize(key.group, key.plural, reports)
+    status = summarize(key.group, key.plural, reports)
+    refused = [view.report for _, view in sorted(live.items()) if view.report.get("synced") is False]
+    if not refused or (key.group, key.plural) not in _CONDITIONED:
+        return status
+    return _with_refusal(status or {}, refused[0])
+
+
+def _with_refusal(status: JsonObject, said: JsonObject) -> JsonObject:
+    """Say among an object's conditions why a cluster does not have it as it is; without a time: it is made anew."""
+    condition = {"type": SYNCED, "status": "False", "reason": said.get("reason") or "SyncFailed"}
+    conditions = status.get("conditions")
+    others = conditions if isinstance(conditions, list) else []
+    return {**status, "conditions": [*others, {**condition, "message": said.get("message") or ""}]}
 
 
 def _carries(view: rows.View, generation: int) -> bool:

@@ -131,6 +131,27 @@ async def test_a_change_on_either_side_is_looked_at() -> None:
     assert both.asked == ["create", "report", "report", "report"]
 
 
+async def test_what_is_refused_is_known_until_it_is_synced_after_all() -> None:
+    """To be said again as long as it is so, with whose policy it is; a view that is gone is not refused."""
+    both = Both()
+    state, down = made(both)
+    refused = {**view(10), "metadata": {**view(10)["metadata"], "labels": {"metallb.io/address-pool": "x"}}}
+    state.put_view(KEY, refused)
+    for _ in range(2):
+        await down.reconcile(KEY)
+    assert state.refused == {KEY}
+    assert [said["reason"] for said in both.told] == ["PolicyDenied"] * 2
+    assert both.told[0]["message"].startswith("the policy of SyncTarget east refuses it: metadata.labels[metallb.io/")
+    state.put_view(KEY, view(11))
+    await down.reconcile(KEY)
+    assert state.refused == set()
+    state.put_view(KEY, refused)
+    await down.reconcile(KEY)
+    state.drop_view(KEY)
+    await down.reconcile(KEY)
+    assert state.refused == set()
+
+
 async def test_a_name_that_is_taken_is_read_before_it_is_tried_again() -> None:
     """What has it is judged by its marks each time, so that its owner can free the name."""
     metadata = {"name": "settings", "uid": "foreign", "resourceVersion": "7"}

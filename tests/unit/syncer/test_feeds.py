@@ -136,6 +136,16 @@ async def room() -> AsyncIterator[Room]:
         yield made
 
 
+async def test_what_no_event_tells_of_is_looked_at_now_and_then(room: Room) -> None:
+    """What holds tenants in each namespace is not watched; and a refusal is said again as long as it is one."""
+    room.below.tell("ADDED", NAMESPACES, namespace())
+    await room.settle()
+    room.asked.clear()
+    room.state.refused.add(KEY)
+    room.feeds.look_again()
+    assert room.asked == [Key("", "namespaces", "c", "", "default"), KEY]
+
+
 async def test_a_namespace_is_watched_for_what_is_in_it(room: Room) -> None:
     """For Pods as soon as it is ours, for a kind with the first view of it, with rights held; and no more once gone."""
     assert room.below.open == {("", NAMESPACES)}

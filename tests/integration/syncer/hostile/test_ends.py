@@ -51,6 +51,44 @@ def test_s70_what_holds_tenants_outlasts_them(joined: Joined) -> None:
     assert not [each for each in deleted if "fairlead-tenant" in each]
 
 
+def _drifted(joined: Joined) -> dict[str, str]:
+    """Return what the workspace was told of its namespace: the message of each Event by its first word."""
+    events = joined.team.ok("GET", f"{CORE}/events")["items"]
+    of_it = [each for each in events if each["involvedObject"]["kind"] == "Namespace" and each["reason"] == "Drifted"]
+    return {each["message"].split()[0]: each["message"] for each in of_it}
+
+
+def test_s70_what_somebody_makes_of_it_is_put_back_and_told(joined: Joined) -> None:
+    """Quota, isolation and level, edited and deleted in the cluster by somebody who is named."""
+    joined.allow(quota={"pods": "3", "requests.cpu": "1000m"}, networkIsolation={"podNetworks": ["10.0.0.0/8"]})
+    quota = f"{_home(joined)}/resourcequotas/fairlead-tenant"
+    walls = f"/apis/networking.k8s.io/v1/namespaces/{joined.home()}/networkpolicies/fairlead-tenant"
+    wait_until(lambda: joined.down.get(quota) and joined.down.get(walls), SYNC_TIMEOUT_S)
+    before = [joined.down.ok("GET", path)["spec"] for path in (quota, walls)]
+    tenant = joined.down.ok("GET", _home(joined))["metadata"]["labels"]["kcp.io/tenant-id"]
+    assert before[1]["ingress"][0]["from"][0] == {"namespaceSelector": {"matchLabels": {"kcp.io/tenant-id": tenant}}}
+    joined.down.merge(f"{quota}?fieldManager=mallory", {"spec": {"hard": {"pods": "99"}}})
+    joined.down.ok("DELETE", walls)
+    # No watch tells of these; the namespace's own event has all of it looked at.
+    label = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}
+    joined.down.merge(f"{_home(joined)}?fieldManager=mallory", label)
+    wait_until(lambda: len(_drifted(joined)) >= 3, SYNC_TIMEOUT_S)
+    assert [joined.down.ok("GET", path)["spec"] for path in (quota, walls)] == before
+    home = joined.down.ok("GET", _home(joined))
+    assert home["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "baseline"
+    told = _drifted(joined)
+    assert "mallory" in told["metadata.labels[pod-security.kubernetes.io/enforce]"]
+    assert (
+        "spec.hard.pods was changed in the cluster by mallory, and put back" in told["resourcequotas/fairlead-tenant:"]
+    )
+    assert "networkpolicies/fairlead-tenant" in told
+    joined.write("after")
+    joined.wait_value("after", "1")
+    wait_until(lambda: not joined.progress().get("drifted"), SYNC_TIMEOUT_S)
+    joined.assign("default", "Leaving")
+    wait_until(lambda: "delete namespaces/" + joined.home() in joined.agent_writes("delete"), SYNC_TIMEOUT_S)
+
+
 def test_s70_without_the_quota_nothing_runs(joined: Joined) -> None:
     """Somebody else's quota in its place: what comes is refused until the agent can keep its own."""
     body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "fairlead-tenant"}}

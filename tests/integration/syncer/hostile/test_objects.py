@@ -6,6 +6,7 @@ A real API server, a real control plane and a real agent between them.
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ import pytest
 from fairlead_api import JsonObject
 from fairlead_transforms import podsecurity
 from tests.integration.syncer.joined import SYNC_TIMEOUT_S, Joined, config_map
+from tests.support.clusters import run_kubectl
 from tests.support.hostile import HOSTILE, secured
+from tests.support.servers import PROGRAMS
 from tests.support.waiting import wait_until
 
 CORE = "/api/v1/namespaces/default"
@@ -132,7 +135,7 @@ def test_s62_no_rank_and_no_node_of_the_cluster(tenant: Joined, name: str, field
     tenant.team.ok("DELETE", f"{APPS}/deployments/{name}")
 
 
-@pytest.mark.parametrize("kind", ["NodePort", "LoadBalancer", "ExternalName"])
+@pytest.mark.parametrize("kind", ["NodePort", "ExternalName"])
 def test_s63_services_that_open_the_cluster_are_refused(tenant: Joined, kind: str) -> None:
     """By type, where the cluster's owner has not allowed it."""
     name = f"open-{kind.lower()}"
@@ -141,6 +144,73 @@ def test_s63_services_that_open_the_cluster_are_refused(tenant: Joined, kind: st
     tenant.team.ok("POST", f"{CORE}/services", service)
     _refused(tenant, f"{CORE}/services", name, "spec.tenantPolicy.allowedServiceTypes")
     tenant.team.ok("DELETE", f"{CORE}/services/{name}")
+
+
+def test_s63_a_load_balancer_reaches_the_cluster_without_a_port_of_ones_own(tenant: Joined) -> None:
+    """The Service is had; with a port of the nodes chosen by its user it is refused, and the first stays as it is."""
+    service: JsonObject = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop"}}
+    ports: list[JsonObject] = [{"port": 80}]
+    tenant.team.ok("POST", f"{CORE}/services", {**service, "spec": {"type": "LoadBalancer", "ports": ports}})
+    place = f"/api/v1/namespaces/{tenant.home()}/services/shop"
+    wait_until(lambda: tenant.down.get(place), SYNC_TIMEOUT_S)
+    before = tenant.down.ok("GET", place)["spec"]
+    assert before["type"] == "LoadBalancer"
+    tenant.team.merge(f"{CORE}/services/shop", {"spec": {"ports": [{"port": 80, "nodePort": 30080}]}})
+    assert "spec.ports[0].nodePort 30080 is not allowed" in _event(tenant, "shop")["message"]
+    assert tenant.down.ok("GET", place)["spec"] == before
+    tenant.team.ok("DELETE", f"{CORE}/services/shop")
+
+
+def test_s60_a_user_sees_with_kubectl_why_a_workload_is_refused(tenant: Joined) -> None:
+    """In its description, with the policy and the field; among its conditions; and ``why`` says the same."""
+    name, words = "seen", "spec.template.spec.priorityClassName 'gold' is not allowed"
+    pod: dict[str, Any] = {"containers": [{"name": "c", "image": "i"}], "priorityClassName": "gold"}
+    tenant.team.ok("POST", f"{APPS}/deployments", _workload("Deployment", name, pod))
+    _refused(tenant, f"{APPS}/deployments", name, words)
+    where = ("--context=base", f"--server={tenant.server.url}/clusters/root:team")
+    described = run_kubectl(tenant.server.kubeconfig, *where, "describe", f"deployment/{name}")
+    for said in ("PolicyDenied", f"SyncTarget {tenant.name}", words, "spec.tenantPolicy.allowedPriorityClasses"):
+        assert said in described
+    wait = ("wait", "--for=condition=Synced=False", "--timeout=20s", f"deployment/{name}")
+    assert "condition met" in run_kubectl(tenant.server.kubeconfig, *where, *wait)
+    program, kubeconfig = str(PROGRAMS / "kubectl-fairlead"), f"--kubeconfig={tenant.server.kubeconfig}"
+    why = [program, "why", f"deployment/{name}", kubeconfig, "--context=root", "--workspace=root:team"]
+    done = subprocess.run(why, capture_output=True, text=True, check=False, timeout=60)
+    assert words in done.stdout, done.stderr
+    tenant.team.merge(f"{APPS}/deployments/{name}", {"spec": {"template": {"spec": {"priorityClassName": None}}}})
+    place = f"/apis/apps/v1/namespaces/{tenant.home()}/deployments/{name}"
+    wait_until(lambda: tenant.down.get(place), SYNC_TIMEOUT_S)
+    tenant.team.ok("DELETE", f"{APPS}/deployments/{name}")
+
+
+def test_s70_what_the_cluster_itself_refuses_is_said_alike(tenant: Joined) -> None:
+    """An admission policy of its owner, and a quota of theirs: with the words of the API server."""
+    group = "/apis/admissionregistration.k8s.io/v1"
+    policy, home = f"no-gold-{tenant.number}", tenant.home()
+    expression = f"object.metadata.namespace != '{home}' || !('gold' in object.data)"
+    maps = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+    spec = {
+        "matchConstraints": {"resourceRules": [maps]},
+        "validations": [{"expression": expression, "message": "gold is not for tenants"}],
+    }
+    head = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": policy}}
+    place, bindings = f"{group}/validatingadmissionpolicies", f"{group}/validatingadmissionpolicybindings"
+    tenant.down.ok("POST", place, {**head, "kind": "ValidatingAdmissionPolicy", "spec": spec})
+    bound = {"policyName": policy, "validationActions": ["Deny"]}
+    tenant.down.ok("POST", bindings, {**head, "kind": "ValidatingAdmissionPolicyBinding", "spec": bound})
+    try:
+        probe = {**config_map("probe", "1"), "data": {"gold": "1"}}
+        in_force = f"/api/v1/namespaces/{home}/configmaps?dryRun=All"
+        wait_until(lambda: tenant.down.call("POST", in_force, probe)[0] == 422, SYNC_TIMEOUT_S)
+        tenant.team.ok("POST", f"{CORE}/configmaps", {**config_map("rich", "1"), "data": {"gold": "1"}})
+        event = _event(tenant, "rich")
+        assert (event["reason"], event["type"]) == ("Refused", "Warning")
+        assert "gold is not for tenants" in event["message"]
+        assert policy in event["message"]
+    finally:
+        tenant.down.ok("DELETE", f"{place}/{policy}")
+        tenant.down.ok("DELETE", f"{bindings}/{policy}")
+        tenant.team.ok("DELETE", f"{CORE}/configmaps/rich")
 
 
 def test_s63_endpoints_stay_in_their_workspace(tenant: Joined) -> None:

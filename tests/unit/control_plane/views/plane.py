@@ -38,11 +38,12 @@ class Bound:
     """A catalog in which a name can come to mean another provider's API."""
 
     api: Resource | None = ONE
+    others: tuple[Resource, ...] = ()
 
     async def lookup(self, cluster: str, group: str, plural: str, identity: str = "") -> Resource | None:
         """See Catalog."""
         del cluster, identity
-        others = (NAMESPACES, SYNC_TARGETS, ASSIGNMENTS)
+        others = (NAMESPACES, SYNC_TARGETS, ASSIGNMENTS, *self.others)
         found = (*others, self.api) if self.api else others
         return next((one for one in found if (one.group, one.plural) == (group, plural)), None)
 
