@@ -13,6 +13,9 @@ from fairlead_api import JsonObject
 
 SUPPORTED_BACK = 2
 """By how many minor versions an agent may be older than the control plane."""
+INVENTORY = "InventoryConsistent"
+"""Condition: everything in the cluster that bears the marks of the SyncTarget's agent has a view."""
+_MOST_KINDS, _MOST_EXAMPLES, _SHOWN_KINDS, _LONGEST = 20, 5, 5, 320
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 
 
@@ -59,3 +62,63 @@ def lost_condition(why: str | None) -> JsonObject | None:
     return {
         "type": "ClusterReachable", "status": "False", "severity": "Error", "reason": reason, "message": message,
     }  # fmt: skip
+
+
+def inventory_condition(name: str, leftovers: JsonObject | None) -> JsonObject | None:
+    """
+    Return ``InventoryConsistent``; None when the agent did not say.
+
+    Args:
+        name: Of the SyncTarget.
+        leftovers: What the agent says; see :func:`is_inventory`.
+    """
+    if leftovers is None:
+        return None
+    if not leftovers["count"]:
+        return {"type": INVENTORY, "status": "True"}
+    shown = [
+        f"{one['count']} {one['resource']}" + (f" in {one['namespace']}" if one["namespace"] else "")
+        for one in leftovers["kinds"][:_SHOWN_KINDS]
+    ]
+    more = "" if len(leftovers["kinds"]) <= _SHOWN_KINDS else " and others"
+    message = (
+        f"{leftovers['count']} objects in the cluster bear its marks and nothing here explains them: {', '.join(shown)}"
+        f"{more}; among them {', '.join(leftovers['examples'])}. Nothing is deleted because of that; to look at them: "
+        f"kubectl fairlead leftovers {name}"
+    )
+    return {
+        "type": INVENTORY, "status": "False", "severity": "Warning", "reason": "UnexplainedObjects", "message": message,
+    }  # fmt: skip
+
+
+def is_inventory(leftovers: JsonObject) -> bool:
+    """Tell whether this is ``{count, kinds: [{resource, namespace, count}], examples: [text]}`` within its bounds."""
+    kinds, examples = leftovers.get("kinds"), leftovers.get("examples")
+    return (
+        set(leftovers) == {"count", "kinds", "examples"}
+        and _is_count(leftovers["count"])
+        and isinstance(kinds, list)
+        and len(kinds) <= _MOST_KINDS
+        and all(_is_kind(one) for one in kinds)
+        and isinstance(examples, list)
+        and len(examples) <= _MOST_EXAMPLES
+        and all(_is_text(one) for one in examples)
+    )
+
+
+def _is_kind(one: object) -> bool:
+    return (
+        isinstance(one, dict)
+        and set(one) == {"resource", "namespace", "count"}
+        and _is_text(one["resource"])
+        and _is_text(one["namespace"])
+        and _is_count(one["count"])
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
