@@ -24,6 +24,7 @@ from fairlead_machinery.client import Client, Event, Gvr
 from fairlead_machinery.reflector import Delta, Reflector
 from fairlead_machinery.transport import Unreachable
 from fairlead_syncer.inside import Inside
+from fairlead_syncer.leftovers import Leftovers
 from fairlead_syncer.pods import Pods
 from fairlead_syncer.rights import Rights
 from fairlead_syncer.state import NAMESPACES, State
@@ -36,6 +37,9 @@ PODS = Gvr("", "v1", "pods")
 _WATCH_S = 60
 RESYNC_S = 600.0
 """About how often all is listed again, for what a watch may have missed."""
+_SWEEP_EVERY = 6
+"""After how many of these times kinds that are not watched in a namespace are looked for there."""
+_GRACE_SHARE = 0.1
 _log = structlog.get_logger(__name__)
 
 
@@ -79,6 +83,8 @@ class Feeds:
         self._waiting: dict[tuple[str, Gvr], set[Key]] = {}
         self._pairs: dict[Gvr, _Pair] = {}
         self._uids: dict[str, str] = {}  # of our namespaces, by name
+        self._leftovers = Leftovers(state, asyncio.get_running_loop().time, resync_s * _GRACE_SHARE)
+        self._has_followed, self._has_swept = asyncio.Event(), self._inside is None
         self._pod_feed: Reflector | None = None
         self._own: list[asyncio.Task[None]] = []
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -102,6 +108,8 @@ class Feeds:
         if self._inside is None:
             self._pod_feed = Reflector(self._cluster, PODS, _PodWatcher(self._pods), query=self._query)
             self._own.append(self._task("pods", self._pod_feed.run()))
+        else:
+            self._own.append(self._task("sweep", self._sweep(self._inside)))
         self._own.append(self._task("resync", self._resync()))
 
     async def _resync(self) -> None:
@@ -121,6 +129,30 @@ class Feeds:
             self._enqueue(Key("", "namespaces", cluster, "", namespace))
         for key in sorted(self._state.refused):
             self._enqueue(key)
+
+    async def _sweep(self, inside: Inside) -> None:
+        """Watch, now and then, also what bears our marks in our namespaces though nothing of its kind must be there."""
+        await self._has_followed.wait()
+        while True:
+            for namespace in list(self._state.homes):
+                for gvr in [gvr for gvr in self._pairs if gvr != NAMESPACES and (namespace, gvr) not in inside]:
+                    try:
+                        is_there = await inside.holds_any(namespace, gvr)
+                    except (ApiError, Unreachable) as error:
+                        _log.info("cannot look for leftovers", namespace=namespace, kind=str(gvr), error=str(error))
+                        continue
+                    if is_there and namespace in self._state.homes and gvr in self._pairs:
+                        inside.add(namespace, gvr, partial(_Watcher, self, gvr, namespace))
+            self._has_swept = True
+            await asyncio.sleep(self._resync_s * _SWEEP_EVERY * (0.75 + random.random() / 2))
+
+    def leftovers(self) -> JsonObject | None:
+        """Return what bears our marks and no view explains; None before that can be told."""
+        pairs = self._pairs.values()
+        is_read = all(pair.above.synced.is_set() for pair in pairs) and all(
+            pair.below.synced.is_set() for pair in pairs if pair.below is not None
+        )
+        return self._leftovers.summary() if self._has_followed.is_set() and self._has_swept and is_read else None
 
     def _reflectors(self) -> list[Reflector]:
         pairs = [reflector for pair in self._pairs.values() for reflector in (pair.below, pair.above)]
@@ -148,11 +180,14 @@ class Feeds:
     async def follow(self, gvrs: Iterable[Gvr]) -> None:
         """Watch exactly these resources beside what is watched already; those no longer named are dropped."""
         wanted = {*gvrs, NAMESPACES}
+        if len(wanted) > 1:
+            self._has_followed.set()
         for gvr in [gvr for gvr in self._pairs if gvr not in wanted]:
             await _cancel(self._pairs.pop(gvr).tasks)
             if self._inside is not None:
                 self._inside.end(gvr=gvr)
             self._state.forget_resource(gvr.group, gvr.resource)
+            self._leftovers.drop(gvr)
             _log.info("no longer synced", resource=str(gvr))
         for gvr in wanted - set(self._pairs):
             self._state.gvrs[gvr.group, gvr.resource] = gvr
@@ -254,11 +289,13 @@ class Feeds:
             self._forget_replaced(delta, known)
         if delta.kind == "deleted" or delta.object is None:
             key = known.pop(delta.key, None)
+            self._leftovers.forget(gvr, delta.key.namespace, delta.key.name)
             if key is not None:
                 self._state.actual.pop(key, None)
                 self._ask(key)
             return
         found = self._state.actual_key(gvr, delta.object)
+        self._leftovers.note(gvr, delta.object, is_known=found is not None)
         if found is not None:
             known[delta.key] = found
             if gvr != NAMESPACES:

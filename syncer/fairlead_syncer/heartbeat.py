@@ -108,6 +108,9 @@ class Heartbeat:
             }
         else:
             body["authorized"] = {"status": "True"}
+        leftovers = self._feeds.leftovers()
+        if leftovers is not None:
+            body["leftovers"] = leftovers
         answer = await self._speak(body)
         if answer.get("podSecurity"):
             self._enforce(policy.parse(str(answer["podSecurity"]), answer.get("tenantPolicy") or {}))

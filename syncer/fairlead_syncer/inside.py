@@ -1,8 +1,8 @@
 """
 Watches of our own objects namespace by namespace, for an agent that may read nowhere else.
 
-One watch is one connection, so there are no more than are of use: in a namespace that is there and ours, of the kinds
-that something in it is of. All of a namespace end with it.
+Watches cost both sides memory, so there are no more than are of use: in a namespace that is there and ours, of the
+kinds that something in it is of. All of a namespace end with it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Inside:
     The watches of an agent.
 
     Args:
-        cluster: Where; its connections must not be bounded below the number of watches.
+        cluster: Where; its connections must not be bounded below the number of watches, which need one each where the
+            cluster speaks no HTTP/2.
         rights: Held in a namespace before it is read.
         query: With every list and watch.
         start: Starts a watch's task; see :data:`Task`.
@@ -76,6 +77,22 @@ class Inside:
         reflector = Reflector(source, gvr, on_delta, namespace=namespace, query=self._query)
         task = self._start(f"{gvr} in {namespace}", reflector.run())
         self._watches[namespace, gvr] = _Watch(reflector, task, on_delta)
+
+    def __contains__(self, what: tuple[str, Gvr]) -> bool:
+        """Tell whether a kind is watched in a namespace."""
+        return what in self._watches
+
+    async def holds_any(self, namespace: str, gvr: Gvr) -> bool:
+        """
+        Tell whether there is anything with our marks of a kind in a namespace.
+
+        Raises:
+            ApiError, Unreachable: It cannot be told now.
+        """
+        found, _ = await _Source(self._cluster, self._rights, self._slots).list(
+            gvr, namespace=namespace, query=self._query
+        )
+        return bool(found)
 
     def is_unread(self, namespace: str, gvr: Gvr) -> bool:
         """Tell whether a kind is watched there and what there is has not been seen yet."""
@@ -134,6 +151,7 @@ class _Source:
         try:
             async for event in stream:
                 yield event
+                del event  # the next may be hours away
         except Forbidden:
             self.rights.forget(namespace)
             raise

@@ -18,7 +18,14 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError, BadRequest
 from fairlead_api.names import sync_target_key
 from fairlead_control_plane.auth import agents
-from fairlead_control_plane.controllers.agents import lost_condition, standby_condition, version_condition
+from fairlead_control_plane.controllers.agents import (
+    INVENTORY,
+    inventory_condition,
+    is_inventory,
+    lost_condition,
+    standby_condition,
+    version_condition,
+)
 from fairlead_control_plane.controllers.heartbeats import Heartbeats, conditions, timed
 from fairlead_control_plane.kinds.change import Change, Effect
 from fairlead_control_plane.kinds.record import Resource
@@ -37,6 +44,7 @@ _MOST_APIS = 5000
 _MOST_EXAMPLES, _LONGEST_TEXT = 5, 1024
 _FIELDS: dict[str, type] = {
     "syncerVersion": str, "properties": dict, "apis": list, "authorized": dict, "held": dict, "clusterLost": str,
+    "leftovers": dict,
 }  # fmt: skip
 _OWN_VERSION = metadata.version("fairlead")
 ROTATE_ANNOTATION = "workload.fairlead.io/rotate-key"
@@ -107,7 +115,8 @@ class SyncTargetReports:
             body: ``syncerVersion``, ``properties`` (strings), ``apis`` (``[{group, resource, versions}]`` that the
                 cluster offers and the agent may write), ``authorized`` (``{status, reason, message}``), ``held``
                 (``{digest, count, examples}`` of the deletions that wait for approval, count 0 when none does),
-                ``clusterLost`` (why the agent cannot speak to its cluster). Fields of other versions are passed over.
+                ``clusterLost`` (why the agent cannot speak to its cluster), ``leftovers`` (``{count, kinds, examples}``
+                of what bears its marks and no view explains). Fields of other versions are passed over.
 
         Raises:
             BadRequest: A field has the wrong type.
@@ -223,13 +232,13 @@ class SyncTargetReports:
     def _of_agents(self, obj: JsonObject, status: JsonObject, seen: JsonObject) -> list[JsonObject]:
         """Return what is to be said of the agents; a heartbeat that is none, as time passes, changes no word of it."""
         lost = seen.get("clusterLost")
-        kept = None
-        if not seen:
-            kept = next((one for one in status.get("conditions") or () if one["type"] == "ClusterReachable"), None)
+        before = {one["type"]: one for one in (obj.get("status") or {}).get("conditions") or ()}
+        told = inventory_condition(obj["metadata"]["name"], seen.get("leftovers"))
         found = (
             version_condition(str(status.get("syncerVersion") or ""), _OWN_VERSION),
             standby_condition(self._beats.waiting(obj["metadata"]["uid"])),
-            lost_condition(lost) or kept,
+            lost_condition(lost) or (None if seen else before.get("ClusterReachable")),
+            told or before.get(INVENTORY),
         )
         return [one for one in found if one is not None]
 
@@ -298,6 +307,8 @@ def _checked(body: JsonObject) -> JsonObject:
         raise BadRequest("heartbeat authorized must be {status, severity, reason, message}")
     if "held" in body and not _is_held(body["held"]):
         raise BadRequest(f"heartbeat held must be {{digest, count, examples}} with at most {_MOST_EXAMPLES} examples")
+    if "leftovers" in body and not is_inventory(body["leftovers"]):
+        raise BadRequest("heartbeat leftovers must be {count, kinds, examples} with at most 20 kinds and 5 examples")
     return body
 
 

@@ -107,7 +107,7 @@ class Room:
             enter=lambda _: None,
         )
         self.down = Down(self.state, above, cluster, ignored, ignored, self.deletions)
-        feeds: Any = SimpleNamespace(follow=lambda _: asyncio.sleep(0))
+        feeds: Any = SimpleNamespace(follow=lambda _: asyncio.sleep(0), leftovers=lambda: None)
         self.heartbeat = Heartbeat(
             above, cluster, feeds, self.deletions, refused=lambda: None, enforce=lambda _: None, rights=rights
         )

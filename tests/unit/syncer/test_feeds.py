@@ -246,3 +246,19 @@ async def test_a_copy_of_a_namespace_is_forgotten_at_once() -> None:
         assert room.state.homes == {}
         assert room.below.open == {("", NAMESPACES)}
         assert {KEY, Key("", "namespaces", "c", "", "default")} <= set(room.asked)
+
+
+async def test_kinds_of_which_nothing_must_be_there_are_looked_for() -> None:
+    """An agent that starts sees what a restored control plane knows nothing of, and says so after a while."""
+    room = Room()
+    room.below.objects[NAMESPACES] = [namespace()]
+    left = {"metadata": {"name": "m", "namespace": HOME, "uid": "d", "resourceVersion": "3"}}
+    room.below.objects[MAPS] = [left]
+    async with started(room):
+        assert room.feeds.leftovers() is None
+        await room.feeds.follow([MAPS])
+        await room.settle()
+        assert (HOME, MAPS) in room.below.open
+        assert room.state.actual == {KEY: left}
+        assert room.feeds.leftovers() is None, "it was read only now"
+        assert room.feeds._leftovers._since_s

@@ -13,6 +13,13 @@ from fairlead_control_plane.controllers.heartbeats import Heartbeats
 from fairlead_control_plane.controllers.synctargets import SyncTargetReports
 
 HELD = {"digest": "abc", "count": 40, "examples": ["configmaps a/b of c"]}
+KIND = {"resource": "configmaps", "namespace": "kcp-a", "count": 2}
+LEFTOVERS = {
+    "count": 3,
+    "kinds": [KIND, {"resource": "namespaces", "namespace": "", "count": 1}],
+    "examples": ["configmaps kcp-a/x"],
+}
+NO_LEFTOVERS: JsonObject = {"count": 0, "kinds": [], "examples": []}
 NONE_HELD = {"digest": "", "count": 0, "examples": []}
 
 
@@ -113,3 +120,52 @@ async def test_nonsense_is_refused(room: Room, held: object) -> None:
     """Fields that are missing, unknown, mistyped or too long."""
     with pytest.raises(BadRequest, match="heartbeat"):
         await room.beat(held=held)
+
+
+def _inventory(room: Room) -> JsonObject | None:
+    found = room.target["status"]["conditions"]
+    return next((one for one in found if one["type"] == "InventoryConsistent"), None)
+
+
+async def test_what_nothing_explains_is_a_condition(room: Room) -> None:
+    """With counts, places, examples and the command; it stays until the agent says otherwise."""
+    await room.beat()
+    assert _inventory(room) is None
+    await room.beat(leftovers=NO_LEFTOVERS)
+    assert (_inventory(room) or {})["status"] == "True"
+    await room.beat(leftovers=LEFTOVERS)
+    await room.beat()
+    found = _inventory(room) or {}
+    assert (found["status"], found["severity"], found["reason"]) == ("False", "Warning", "UnexplainedObjects")
+    for part in (
+        "3 objects",
+        "2 configmaps in kcp-a",
+        "1 namespaces;",
+        "configmaps kcp-a/x",
+        "fairlead leftovers east",
+    ):
+        assert part in found["message"]
+    await room.beat(leftovers=NO_LEFTOVERS)
+    assert (_inventory(room) or {})["status"] == "True"
+
+
+@pytest.mark.parametrize(
+    "leftovers",
+    [
+        3,
+        {},
+        {**LEFTOVERS, "more": 1},
+        {**LEFTOVERS, "count": -1},
+        {**LEFTOVERS, "count": True},
+        {**LEFTOVERS, "kinds": [KIND] * 21},
+        {**LEFTOVERS, "kinds": [{**KIND, "more": 1}]},
+        {**LEFTOVERS, "kinds": [{**KIND, "resource": "a" * 321}]},
+        {**LEFTOVERS, "kinds": [1]},
+        {**LEFTOVERS, "examples": ["a"] * 6},
+        {**LEFTOVERS, "examples": ["a" * 321]},
+    ],
+)
+async def test_an_inventory_is_bounded(room: Room, leftovers: object) -> None:
+    """An agent cannot fill its SyncTarget with what it says."""
+    with pytest.raises(BadRequest):
+        await room.beat(leftovers=leftovers)

@@ -42,7 +42,7 @@ def made() -> ServerMetrics:
         Readings(
             requests_in_flight=seven, watches=seven, connections=seven, revision=seven, queue_ready=seven,
             queue_pending=seven, controller_failures=seven, start_time_s=seven, resident_bytes=seven, heartbeats=seven,
-            synctargets=seven, synctargets_ready=seven, store_size=sizes,
+            synctargets=seven, synctargets_ready=seven, synctargets_inconsistent=seven, store_size=sizes,
         )
     )  # fmt: skip
     return found

@@ -46,15 +46,17 @@ async def test_they_follow_what_happens() -> None:
     found = readings(store, Listener(nobody), Runner(store, hub, []), Agents(beats, index))
     assert found.synctargets is not None
     assert found.synctargets_ready is not None
+    assert found.synctargets_inconsistent is not None
     assert found.heartbeats is not None
     try:
         for one in (
             target("a", Ready="True"),
             target("b", HeartbeatHealthy="True", Ready="False"),
-            target("c", SyncerAuthorized="True"),
+            target("c", SyncerAuthorized="True", InventoryConsistent="False"),
         ):
             await store.commit([put(TARGETS, "root", one)])
         assert (found.synctargets(), found.synctargets_ready()) == (3, 1)
+        assert found.synctargets_inconsistent() == 1
         await store.commit([Delete(keys.object_key(TARGETS, "root", "", "a"))])
         assert (found.synctargets(), found.synctargets_ready()) == (2, 0)
         beats.beat("uid-a")
