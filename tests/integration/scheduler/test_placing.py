@@ -185,9 +185,13 @@ async def test_one_workspace_offers_what_another_uses(fairlead: FairleadServer) 
             ("Ready", "True"),
             ("Scheduled", "True"),
         ]
-        events, _ = await shop.list(EVENTS, namespace="default")
-        assert [one["message"] for one in events if one["reason"] == "Scheduled"] == ["Runs in east"]
 
+        async def is_told() -> bool:
+            events, _ = await shop.list(EVENTS, namespace="default")
+            assert [one["message"] for one in events if one["reason"] == "Scheduled"] == ["Runs in east"], events
+            return True
+
+        await wait_until_async(is_told, WAIT_S)
         await _drain(client, infra, shop)
         await _killed(fairlead, infra, shop)
 
