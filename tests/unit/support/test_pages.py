@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.support.pages import Block, CommandFailed, PageUnclear, Terminal, blocks
+from tests.support.pages import HOW_TO, ROOT, Block, CommandFailed, PageUnclear, Terminal, blocks
 
 PAGE = """# Page
 ```sh
@@ -69,3 +70,25 @@ def test_failures_are_seen(tmp_path: Path, text: str) -> None:
     """A failing command ends the block wherever it stands; the message says where the page has it."""
     with pytest.raises(CommandFailed, match=r"page\.md:3: exit"):
         Terminal(tmp_path, {}).run(Block("page.md", 3, text))
+
+
+TYPED = {
+    "check.md": "integration/check/test_pages.py",
+    "install-with-helm.md": "integration/charts/test_pages.py",
+    "join-a-cluster.md": "integration/cli/test_life_pages.py",
+    "recover-an-agent.md": "integration/cli/test_life_pages.py",
+    "remove-a-cluster.md": "integration/cli/test_life_pages.py",
+    "upgrade-an-agent.md": "integration/cli/test_life_pages.py",
+}
+"""Pages and the tests that type them in, all blocks that have no reason not to be."""
+
+
+@pytest.mark.parametrize("page", sorted(HOW_TO.glob("*.md")), ids=lambda page: page.stem)
+def test_no_block_of_a_page_escapes(page: Path) -> None:
+    """Each block is typed in by a test, or says why not; a reason that names a test names one that is there."""
+    found = blocks(page)
+    assert found, "a how-to page has commands"
+    if any(not block.not_run for block in found):
+        assert f'"{page.stem}' in (ROOT / "tests" / TYPED[page.name]).read_text()
+    for named in (named for block in found for named in re.findall(r"tests/[\w/.]+", block.not_run)):
+        assert (ROOT / named.rstrip(".")).exists(), f"{page.name}: {named}"
