@@ -115,6 +115,7 @@ class Namespaces:
     def forget(self, name: str) -> None:
         """Take note that a downstream namespace is gone or going; with it went the Secrets in it."""
         self._rights.forget(name)
+        self._rules.forget(name)
         if self._made.pop(name, None) is not None:
             home = self._state.homes.get(name)
             if home is not None:
@@ -196,7 +197,6 @@ class Namespaces:
         if not self._state.wants_namespace(cluster, namespace):
             raise Conflict(f"the namespace {namespace!r} is not known to run here")
         self._tokens.forget(cluster, namespace)
-        self._rules.forget(name)
         self._doubts_s[name] = asyncio.get_running_loop().time() + _DOUBT_S
         failpoints.hit("syncer-before-namespace")
         try:
@@ -230,8 +230,6 @@ class Namespaces:
         if found is None or not plan.is_tombstone(view):
             self._pauses_s.pop(name, None)
         is_ours = found is not None and self._state.home_of(found) == (key.cluster, key.name)
-        if found is not None and is_ours:
-            self._rules.look(found)
         if not plan.is_tombstone(view):
             if found is not None and is_ours:
                 await self._keep(key, view, found)
@@ -270,6 +268,7 @@ class Namespaces:
         await self._rights.hold(name)
         self._enter(name)
         await self._record(key, view, found)
+        self._rules.look(found)
         await self._keep_marks(found)
         await self._rules.keep(name)
 

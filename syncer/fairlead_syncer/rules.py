@@ -59,13 +59,18 @@ class Rules:
         self._without: set[tuple[str, Gvr]] = set()  # what we have seen to it that it is not there
         self._seen: dict[str, list[Drift]] = {}  # what was found changed, and is not told yet
         self._told: set[str] = set()
+        self._looked: set[str] = set()
 
     def look(self, found: JsonObject) -> None:
         """Take note of what somebody has made of a namespace's level, which :meth:`keep` tells."""
         wanted = {"metadata": {"labels": {POD_SECURITY: self._state.policy.pod_security}}}
-        changed = [one for one in drift.settle(wanted, found, _AS_USER)[1] if one.manager not in _OURS]
+        name = found["metadata"]["name"]
+        # One that was handed over to us never had a level, which nobody took away.
+        known = _OURS if name in self._looked else {*_OURS, drift.UNKNOWN}
+        changed = [one for one in drift.settle(wanted, found, _AS_USER)[1] if one.manager not in known]
+        self._looked.add(name)
         if changed:
-            self._seen[found["metadata"]["name"]] = changed
+            self._seen[name] = changed
 
     async def keep(self, namespace: str, *, only_add: bool = False) -> None:
         """
@@ -105,6 +110,7 @@ class Rules:
     def forget(self, namespace: str) -> None:
         """Take note that a namespace is gone, and what stood in it."""
         self._told.discard(namespace)
+        self._looked.discard(namespace)
         self._seen.pop(namespace, None)
         self._without = {one for one in self._without if one[0] != namespace}
         for one in [one for one in self._held if one[0] == namespace]:

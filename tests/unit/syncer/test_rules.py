@@ -193,3 +193,15 @@ async def test_what_cannot_be_kept_is_said(refusal: Exception) -> None:
     cluster.refusal = refusal
     with pytest.raises(RulesNotKept, match="networkpolicies"):
         await rules.keep(HOME)
+
+
+async def test_a_level_that_was_never_set_was_not_taken_away() -> None:
+    """A namespace that was handed over has none; one that we have kept had it."""
+    rules, cluster, _ = kept(TenantPolicy())
+    without: JsonObject = {"metadata": {"name": HOME, "uid": "n1"}}
+    rules.look(without)
+    await rules.keep(HOME)
+    assert cluster.told == []
+    rules.look(without)
+    await rules.keep(HOME)
+    assert [one["manager"] for one in cluster.told[0]["drift"]] == ["unknown"]
