@@ -421,6 +421,7 @@ class Client:
                     status = event.get("object") or {}
                     raise from_status(int(status.get("code") or 500), status)
                 yield Event(event["type"], event["object"])
+                del line, event  # the next may be hours away
 
 
 async def _lines(response: ClientResponse, silence_s: float) -> AsyncIterator[bytes]:
@@ -452,6 +453,8 @@ async def _lines(response: ClientResponse, silence_s: float) -> AsyncIterator[by
         for line in lines:
             if line:
                 yield line
+        del chunk, lines, rest  # of a watch that waits nothing is kept
+        line = b""
 
 
 def error_of(answer: Answer) -> ApiError:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import cast
 
 from h2.config import H2Configuration
@@ -33,6 +34,7 @@ STREAM_WINDOW, CONNECTION_WINDOW = 256 * 1024, 4 * 1024 * 1024
 _FRAME_HEAD, _GOAWAY = 9, 7
 
 Headers = list[tuple[str, str]]
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Lost(ConnectionError):
@@ -49,7 +51,7 @@ class Stream:
 
     Attributes:
         status: Of HTTP; 0 before the head.
-        headers: Names in title case, such as ``Retry-After``.
+        headers: Names in title case, such as ``Retry-After``; none of a success, which may go on for long.
     """
 
     __slots__ = ("_connection", "_ended", "_error", "_pieces", "_waiter", "headers", "id", "status")
@@ -57,7 +59,7 @@ class Stream:
     def __init__(self, connection: Connection, stream_id: int) -> None:
         self.id = stream_id
         self.status = 0
-        self.headers: Mapping[str, str] = {}
+        self.headers: Mapping[str, str] = _NO_HEADERS
         self._connection = connection
         self._pieces: list[bytes] = []
         self._ended = False
@@ -116,8 +118,9 @@ class Stream:
 
     def begin(self, headers: Headers) -> None:
         """Take the head."""
-        self.headers = {name.title(): value for name, value in headers if not name.startswith(":")}
         self.status = int(dict(headers)[":status"])
+        if self.status >= 400:
+            self.headers = {name.title(): value for name, value in headers if not name.startswith(":")}
         self._wake()
 
     def feed(self, data: bytes) -> None:
@@ -163,7 +166,7 @@ class Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._ready = self._loop.create_future()
         self._heard_s = self._used_s = self._loop.time()
-        self._asked_s: float | None = None
+        self._looks: int | None = None  # since it was asked whether anybody is there
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self.leaving = False
@@ -201,7 +204,7 @@ class Connection(asyncio.Protocol):
         self._http.initiate_connection()
         self._http.increment_flow_control_window(CONNECTION_WINDOW)
         self._flush()
-        self._timer = self._loop.call_later(QUIET_S / 4, self._look)
+        self._timer = self._loop.call_later(_look_s(), self._look)
         await self._ready
 
     def send(self, headers: Headers) -> Stream:
@@ -256,7 +259,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take in what the server said."""
         self._heard_s = self._loop.time()
-        self._asked_s = None
+        self._looks = None
         self._buffer += data
         try:
             for frame in self._frames():
@@ -347,15 +350,18 @@ class Connection(asyncio.Protocol):
 
     def _look(self) -> None:
         """Ask after a silence whether the server is there, and give up when it does not say."""
-        now_s = self._loop.time()
-        if self._asked_s is not None and now_s - self._asked_s >= ANSWER_S:
-            self._lose(Lost(f"nothing was heard for {now_s - self._heard_s:.0f} s"))
-            return
-        if self._asked_s is None and now_s - self._heard_s >= QUIET_S:
-            self._asked_s = now_s
+        quiet_s = self._loop.time() - self._heard_s
+        if self._looks is not None:
+            # Looks are counted, not seconds: an answer may have come while this process itself was held up.
+            self._looks += 1
+            if self._looks * _look_s() >= ANSWER_S:
+                self._lose(Lost(f"nothing was heard for {quiet_s:.0f} s"))
+                return
+        elif quiet_s >= QUIET_S:
+            self._looks = 0
             self._http.ping(b"fairlead")
             self._flush()
-        self._timer = self._loop.call_later(QUIET_S / 4, self._look)
+        self._timer = self._loop.call_later(_look_s(), self._look)
 
     def _flush(self) -> None:
         if (data := self._http.data_to_send()) and self._transport is not None and not self._transport.is_closing():
@@ -376,6 +382,10 @@ class Connection(asyncio.Protocol):
             stream.end(error)
         if self._transport is not None and not self._transport.is_closing():
             self._transport.abort()
+
+
+def _look_s() -> float:
+    return QUIET_S / 4
 
 
 def _name(code: ErrorCodes | int | None) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 IDLE_S = 60.0
 """A connection that nothing was asked on for so long is closed."""
 MOST_TRIES = 5
+REMEMBERED_S = 600.0
+"""Time for which a server that chose HTTP/1.1 is not offered HTTP/2 again."""
 _log = structlog.get_logger(__name__)
 
 
@@ -50,11 +52,13 @@ class SharedConnections:
         self._dialling: asyncio.Task[bool] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
+        self._without_until_s = float("-inf")
 
     def request(self, method: str, url: URL, **options: Any) -> Any:
         """Return a request that is sent when entered; options are those of aiohttp."""
         is_watch = method == "GET" and url.scheme == "https" and url.query.get("watch") == "true"
-        if not is_watch or options.get("proxy"):
+        is_without = asyncio.get_running_loop().time() < self._without_until_s
+        if not is_watch or is_without or options.get("proxy"):
             return self._session.request(method, url, **options)
         return _Watch(self, url, options)
 
@@ -142,6 +146,7 @@ class SharedConnections:
                 try:
                     if not connection.speaks_http2:
                         transport.abort()
+                        self._without_until_s = loop.time() + REMEMBERED_S
                         return False
                     await connection.start()
                 except BaseException:
@@ -179,20 +184,22 @@ async def _sent(connection: Connection, headers: Headers) -> Stream:
 class _Watch:
     """One watch, as an asynchronous context manager like aiohttp's."""
 
-    __slots__ = ("_options", "_other", "_owner", "_stream", "_url")
+    __slots__ = ("_asked", "_other", "_owner", "_stream")
 
     def __init__(self, owner: SharedConnections, url: URL, options: Mapping[str, Any]) -> None:
         self._owner = owner
-        self._url = url
-        self._options = options
+        self._asked: tuple[URL, Mapping[str, Any]] | None = (url, options)
         self._stream: Stream | None = None
         self._other: Any = None
 
     async def __aenter__(self) -> Stream | ClientResponse:
-        self._stream = await self._owner.send(self._url, self._options)
+        assert self._asked is not None, "it is entered once"
+        url, options = self._asked
+        self._asked = None  # as large as all else of a watch, and of no more use
+        self._stream = await self._owner.send(url, options)
         if self._stream is not None:
             return self._stream
-        self._other = self._owner.fall_back(self._url, self._options)
+        self._other = self._owner.fall_back(url, options)
         response: ClientResponse = await self._other.__aenter__()
         return response
 

@@ -262,6 +262,7 @@ class Reflector:
             async for event in stream:
                 self._alive()
                 self._handle(event)
+                del event  # the next may be hours away
 
     def _handle(self, event: Event) -> None:
         version = event.object["metadata"].get("resourceVersion", "")

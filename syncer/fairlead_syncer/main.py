@@ -120,8 +120,9 @@ async def run(settings: AgentSettings) -> None:
         speaking = replace(base, token="", token_file=str(identity.token_file))
         above = await program.enter(Client(speaking, user_agent="fairlead-syncer"))
         own = await asyncio.to_thread(ClusterToken, settings.cluster, folder, time.time, settings.reload_cluster)
-        # A watch is a connection, and there is one a kind and namespace; what else is asked is bounded by workers.
-        below = FencedClient(own.credentials, user_agent="fairlead-syncer", connections=0)
+        # There is a watch a kind and namespace, and each is a connection where the cluster speaks no HTTP/2; what else
+        # is asked is bounded by workers.
+        below = FencedClient(own.credentials, user_agent="fairlead-syncer", connections=0, has_many_watches=True)
         await program.enter(below)
         unfenced = await program.enter(Client(own.credentials, user_agent="fairlead-syncer"))
         program.spawn("cluster token", own.run(unfenced))
