@@ -307,7 +307,12 @@ async def left(client: Client, name: str, uid: str) -> list[Left]:
         for one in namespaces
         if one["metadata"]["name"] == agent_id or _target_uid(one) == uid
     ]
-    for gvr, kind in ((kinds.CLUSTER_ROLES, "clusterrole"), (kinds.CLUSTER_ROLE_BINDINGS, "clusterrolebinding")):
+    for gvr, kind in (
+        (kinds.CLUSTER_ROLES, "clusterrole"),
+        (kinds.CLUSTER_ROLE_BINDINGS, "clusterrolebinding"),
+        (kinds.POLICIES, "validatingadmissionpolicy"),
+        (kinds.POLICY_BINDINGS, "validatingadmissionpolicybinding"),
+    ):
         items, _ = await client.list(gvr)
         names = (str(one["metadata"]["name"]) for one in items)
         found += [Left(f"{kind}/{one}") for one in names if one == agent_id or one.startswith(f"{agent_id}-")]

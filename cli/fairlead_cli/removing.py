@@ -120,7 +120,7 @@ async def _force(session: Session, wanted: Wanted, physical: Server) -> None:
 
 
 async def _say_again(wanted: Wanted, physical: Server, uid: str, computed: Sequence[Left]) -> None:
-    """Look again at a cluster that was given up before: its SyncTarget, or the whole workspace, is gone."""
+    """Go on with a cluster that was given up before: its SyncTarget, or the whole workspace, is gone."""
     deadlines = Deadlines(Steps(), wanted.timeout_s)
     if not physical.context:
         forcing.report(wanted.name, uid, computed, "which context is its is not known here: name it with --context")
@@ -131,6 +131,8 @@ async def _say_again(wanted: Wanted, physical: Server, uid: str, computed: Seque
             await downstream.cluster_uid(cluster, local.context)
         except Failure as failure:
             why = failure.message
+        else:
+            await forcing.take_out(cluster, wanted.name, uid, deadlines)
         left = await forcing.look(None if why else cluster, wanted.name, uid, computed, deadlines)
     forcing.report(wanted.name, uid, left, why)
 

@@ -65,7 +65,7 @@ def test_force_ends_and_says_the_same_until_nothing_is_left(desk: Desk) -> None:
 
 
 def test_force_without_the_cluster_names_what_it_cannot_see(desk: Desk) -> None:
-    """And still does when it is said again, from its own record; with the cluster back it looks."""
+    """And still does when it is said again, from its own record; with the cluster back the agent's rights go."""
     home = _with_work(desk, "lost")
     kubeconfig = desk.folder / ".fairlead" / "clusters" / "lost" / "cluster.json"
     record = json.loads(kubeconfig.read_text())
@@ -78,6 +78,9 @@ def test_force_without_the_cluster_names_what_it_cannot_see(desk: Desk) -> None:
     seen = desk.cluster(*force, "--context", desk.east.context, code=1)
     assert "not looked at" not in seen
     assert f"namespace/{home}" in seen
+    assert "1 left" in seen
+    own = [one for one in dump(desk.east) if "/kcp-syncer-lost-" in one and f"/{home}/" not in one]
+    assert not own
     # F31: whoever joins under that name again is told what is not theirs, and it stays as it is.
     left = desk.east.kubectl("get", "deployment", "-n", home, "-o", "jsonpath={.items[*].metadata.uid}")
     joined = desk.join("lost", desk.east)
