@@ -101,6 +101,8 @@ async def install(client: Client, agent: Agent, objects: Sequence[JsonObject]) -
     seen = True
     for body in objects:
         namespace = body["metadata"].get("namespace", "")
+        if body["kind"] == "Deployment":
+            body = await _as_many_as_now(client, body)  # noqa: PLW2901 - the same object in this cluster
         await client.apply(_gvr(body["kind"]), body, field_manager=_MANAGER, force=True, namespace=namespace)
         if body["kind"] == "ValidatingAdmissionPolicyBinding":
             seen = await _in_force(client, agent)
@@ -110,6 +112,16 @@ async def install(client: Client, agent: Agent, objects: Sequence[JsonObject]) -
         except NotFound:
             continue
     return seen
+
+
+async def _as_many_as_now(client: Client, body: JsonObject) -> JsonObject:
+    """Return a Deployment with the replicas it has in the cluster, which somebody may have wanted."""
+    metadata = body["metadata"]
+    try:
+        found = await client.get(_gvr("Deployment"), metadata["name"], namespace=metadata["namespace"])
+    except NotFound:
+        return body
+    return {**body, "spec": {**body["spec"], "replicas": found["spec"]["replicas"]}}
 
 
 async def _in_force(client: Client, agent: Agent) -> bool:

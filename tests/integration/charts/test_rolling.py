@@ -11,13 +11,17 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from fairlead_api import JsonObject
-from fairlead_cli import manifests
+from fairlead_cli import downstream, manifests
+from fairlead_cli.kinds import DEPLOYMENTS
+from fairlead_machinery import kubeconfig
+from fairlead_machinery.client import Client
+from tests.integration.charts.test_same_as_join import PLAIN
 from tests.integration.syncer.conftest import Between
 from tests.integration.syncer.joined import Joined
 from tests.integration.syncer.test_life_leader import leader
@@ -236,3 +240,17 @@ def test_an_agent_that_cannot_take_over_is_not_ready(deployment: Deployment) -> 
     good.write_text(text)
     joined.write("still", "1")
     joined.wait_value("still", "1")
+
+
+async def test_joining_again_keeps_the_number_of_agents(kube_cluster: Cluster) -> None:
+    """Whoever wanted two has two after the upgrade; what the version brings is applied."""
+    agent = replace(PLAIN, name="scaled", namespace="")
+    credentials = kubeconfig.load([kube_cluster.kubeconfig], explicit=True).credentials("")
+    async with Client(credentials) as client:
+        await downstream.install(client, agent, manifests.manifest(agent))
+        kube_cluster.kubectl("scale", "deployment", agent.id, "-n", agent.home, "--replicas=2")
+        newer = replace(agent, image="fairlead:v2")
+        await downstream.install(client, newer, manifests.manifest(newer))
+        spec = (await client.get(DEPLOYMENTS, agent.id, namespace=agent.home))["spec"]
+    assert spec["replicas"] == 2
+    assert spec["template"]["spec"]["containers"][0]["image"] == "fairlead:v2"
