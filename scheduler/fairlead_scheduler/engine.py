@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fairlead_api import JsonObject, conditions
+from fairlead_api.kinds.assignment import RESTORED_FROM
 from fairlead_scheduler.policy import Candidate, Choice, Request, advance, choose, selects
 from fairlead_scheduler.snapshot import Api, Held, Placement, Snapshot
 from fairlead_scheduler.world import TARGET_ANNOTATION, World, held_of, progress_of
 
 PLACEMENT_ANNOTATION = "scheduling.kcp.io/placement"
 STATE_LABEL = "state.workload.kcp.io/"
+_GONE = "The namespace is gone"
 NAMESPACE_SCHEDULED = "NamespaceScheduled"
 
 
@@ -122,10 +124,14 @@ def _place(turn: _Turn, name: str, namespace: JsonObject | None, writes: Writes)
         return []
     labels = {} if namespace is None else namespace["metadata"].get("labels") or {}
     selecting = [one for one in turn.placements if namespace is not None and selects(one, labels)]
-    held = _adopted(held_of(stored), selecting)
+    held = held_of(stored)
+    is_restored = namespace is not None and _is_restored(namespace, stored)
+    if is_restored:
+        held = _taken_back(held, turn.now)
+    held = _adopted(held, selecting)
     choices = [turn.choice(placement, _current(placement, held)) for placement in selecting]
     progress = progress_of(stored, turn.snapshot.targets)
-    if held and (namespace is None or (stored or {})["spec"].get("namespaceUID") != namespace["metadata"]["uid"]):
+    if held and not is_restored and (namespace is None or _uid_of(stored) != namespace["metadata"]["uid"]):
         after = advance(_all_leaving(held, turn.now), (), progress, now=turn.now)
     else:
         after = advance(held, choices, progress, now=turn.now)
@@ -155,8 +161,27 @@ def _current(placement: Placement, held: Sequence[Held]) -> str:
 
 def _all_leaving(held: Sequence[Held], now: str) -> list[Held]:
     """Send everything away: the namespace is gone, or another of its name has come."""
-    reason = "The namespace is gone"
-    return [one if one.state == "Leaving" else replace(one, state="Leaving", since=now, reason=reason) for one in held]
+    return [one if one.state == "Leaving" else replace(one, state="Leaving", since=now, reason=_GONE) for one in held]
+
+
+def _taken_back(held: Sequence[Held], now: str) -> tuple[Held, ...]:
+    """Have the targets stay that were only left because the namespace was gone: it was restored from the bin."""
+    left = ("Leaving", _GONE)
+    return tuple(
+        replace(one, state="Sync", since=now, reason="Restored") if (one.state, one.reason) == left else one
+        for one in held
+    )
+
+
+def _is_restored(namespace: JsonObject, stored: JsonObject | None) -> bool:
+    """Tell whether a namespace is the one an Assignment is of, restored from the bin."""
+    restored_from = (namespace["metadata"].get("annotations") or {}).get(RESTORED_FROM)
+    return bool(restored_from) and restored_from == _uid_of(stored)
+
+
+def _uid_of(stored: JsonObject | None) -> str:
+    """Return the uid of the namespace that an Assignment is of; "" for none."""
+    return ((stored or {}).get("spec") or {}).get("namespaceUID") or ""
 
 
 def _record_assignment(
@@ -173,8 +198,8 @@ def _record_assignment(
         return
     namespace = turn.world.namespaces.of(turn.cluster).get(name)
     uid = "" if namespace is None else namespace["metadata"]["uid"]
-    if stored is not None and held_of(stored) and after:
-        uid = stored["spec"].get("namespaceUID") or uid  # what still leaves belongs to the namespace of that uid
+    if held_of(stored) and after and not (namespace is not None and _is_restored(namespace, stored)):
+        uid = _uid_of(stored) or uid  # what still leaves belongs to the namespace of that uid
     decision = turn.decision(choices)
     if stored is not None and held_of(stored) == tuple(after) and stored["spec"].get("namespaceUID", "") == uid:
         same = _same(stored["spec"], decision)

@@ -189,10 +189,8 @@ def _add(found: dict[tuple[str, ...], _Entry], row: Row) -> None:
 def _contents(entry: _Entry) -> JsonObject:
     """Return what only one who asks for this object by its uid is shown."""
     obj = None if entry.object is None else bins.object_of(entry.object)
-    place = entry.place
-    manifest = None if obj is None else bins.restorable(place.group, place.resource, obj)
     return {
-        "manifest": manifest,
+        "manifest": None if obj is None else bins.manifest(entry.place, obj),
         "lastSeen": {uid: bins.object_of(row) for uid, row in sorted(entry.clusters.items())},
     }
 

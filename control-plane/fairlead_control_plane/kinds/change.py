@@ -23,7 +23,8 @@ class Change:
     One object about to be created (``old`` None), changed, or finally removed (``new`` None).
 
     Both objects are complete (uid, generation, timestamps set) except that ``new`` has no valid resourceVersion
-    yet; neither may be changed. Setting ``deletionTimestamp`` is a change, not a removal.
+    yet; neither may be changed. Setting ``deletionTimestamp`` is a change, not a removal. ``is_one_of_many`` tells that
+    nobody named this object: a whole collection was deleted.
     """
 
     resource: Resource
@@ -33,6 +34,7 @@ class Change:
     old: JsonObject | None
     new: JsonObject | None
     user: User
+    is_one_of_many: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Target:
         name: ``""`` for collections.
         warnings: Collected for the client as the request proceeds.
         dry_run: For what is done by a :data:`VirtualResource`, which gets no options.
+        is_one_of_many: The request is about a collection; this is one object of it.
     """
 
     resource: Resource
@@ -57,6 +58,7 @@ class Target:
     user: User = SYSTEM
     warnings: list[str] = field(default_factory=list)
     dry_run: bool = False
+    is_one_of_many: bool = False
 
     @property
     def key(self) -> str:

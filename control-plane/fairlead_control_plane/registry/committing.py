@@ -58,7 +58,8 @@ async def commit(
         ApiError: An effect refused, or the object is too large.
     """
     key = target.key
-    change = Change(target.resource, target.cluster, target.namespace, target.name, old, new, target.user)
+    place = (target.cluster, target.namespace, target.name)
+    change = Change(target.resource, *place, old, new, target.user, target.is_one_of_many)
     operations: list[Operation] = list(owner_operations(change))
     compares = [Compare(key, row.mod_revision if row is not None else 0)]
     if row is None:

@@ -73,4 +73,6 @@ def _check_segments(namespace: str, name: str) -> None:
 def target_of(collection: Target, key: str) -> Target:
     """Return the target of one object of a collection, by its store key."""
     parsed = keys.parse_key(key)
-    return replace(collection, cluster=parsed.cluster, namespace=parsed.namespace, name=parsed.name)
+    return replace(
+        collection, cluster=parsed.cluster, namespace=parsed.namespace, name=parsed.name, is_one_of_many=True
+    )

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import orjson
 
 from fairlead_api import JsonObject
+from fairlead_api.kinds.assignment import RESTORED_FROM
 from fairlead_api.request import SYSTEM
 from fairlead_control_plane.admission.reserved import is_reserved, is_reserved_finalizer
 from fairlead_control_plane.kinds import encoding
@@ -182,6 +183,14 @@ def restorable(group: str, resource: str, obj: JsonObject) -> JsonObject:
     if (group, resource) == ("", "namespaces"):
         rest.pop("spec", None)
     return {**rest, "metadata": metadata}
+
+
+def manifest(place: Place, obj: JsonObject) -> JsonObject:
+    """Return what to create, with the mark by which what a cluster still runs of the object is kept."""
+    made = restorable(place.group, place.resource, obj)
+    metadata = made["metadata"]
+    marks = {**metadata.get("annotations", {}), RESTORED_FROM: place.uid}
+    return {**made, "metadata": {**metadata, "annotations": marks}}
 
 
 def _own(key: str) -> bool:

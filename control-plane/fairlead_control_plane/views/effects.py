@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import Conflict
+from fairlead_api.kinds.assignment import RESTORED_FROM
 from fairlead_api.request import SYSTEM
 from fairlead_control_plane.kinds import keys
 from fairlead_control_plane.kinds.change import Change, Effect
@@ -110,7 +111,7 @@ class ViewEffects:
             uid,
             accepts=self._targets.accepts(uid, change.resource),
             now=self._now(),
-            end="Collected" if change.user == SYSTEM else "Deleted",
+            end=_end(change),
         )
         return None if after is None or after == before else Put(self._key(uid, change), after.encode())
 
@@ -137,8 +138,7 @@ def next_view(  # noqa: PLR0913 - one decision, all of its inputs
         uid: The target.
         accepts: Whether the target takes this resource.
         now: RFC 3339 time, for a new tombstone.
-        end: Cause when the object is gone: ``Deleted`` by a user, ``Collected`` by the control plane itself (its
-            namespace or workspace was deleted, or garbage was collected).
+        end: Cause when the object is gone; see :func:`_end`.
 
     Returns:
         The row to store (equal to ``before`` when nothing is to do), or None when there is none and none is due.
@@ -160,8 +160,7 @@ def next_view(  # noqa: PLR0913 - one decision, all of its inputs
     wanted = wanted_hash(resource, obj, share)
     if same and old.hash == wanted and old.identity == resource.identity:
         return before
-    # A new object under the name of one not yet removed: the syncer sees another uid and replaces what it made.
-    report = old.report if same or before is None else {"replaces": before.uid, **_made(before)}
+    report = old.report if same or before is None else _taken_over(before, obj)
     return replace(
         old,
         uid=obj["metadata"]["uid"],
@@ -204,6 +203,18 @@ def orphan_view(before: rows.View, now: str) -> rows.View:
     return _tombstone(before, "WorkspaceDeleted", now) or before
 
 
+def _end(change: Change) -> str:
+    """
+    Return the cause of the tombstone of an object that is gone.
+
+    ``Deleted`` is a user's word about this one object, which the agent's brake lets pass; ``DeletedTogether`` is one
+    about a collection; ``Collected`` is the control plane's own: its namespace went, or its owner.
+    """
+    if change.user == SYSTEM:
+        return "Collected"
+    return "DeletedTogether" if change.is_one_of_many else "Deleted"
+
+
 def _is_of_another(view: rows.View, resource: Resource, obj: JsonObject) -> bool:
     """Tell whether a row stands for an object of the same name that another provider's API has."""
     return view.identity != resource.identity and view.uid != obj["metadata"]["uid"]
@@ -216,6 +227,17 @@ def wanted_hash(resource: Resource, obj: JsonObject, share: int | None) -> str:
     annotations = obj["metadata"].get("annotations") or {}
     drift = {name: value for name, value in annotations.items() if name.startswith(_TO_AGENTS)}
     return fingerprint([*wanted, drift] if drift else wanted)
+
+
+def _taken_over(before: rows.View, obj: JsonObject) -> JsonObject:
+    """
+    Return what is known of a row's earlier object to the one that comes under its name.
+
+    The syncer sees another uid and replaces what it made, unless the new one is that object restored from the bin:
+    then what a cluster still runs of it runs on.
+    """
+    restored = (obj["metadata"].get("annotations") or {}).get(RESTORED_FROM) == before.uid
+    return _made(before) if restored else {"replaces": before.uid, **_made(before)}
 
 
 def _made(before: rows.View) -> JsonObject:

@@ -29,8 +29,8 @@ class View:
         uid: Of the upstream object; a row whose uid changed stands for another object of the same name.
         api_version, kind: Of the object as stored, so that a tombstone can still be shown.
         state: ``Sync`` (must run) or ``Removed`` (tombstone).
-        cause: Of a tombstone: ``Deleted``, ``Collected``, ``Moved``, ``Unassigned``, ``NamespaceDeleted``,
-            ``WorkspaceDeleted``, ``Rebound`` (see the syncer protocol); else "".
+        cause: Of a tombstone: ``Deleted``, ``DeletedTogether``, ``Collected``, ``Moved``, ``Unassigned``,
+            ``NamespaceDeleted``, ``WorkspaceDeleted``, ``Rebound`` (see the syncer protocol); else "".
         since: RFC 3339 time of the tombstone, shown as deletionTimestamp.
         generation: Upstream ``metadata.generation`` when the row was last touched.
         hash: Of what the target must run; the row is touched exactly when it changes.

@@ -12,6 +12,9 @@ from pydantic import Field
 
 from fairlead_api.kinds.model import LIST_MAP, Object, Part, Time, int_format, list_of
 
+RESTORED_FROM = "bin.fairlead.io/restored-from"
+"""Annotation of an object that came back from the bin: the uid it had. What still runs of that one is kept."""
+
 
 class AssignedTarget(Part):
     """AssignedTarget is one SyncTarget that runs the namespace, or is being left."""

@@ -255,3 +255,45 @@ def test_system_namespaces_are_never_placed() -> None:
 def test_times_are_read(text: str, expected: float) -> None:
     """RFC 3339, leap years and offsets included."""
     assert parse_time(text) == expected
+
+
+def test_a_restored_namespace_takes_its_target_back() -> None:
+    """While the end of the old one is held, say; another of its name waits until nothing of the old is left."""
+    made = world("a")
+    settle(made)
+    made.remove("namespaces", (SHOP, "web"))
+    settle(made)
+    report(made, a=(False, 3))
+    assert states(made) == {"a": "Leaving"}
+    add_namespace(made, "web", "n2")
+    settle(made)
+    assert states(made) == {"a": "Leaving"}
+    made.put(
+        "namespaces",
+        (SHOP, "web"),
+        {"metadata": {"name": "web", "uid": "n3", "annotations": {"bin.fairlead.io/restored-from": "n1"}}},
+    )
+    settle(made)
+    assert states(made) == {"a": "Sync"}
+    assert made.assignments[SHOP, "web"]["spec"]["namespaceUID"] == "n3"
+
+
+def test_a_restored_namespace_leaves_a_target_that_was_left_for_another_cause() -> None:
+    """What had moved away before the namespace went does not come back with it."""
+    made = world("a", "b")
+    settle(made)
+    order(made, "a", unschedulable=True, evictAfter="1970-01-01T00:00:01Z")
+    settle(made)
+    report(made, a=(True, 1), b=(True, 1))
+    carry_out(made, step(made))
+    assert states(made) == {"a": "Leaving", "b": "Sync"}
+    made.remove("namespaces", (SHOP, "web"))
+    carry_out(made, step(made))
+    assert states(made) == {"a": "Leaving", "b": "Leaving"}
+    made.put(
+        "namespaces",
+        (SHOP, "web"),
+        {"metadata": {"name": "web", "uid": "n2", "annotations": {"bin.fairlead.io/restored-from": "n1"}}},
+    )
+    carry_out(made, step(made))
+    assert states(made) == {"a": "Leaving", "b": "Sync"}

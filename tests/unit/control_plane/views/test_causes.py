@@ -1,6 +1,7 @@
 """Why a tombstone was made is said truly: the agent's brake goes by it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,3 +66,18 @@ def test_the_first_cause_stays() -> None:
     tombstone = rows.View("u1", "v1", "ConfigMap", state=rows.REMOVED, cause="Unassigned", since="then")
     assignment = parse({"spec": {"targets": [entry()]}}, Compare("a", 1))
     assert next_view(MAPS, None, tombstone, assignment, "t", accepts=True, now="now") == tombstone
+
+
+@pytest.mark.parametrize(
+    ("restored_from", "expected"),
+    [("u1", {"downstreamUID": "d1"}), ("u0", {"replaces": "u1", "downstreamUID": "d1"})],
+)
+def test_what_is_restored_runs_on(restored_from: str, expected: JsonObject) -> None:
+    """While its removal is not confirmed; any other object of that name replaces what runs, which restarts it."""
+    gone = replace(BEFORE, state=rows.REMOVED, cause="Collected", report={"downstreamUID": "d1", "appliedHash": "h"})
+    annotations = {"bin.fairlead.io/restored-from": restored_from}
+    obj = {**OBJECT, "metadata": {"name": "a", "uid": "u2", "annotations": annotations}}
+    assignment = parse({"spec": {"targets": [entry()]}}, Compare("a", 1))
+    after = next_view(MAPS, obj, gone, assignment, "t", accepts=True, now="now")
+    assert after is not None
+    assert (after.state, after.uid, after.report) == (rows.SYNC, "u2", expected)
