@@ -326,7 +326,7 @@ class Connection(asyncio.Protocol):
         if stream := self._streams.get(event.stream_id):
             stream.feed(event.data)
             padding = size - len(event.data)
-            if padding:
+            if padding and event.stream_ended is None:
                 self.taken(stream, padding)
 
     def _go_away(self, payload: bytes) -> None:
