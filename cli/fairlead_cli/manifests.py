@@ -32,6 +32,7 @@ _READ = ["get", "list", "watch"]
 _WRITE = ["get", "list", "watch", "create", "patch", "delete"]
 _ALWAYS = (("", "configmaps"), ("", "secrets"))
 _RULES = (("", "limitranges"), ("", "resourcequotas"), ("networking.k8s.io", "networkpolicies"))
+_INGRESSES = ("networking.k8s.io", "ingresses")
 _RULE_VERBS = ["get", "create", "patch", "delete"]
 """Of the agent's own rules for tenants: read by name and written, not watched."""
 _NEVER = frozenset({("", "pods"), ("", "events"), ("", "endpoints"), ("discovery.k8s.io", "endpointslices")})
@@ -177,6 +178,8 @@ def upstream_kubeconfig(agent: Agent) -> JsonObject:
 def cluster_role(agent: Agent) -> JsonObject:
     """Return what the agent may do across the cluster."""
     rules = [_rule("", ["namespaces"], ["get", "list", "watch", "create"])]
+    if _INGRESSES in agent.resources:  # whose a host is can be seen only where all of them are
+        rules.append(_rule(_INGRESSES[0], [_INGRESSES[1]], ["list", "watch"]))
     if not agent.wide:
         own = {"resourceNames": [namespace_role_name(agent)]}
         rules += [

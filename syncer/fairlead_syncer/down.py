@@ -18,6 +18,7 @@ from fairlead_machinery import failpoints
 from fairlead_machinery.client import JSON_PATCH, Client, Gvr
 from fairlead_syncer import drift, plan
 from fairlead_syncer.deletions import Deletions
+from fairlead_syncer.hosts import Hosts
 from fairlead_syncer.namespaces import Namespaces
 from fairlead_syncer.repairs import Repairs
 from fairlead_syncer.rules import Unfit
@@ -75,6 +76,8 @@ class Down:
         self._repairs = Repairs()
         self._drifts = drift.Drifts()
         self._settled = Settled()
+        self.hosts: Hosts | None = None
+        """Knows whose the hosts of Ingresses are; without it no Ingress is asked about."""
         self._met: set[Key] = set()  # whose names something unknown had when we wanted to create: looked up first
 
     async def reconcile(self, key: Key) -> float | None:
@@ -109,6 +112,8 @@ class Down:
             await self._refuse(key, gvr, view, plan.Refuse(error.reason, error.message))
             return _BLOCKED_S
         except Refused as error:
+            if self.hosts is not None:
+                self.hosts.release(key)  # nobody is kept from a host by what the cluster does not take
             await self._refuse(key, gvr, view, error.refusal)
             raise
         return None
@@ -119,6 +124,8 @@ class Down:
             self._deletions.forget(key)
         if view is None or plan.is_tombstone(view):
             self._settled.forget(key)
+            if self.hosts is not None:
+                self.hosts.release(key)
         if view is None:
             self._state.refused.discard(key)
             self._met.discard(key)
@@ -197,7 +204,10 @@ class Down:
         target = self._state.target
         home, pods = target.namespace(key.cluster, key.namespace), target.pods(key.namespace)
         context = DownstreamContext(home, pods, self._state.policy)
-        return plan.desired_object(view, to_downstream(key.group, key.resource, view, context), proof=proof)
+        made = to_downstream(key.group, key.resource, view, context)
+        if self.hosts is not None:
+            self.hosts.consider(key, made)
+        return plan.desired_object(view, made, proof=proof)
 
     async def _read(self, key: Key, gvr: Gvr) -> JsonObject | None:
         """Ask the cluster itself, whoever made what is there."""

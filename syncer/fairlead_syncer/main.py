@@ -28,6 +28,7 @@ from fairlead_syncer.down import Down
 from fairlead_syncer.feeds import RESYNC_S, Feeds
 from fairlead_syncer.health import Health, once
 from fairlead_syncer.heartbeat import Heartbeat
+from fairlead_syncer.hosts import Hosts
 from fairlead_syncer.identity import Identity, NotLetIn, TargetGone
 from fairlead_syncer.lanes import lanes
 from fairlead_syncer.leadership import FencedClient, Instance, Leadership
@@ -233,11 +234,13 @@ class Agent:
         )
         heartbeat.wish = self.identity.follow_wish
         down = Down(state, upstream, below, namespaces, tokens, deletions)
+        down.hosts = hosts = Hosts(state, below, queue.add)
         held = self.leadership.while_held
         parts = {
             "objects": Controller("objects", held(down.reconcile), queue=queue, workers=_WORKERS).run(),
             "pods": Controller("pods", held(pods.reconcile), queue=pod_queue, workers=_WORKERS).run(),
             "feeds": feeds.run(),
+            "hosts": hosts.run(),
             "tokens": _renew(tokens),
             "heartbeat": heartbeat.run(),
         }

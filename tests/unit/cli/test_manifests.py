@@ -62,6 +62,14 @@ def test_across_the_cluster_it_sees_and_makes_namespaces() -> None:
     }
 
 
+def test_whoever_syncs_ingresses_sees_those_of_the_whole_cluster() -> None:
+    """And no more of them: a host belongs to whoever had it first, and that may be the cluster's owner."""
+    ingresses = ("networking.k8s.io", "ingresses")
+    given = replace(AGENT, resources=(*AGENT.resources, ingresses))
+    more = _rights(manifests.cluster_role(given)) - _rights(manifests.cluster_role(AGENT))
+    assert more == {(verb, *ingresses, "") for verb in ("list", "watch")}
+
+
 def test_rights_in_a_namespace_are_exact() -> None:
     """The agent writes what it syncs and nothing a cluster derives; what else there is it may list, by name of kind."""
     known = replace(AGENT, listed=(("", "configmaps"), ("", "pods"), ("", "limitranges"), ("example.com", "widgets")))

@@ -16,6 +16,7 @@ from fairlead_syncer.down import Down
 from fairlead_syncer.plan import CAUSE, HASH, ROW
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
+from fairlead_transforms.denied import PolicyDenied
 
 MAPS = Gvr("", "v1", "configmaps")
 KEY = Key("", "configmaps", "team", "default", "settings")
@@ -150,6 +151,41 @@ async def test_what_is_refused_is_known_until_it_is_synced_after_all() -> None:
     state.drop_view(KEY)
     await down.reconcile(KEY)
     assert state.refused == set()
+
+
+@dataclass(slots=True)
+class Hosts:
+    """Takes note of what is asked, and refuses while it is told to."""
+
+    asked: list[str] = field(default_factory=list)
+    is_taken: bool = True
+
+    def consider(self, key: Key, obj: JsonObject) -> None:
+        self.asked.append(f"consider {key.name} {obj['kind']}")
+        if self.is_taken:
+            raise PolicyDenied("it is taken")
+
+    def release(self, key: Key) -> None:
+        self.asked.append(f"release {key.name}")
+
+
+async def test_hosts_are_asked_before_anything_is_made_and_freed_with_the_object() -> None:
+    """What is refused is told; what must go, or the cluster does not take, keeps nobody from a host."""
+    both, hosts = Both(), Hosts()
+    state, down = made(both)
+    down.hosts = cast(Any, hosts)
+    state.put_view(KEY, view(10))
+    await down.reconcile(KEY)
+    assert (both.asked, both.told[0]["reason"]) == (["report"], "PolicyDenied")
+    hosts.is_taken = False
+    await down.reconcile(KEY)
+    assert both.asked[1:] == ["create", "report"]
+    assert hosts.asked == ["consider settings ConfigMap"] * 2
+    going = view(12, **{CAUSE: "Deleted"})
+    state.put_view(KEY, {**going, "metadata": {**going["metadata"], "deletionTimestamp": "now"}})
+    both.found = None
+    await down.reconcile(KEY)
+    assert hosts.asked[2:] == ["release settings"]
 
 
 async def test_a_name_that_is_taken_is_read_before_it_is_tried_again() -> None:
