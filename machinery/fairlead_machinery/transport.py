@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import socket
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -71,7 +72,10 @@ class Transport:
             self._token = self.credentials.token
         context = await asyncio.to_thread(self.credentials.ssl_context)
         connector = aiohttp.TCPConnector(
-            limit=self.connections, ssl=context if context is not None else True, keepalive_timeout=60
+            limit=self.connections,
+            ssl=context if context is not None else True,
+            keepalive_timeout=60,
+            socket_factory=lambda address: _Socket(*address[:3]),
         )
         session = aiohttp.ClientSession(
             connector=connector,
@@ -133,6 +137,19 @@ class Transport:
             pair = f"{credentials.username}:{credentials.password}".encode()
             return "Basic " + base64.b64encode(pair).decode()
         return ""
+
+
+class _Socket(socket.socket):
+    """
+    A socket that is closed by whoever has it, never by being forgotten.
+
+    uvloop closes the descriptor of a connection that is reset before its transport has taken the socket over. The
+    garbage collector would then close it once more: when it is another connection's, or a file's.
+    Source: https://github.com/MagicStack/uvloop/issues/653.
+    """
+
+    def __del__(self) -> None:
+        self.detach()
 
 
 def _read_pair(certificate: str | None, key: str | None) -> tuple[bytes, bytes]:
