@@ -123,6 +123,7 @@ class Client:
         """Return the same server and user at another base path, such as ``/services/syncer/...``."""
         other = Client.__new__(Client)
         other.host, other.base, other.transport = self.host, base.rstrip("/"), self.transport
+        other.waits = self.waits
         return other
 
     @property
@@ -144,6 +145,9 @@ class Client:
     async def close(self) -> None:
         """Close all connections, of every view of this server."""
         await self.transport.close()
+
+    waits: bool = True
+    """Whether a ``Retry-After`` is waited out here; off for who has a queue to come back from with newer words."""
 
     # --- one request -------------------------------------------------------------------------------------------------
 
@@ -199,7 +203,7 @@ class Client:
         timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> Answer:
         """
-        Send one request and read the whole answer; a 429 or 503 with ``Retry-After`` is tried again a few times.
+        Send one request and read the whole answer; if it ``waits``, a 429 or 503 with ``Retry-After`` is tried again.
 
         Args:
             method: Upper case.
@@ -218,7 +222,8 @@ class Client:
             if answer.code < 400:
                 return answer
             retry_after = answer.headers.get("Retry-After", "")
-            if answer.code not in {429, 503} or not retry_after.isdecimal() or attempt == MAX_RETRIES:
+            is_passing = answer.code in {429, 503} and retry_after.isdecimal()
+            if not self.waits or not is_passing or attempt == MAX_RETRIES:
                 raise error_of(answer)
             await asyncio.sleep(min(int(retry_after), MAX_RETRY_AFTER_S))
         raise AssertionError("unreachable: the last try returns or raises")

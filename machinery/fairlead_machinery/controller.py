@@ -15,10 +15,13 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 
 from fairlead_api.errors import ApiError, Conflict
+from fairlead_machinery.congestion import SLOW_S
 from fairlead_machinery.queue import WorkQueue
 
 Key = TypeVar("Key", bound=Hashable)
 log = structlog.get_logger(__name__)
+_LASTING = frozenset({400, 405, 413, 415, 422})
+"""Answers that another try of the same gets again."""
 
 
 class Terminal(Exception):
@@ -44,7 +47,7 @@ class Controller(Generic[Key]):
         name: For logs and metrics.
         reconcile: Takes a key; returns None, or seconds after which to look again.
         queue: Where keys come from; a plain one by default.
-        workers: How many keys are worked on at a time.
+        workers: How many keys are worked on at a time; more while some are late, in a queue that knows of that.
         timeout_s: After which one reconcile counts as failed.
         observe: Hears of each.
     """
@@ -65,6 +68,7 @@ class Controller(Generic[Key]):
         self._workers = workers
         self._timeout_s = timeout_s
         self._observe = observe
+        self._at_work = 0
 
     def enqueue(self, key: Key) -> None:
         """Ask for a key to be looked at."""
@@ -73,15 +77,41 @@ class Controller(Generic[Key]):
     async def run(self) -> None:
         """Work until cancelled or until the queue is closed and empty."""
         async with asyncio.TaskGroup() as group:
-            for number in range(self._workers):
-                group.create_task(self._work(), name=f"{self.name}-{number}")
+            for _ in range(self._workers):
+                self._hire(group)
 
-    async def _work(self) -> None:
-        while (key := await self.queue.get()) is not None:
-            try:
-                await self._once(key)
-            finally:
-                self.queue.done(key)
+    def _hire(self, group: asyncio.TaskGroup) -> None:
+        group.create_task(self._work(group), name=f"{self.name}-{self._at_work}")
+        self._at_work += 1
+
+    async def _work(self, group: asyncio.TaskGroup) -> None:
+        try:
+            while self._at_work <= self._places() and (key := await self.queue.get()) is not None:
+                alarm = self._alarm(group, key)
+                try:
+                    await self._once(key)
+                finally:
+                    if alarm is not None:
+                        alarm.cancel()
+                    self.queue.done(key)
+        finally:
+            self._at_work -= 1
+
+    def _places(self) -> int:
+        congestion = self.queue.congestion
+        return self._workers + (congestion.late if congestion is not None else 0)
+
+    def _alarm(self, group: asyncio.TaskGroup, key: Key) -> asyncio.TimerHandle | None:
+        """Have somebody else take the worker's place when a key turns out to be slow."""
+        if self.queue.congestion is None:
+            return None
+
+        def is_late() -> None:
+            self.queue.is_late(key)
+            if self._at_work < self._places():
+                self._hire(group)
+
+        return asyncio.get_running_loop().call_later(SLOW_S, is_late)
 
     async def _once(self, key: Key) -> None:
         started = time.monotonic()
@@ -103,7 +133,9 @@ class Controller(Generic[Key]):
             log.warning("reconcile gave up", controller=self.name, key=str(key), error=str(error))
         except Exception as error:
             outcome = "retry"
-            delay_s = self.queue.retry(key)
+            asked_s = error.retry_after_s if isinstance(error, ApiError) else 0
+            lasts = isinstance(error, ApiError) and error.code in _LASTING
+            delay_s = self.queue.retry(key, least_s=asked_s, lasts=lasts)
             expected = isinstance(error, ApiError | TimeoutError)
             log.warning(
                 "reconcile failed",

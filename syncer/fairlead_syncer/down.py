@@ -46,12 +46,11 @@ _log = structlog.get_logger(__name__)
 
 
 class Refused(ApiError):
-    """The cluster will not have an object; the user must hear why."""
+    """The cluster will not have an object; the user must hear why. ``code`` is that of its answer, if it was one."""
 
-    code = 422
-
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, code: int = ApiError.code) -> None:
         super().__init__(message)
+        self.code = code
         self.refusal = plan.Refuse(reason, message)
 
 
@@ -253,7 +252,7 @@ class Down:
             return Refused("WebhookFailed", error.message)
         if error.code not in _REFUSALS:
             return error
-        return Refused(_REFUSALS[error.code], error.message)
+        return Refused(_REFUSALS[error.code], error.message, error.code)
 
     async def _apply(self, key: Key, gvr: Gvr, obj: JsonObject, actual: JsonObject) -> JsonObject:
         try:

@@ -20,7 +20,7 @@ from fairlead_transforms import policy
 from fairlead_transforms.policy import TenantPolicy
 
 _VERSION = metadata.version("fairlead")
-_RETRY_S = 1.0
+_RETRY_S, _MOST_RETRY_S = 1.0, 20.0
 _SETTLE_S = 0.5
 """How long a set of held deletions may grow before it is told: a burst is told a few times, not once an object."""
 _LONGEST_WHY = 1000
@@ -63,6 +63,8 @@ class Heartbeat:
                 interval_s = await self.beat()
             except (ApiError, Unreachable) as error:
                 _log.warning("no heartbeat", error=str(error))
+                if isinstance(error, ApiError):
+                    interval_s = min(max(interval_s, error.retry_after_s), _MOST_RETRY_S)
                 if isinstance(error, Unauthorized):
                     self._refused()
             except Exception:  # noqa: BLE001 - the worker loop: a senseless answer must not end the agent

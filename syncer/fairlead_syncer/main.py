@@ -16,6 +16,7 @@ import structlog
 from fairlead_api.errors import ApiError
 from fairlead_machinery.client import Client
 from fairlead_machinery.component import Program, TaskEnded
+from fairlead_machinery.congestion import Congestion
 from fairlead_machinery.controller import Controller
 from fairlead_machinery.kubeconfig import Credentials
 from fairlead_machinery.queue import WorkQueue
@@ -30,7 +31,7 @@ from fairlead_syncer.health import Health, once
 from fairlead_syncer.heartbeat import Heartbeat
 from fairlead_syncer.hosts import Hosts
 from fairlead_syncer.identity import Identity, NotLetIn, TargetGone
-from fairlead_syncer.lanes import lanes
+from fairlead_syncer.lanes import lanes, stamps, traits
 from fairlead_syncer.leadership import FencedClient, Instance, Leadership
 from fairlead_syncer.namespaces import Namespaces
 from fairlead_syncer.pods import PodKey, Pods
@@ -43,7 +44,7 @@ from fairlead_syncer.trust import Reload
 from fairlead_syncer.upstream import Upstream
 from fairlead_transforms.policy import TenantPolicy
 
-_WORKERS = 8
+_WORKERS, _SPARE = 8, 16
 _RENEW_CHECK_S = 30.0
 _log = structlog.get_logger(__name__)
 
@@ -109,6 +110,7 @@ async def run(settings: AgentSettings) -> None:
     async with Program() as program:
         health = await _healthy(program, settings.health)
         door = await program.enter(Client(replace(base, token="", token_file=""), user_agent="fairlead-syncer"))
+        door.waits = False
         clock = ServerClock(door, "control plane", time.time)
         folder = settings.state_directory
         identity = await asyncio.to_thread(Identity, folder, door, place, clock, settings.given)
@@ -126,6 +128,8 @@ async def run(settings: AgentSettings) -> None:
         below = FencedClient(own.credentials, user_agent="fairlead-syncer", connections=0, has_many_watches=True)
         await program.enter(below)
         unfenced = await program.enter(Client(own.credentials, user_agent="fairlead-syncer"))
+        for client in (above, below, unfenced):
+            client.waits = False  # whoever asks comes back by itself, with what is true by then
         program.spawn("cluster token", own.run(unfenced))
         program.spawn("trust", trust.follow("control plane", above, settings.reload_upstream))
         for client in (below, unfenced):
@@ -208,7 +212,8 @@ class Agent:
         settings, below = self.settings, self.below
         state = State(self.target, policy=TenantPolicy(pod_security=settings.pod_security))
         upstream = Upstream(self.above, self.target, self.leadership.headers)
-        queue: WorkQueue[Key] = WorkQueue(tenant=lanes(state))
+        congestion = Congestion(traits, workers=_WORKERS, spare=_SPARE)
+        queue: WorkQueue[Key] = WorkQueue(tenant=lanes(state), stamp=stamps(state), congestion=congestion)
         pod_queue: WorkQueue[PodKey] = WorkQueue()
         pods = Pods(state, upstream, pod_queue.add_after)
         tokens = Tokens(state, upstream, below, self.clock.now_s)

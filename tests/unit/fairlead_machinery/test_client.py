@@ -9,7 +9,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from fairlead_api.errors import Conflict, Expired, NotFound, ServiceUnavailable
+from fairlead_api.errors import Conflict, Expired, NotFound, ServiceUnavailable, TooManyRequests
 from fairlead_machinery import client as client_module
 from fairlead_machinery import transport
 from fairlead_machinery.client import Client, Gvr, Unreachable
@@ -116,6 +116,24 @@ async def test_retry_after_is_heeded_a_few_times() -> None:
             await client.get(CONFIG_MAPS, "a")
         assert tries == client_module.MAX_RETRIES + 1
         assert await client.get(CONFIG_MAPS, "a") == {"a": 1}
+
+
+async def test_who_has_a_queue_is_told_when_to_come_back() -> None:
+    """Nothing waits here with an old body in its hands; so in all views of the server."""
+    tries = 0
+
+    async def handle(_: web.BaseRequest) -> web.Response:
+        nonlocal tries
+        tries += 1
+        return answer(status(429, "TooManyRequests"), 429, {"Retry-After": "7"})
+
+    async with serving(handle) as url, Client(Credentials(url)) as client:
+        client.waits = False
+        for one in (client, client.at("root")):
+            with pytest.raises(TooManyRequests) as refused:
+                await one.create(CONFIG_MAPS, {"metadata": {"name": "a"}}, namespace="n")
+            assert refused.value.retry_after_s == 7
+    assert tries == 2
 
 
 async def test_no_answer_is_not_an_answer() -> None:

@@ -1,6 +1,7 @@
 """Queue and controller, in virtual time."""
 
 import asyncio
+import itertools
 from collections.abc import Coroutine
 from typing import Any
 
@@ -8,7 +9,7 @@ import looptime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead_api.errors import Conflict
+from fairlead_api.errors import Conflict, Invalid, TooManyRequests
 from fairlead_machinery.controller import Controller, Terminal
 from fairlead_machinery.queue import WorkQueue
 
@@ -137,5 +138,83 @@ def test_failures_are_retried_terminal_ones_not() -> None:
         controller.queue.close()
         await work
         assert sorted(outcomes) == ["conflict", "done", "done", "done", "later", "retry", "terminal"]
+
+    run(main())
+
+
+def test_a_retry_after_is_kept_whoever_asks_meanwhile() -> None:
+    """Events bring the newest state, not an earlier try; what is absurdly late is not believed."""
+
+    async def main() -> None:
+        tries: list[float] = []
+
+        async def reconcile(key: str) -> None:
+            tries.append(now())
+            if len(tries) < 4:
+                raise TooManyRequests("later", retry_after_s=(3, 10, 86400)[len(tries) - 1])
+
+        queue: WorkQueue[str] = WorkQueue(jitter=lambda: 0)
+        task = asyncio.create_task(Controller("c", reconcile, queue=queue).run())
+        queue.add("a")
+        for _ in range(800):
+            await asyncio.sleep(0.1)
+            queue.add("a")
+            if len(tries) == 4:
+                break
+        assert [round(later - sooner) for sooner, later in itertools.pairwise(tries)] == [3, 10, 60]
+        await asyncio.sleep(1)
+        assert len(tries) == 5, "what was asked for while it ran"
+        queue.close()
+        await task
+
+    run(main())
+
+
+def test_a_refusal_that_lasts_is_tried_ever_less_until_something_else_is_asked() -> None:
+    """Its echo wakes nobody; a change does at once, also one that comes while the refusal is on its way."""
+
+    async def main() -> None:
+        spec, tries = ["1"], list[tuple[str, float]]()
+
+        async def reconcile(key: str) -> None:
+            asked = spec[0]
+            tries.append((asked, now()))
+            await asyncio.sleep(0.01)
+            if asked != "3":
+                raise Invalid("never")
+
+        queue: WorkQueue[str] = WorkQueue(jitter=lambda: 0, stamp=lambda _: spec[0])
+        task = asyncio.create_task(Controller("c", reconcile, queue=queue).run())
+        began_s = now()
+        queue.add("a")
+        for _ in range(600):
+            await asyncio.sleep(1)
+            queue.add("a")
+        assert [round(at_s - began_s) for _, at_s in tries] == [0, 1, 9, 73, 373]
+        spec[0] = "2"
+        queue.add("a")
+        await asyncio.sleep(0.005)
+        assert tries[-1][0] == "2"
+        spec[0] = "3"  # before the answer to the second
+        queue.add("a")
+        await asyncio.sleep(0.1)
+        assert tries[-1][0] == "3"
+        assert queue.failures("a") == 0
+        queue.close()
+        await task
+
+    run(main())
+
+
+def test_without_a_word_on_what_it_follows_from_a_refusal_is_a_failure_like_any() -> None:
+    async def main() -> None:
+        queue: WorkQueue[str] = WorkQueue(jitter=lambda: 0)
+        queue.add("a")
+        await queue.get()
+        assert queue.retry("a", lasts=True) == 0.005
+        queue.done("a")
+        queue.add("a")
+        assert len(queue) == 1
+        queue.close()
 
     run(main())

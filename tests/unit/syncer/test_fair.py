@@ -12,19 +12,20 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import looptime
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import Conflict
+from fairlead_api.errors import ApiError, Conflict
+from fairlead_machinery.congestion import Congestion
 from fairlead_machinery.controller import Controller
 from fairlead_machinery.queue import WorkQueue
-from fairlead_syncer.lanes import lanes
+from fairlead_syncer.lanes import lanes, traits
 from fairlead_syncer.plan import HASH
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
 
-_WORKERS, _LOOK_S = 8, 0.05
+_WORKERS, _SPARE, _LOOK_S = 8, 16, 0.05
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:
@@ -53,7 +54,8 @@ class _Line:
     """Workers on the agent's queue; remembers when each key was looked at."""
 
     def __init__(self, state: State, reconcile: Callable[[Key], Awaitable[float | None]] | None = None) -> None:
-        self.queue: WorkQueue[Key] = WorkQueue(tenant=lanes(state), jitter=lambda: 0)
+        congestion = Congestion(traits, workers=_WORKERS, spare=_SPARE)
+        self.queue: WorkQueue[Key] = WorkQueue(tenant=lanes(state), jitter=lambda: 0, congestion=congestion)
         self.done_s: dict[Key, float] = {}
         self.turns = 0
         self._controller = Controller("objects", reconcile or self._look, queue=self.queue, workers=_WORKERS)
@@ -181,5 +183,109 @@ def test_each_key_once_whatever_line_it_stands_in(steps: list[tuple[str, str, bo
                 queue.done(taken)
         assert len(queue) == len(waiting)
         assert {await queue.get() for _ in range(len(queue))} == waiting
+
+    _run(main())
+
+
+_WEBHOOK_S = 10.0
+
+
+class _Webhook:
+    """A webhook that takes its time for some keys and then fails."""
+
+    def __init__(self, is_asked: Callable[[Key], bool], *, works_from_s: float = float("inf")) -> None:
+        self._is_asked = is_asked
+        self._works_from_s = works_from_s
+        self.asked: dict[Key, int] = {}
+        self.now = self.most = 0
+        self.done_s: dict[Key, float] = {}
+
+    async def __call__(self, key: Key) -> None:
+        loop = asyncio.get_running_loop()
+        if self._is_asked(key) and loop.time() < self._works_from_s:
+            self.asked[key] = self.asked.get(key, 0) + 1
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(_WEBHOOK_S)
+            self.now -= 1
+            raise ApiError("failed calling webhook")
+        await asyncio.sleep(_LOOK_S)
+        self.done_s[key] = loop.time()
+
+
+def _other(number: int) -> Key:
+    return Key("apps", "deployments", f"c{number % 7}", "default", f"d{number}")
+
+
+@given(st.integers(1, 60), st.integers(1, 8), st.sampled_from(["namespace", "kind"]))
+@settings(max_examples=15, deadline=None)
+def test_f37_a_slow_webhook_delays_nobody_else(objects: int, tenants: int, scope: str) -> None:
+    """However many objects of however many tenants wait for it: somebody else's new one is made within 2 s."""
+
+    async def main() -> None:
+        webhook = _Webhook(lambda key: key.resource == "configmaps" if scope == "kind" else key.cluster == "slow")
+        line = _Line(_state("big", 0), webhook)
+
+        async def meanwhile() -> None:
+            loop = asyncio.get_running_loop()
+            for number in range(objects):
+                line.queue.add(_key(f"t{number % tenants}" if scope == "kind" else "slow", f"a{number}"))
+            for number in range(25):
+                await asyncio.sleep(0.9)
+                added_s, other = loop.time(), _other(number)
+                line.queue.add(other)
+                while other not in webhook.done_s:  # noqa: ASYNC110 - virtual time
+                    await asyncio.sleep(_LOOK_S)
+                assert loop.time() - added_s < 2.0
+            assert webhook.most <= _WORKERS + _SPARE
+
+        await line.run(meanwhile())
+
+    _run(main())
+
+
+def test_what_waited_for_a_webhook_is_done_once_it_works() -> None:
+    """Nothing is left behind, and there are as many at work as before."""
+
+    async def main() -> None:
+        webhook = _Webhook(lambda key: key.cluster == "slow", works_from_s=35.0)
+        line = _Line(_state("big", 0), webhook)
+        keys = [_key("slow", f"a{number}") for number in range(200)]
+
+        async def meanwhile() -> None:
+            for key in keys:
+                line.queue.add(key)
+            await asyncio.sleep(120)
+            assert webhook.done_s.keys() == set(keys)
+            assert line.queue.is_idle
+
+        await line.run(meanwhile())
+
+    _run(main())
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([0.01, 0.9, 1.1, 3.0, 12.0])), max_size=80))
+@settings(deadline=None)
+def test_everything_has_its_turn_however_slow_some_are(work: list[tuple[int, float]]) -> None:
+    """Each key runs exactly once, also when the queue is closed with some of them waiting."""
+
+    async def main() -> None:
+        slow_s, turns = dict[Key, float](), list[Key]()
+        for number, (tenant, seconds) in enumerate(work):
+            slow_s[_key(f"t{tenant}", f"a{number}")] = seconds
+
+        async def reconcile(key: Key) -> None:
+            turns.append(key)
+            await asyncio.sleep(slow_s[key])
+
+        line = _Line(_state("big", 0), reconcile)
+
+        async def meanwhile() -> None:
+            for key in slow_s:
+                line.queue.add(key)
+            await asyncio.sleep(1.5)
+
+        await line.run(meanwhile())
+        assert sorted(turns) == sorted(slow_s)
 
     _run(main())

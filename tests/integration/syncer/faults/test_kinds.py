@@ -18,7 +18,7 @@ from tests.support.chaos import Weather, chaos_link
 from tests.support.waiting import wait_until
 
 WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
-SLOW_S = 4
+SLOW_S, LONG_S = 4, 10
 SOON_S = SLOW_S + 4.0
 """What is new waits for no more than one answer that does not come, however many objects wait for theirs."""
 MOST = 40
@@ -26,8 +26,8 @@ MOST = 40
 
 
 @contextmanager
-def _webhook(stage: Stage, way: str) -> Iterator[None]:
-    """Have every ConfigMap labelled ``hook`` asked about at a webhook that does not work."""
+def _webhook(stage: Stage, way: str, slow_s: int = SLOW_S, namespace: str = "default") -> Iterator[None]:
+    """Have every ConfigMap of a namespace that is labelled ``hook`` asked about at a webhook that does not work."""
     with chaos_link("127.0.0.1", 1) as link:
         link.be(Weather(way))
         bundle = base64.b64encode(stage.proxy_authority.read_bytes()).decode()
@@ -37,27 +37,28 @@ def _webhook(stage: Stage, way: str) -> Iterator[None]:
             "clientConfig": {"url": f"https://127.0.0.1:{link.port}/", "caBundle": bundle},
             "rules": [rule],
             "objectSelector": {"matchLabels": {"hook": "yes"}},
-            "timeoutSeconds": SLOW_S,
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": stage.home(namespace)}},
+            "timeoutSeconds": slow_s,
             "failurePolicy": "Fail",
             "sideEffects": "None",
             "admissionReviewVersions": ["v1"],
         }
         kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
         stage.down.ok("POST", WEBHOOKS, {**kind, "metadata": {"name": "f37"}, "webhooks": [hook]})
-        wait_until(lambda: _is_asked(stage), SYNC_TIMEOUT_S)
+        wait_until(lambda: _is_asked(stage, stage.home(namespace)), SYNC_TIMEOUT_S)
         try:
             yield
         finally:
             stage.down.ok("DELETE", f"{WEBHOOKS}/f37")
 
 
-def _is_asked(stage: Stage) -> bool:
+def _is_asked(stage: Stage, home: str) -> bool:
     """Tell whether the cluster uses the webhook by now, which takes it a moment."""
     probe = config_map("probe", "1")
     probe["metadata"]["labels"] = {"hook": "yes"}
-    code, _ = stage.down.call("POST", "/api/v1/namespaces/default/configmaps", probe)
+    code, _ = stage.down.call("POST", f"/api/v1/namespaces/{home}/configmaps", probe)
     if code == 201:
-        stage.down.ok("DELETE", "/api/v1/namespaces/default/configmaps/probe")
+        stage.down.ok("DELETE", f"/api/v1/namespaces/{home}/configmaps/probe")
     return code != 201
 
 
@@ -78,6 +79,37 @@ def test_f37_a_broken_webhook_delays_only_what_it_is_asked_about(stage: Stage, w
         wait_until(lambda: "webhook" in stage.report(f"configmaps/{names[0]}").get("message", ""), SYNC_TIMEOUT_S)
     for name in names:
         wait_until(lambda n=name: stage.down_map(n), 70)  # type: ignore[misc]  # a default
+
+
+def test_f37_a_namespace_with_a_slow_webhook_delays_no_other(stage: Stage) -> None:
+    """Its objects wait ten seconds each and more; new ones elsewhere are made within two."""
+    stage.make_namespace("f37-slow")
+    stage.write("first", "1", "f37-slow")
+    stage.wait_value("first", "1", "f37-slow")
+    took_s = []
+    with _webhook(stage, "silent", LONG_S, "f37-slow"):
+        for number in range(12):
+            obj: JsonObject = config_map(f"slow-{number}", "1")
+            obj["metadata"]["labels"] = {"hook": "yes"}
+            stage.team.ok("POST", "/api/v1/namespaces/f37-slow/configmaps", obj)
+        for number in range(8):
+            below = f"/apis/apps/v1/namespaces/{stage.home()}/deployments/f37-{number}"
+            began_s = time.monotonic()
+            stage.team.ok("POST", DEPLOYMENTS, deployment(f"f37-{number}"))
+            wait_until(lambda path=below: stage.down.get(path), SYNC_TIMEOUT_S)  # type: ignore[misc]  # a default
+            took_s.append(time.monotonic() - began_s)
+            _wait(LONG_S / 8)
+    assert sorted(took_s)[-2] < 2.0, took_s
+    stage.may_delete = {f"deployments/f37-{number}" for number in range(8)}
+    for number in range(8):
+        stage.team.ok("DELETE", f"{DEPLOYMENTS}/f37-{number}")
+    for number in range(12):
+        wait_until(lambda n=number: stage.down_map(f"slow-{n}", "f37-slow"), 90)  # type: ignore[misc]  # a default
+
+
+def _wait(seconds: float) -> None:
+    end_s = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > end_s, seconds + 1)
 
 
 def _absent() -> proxy.Fault:
