@@ -8,12 +8,14 @@ away; a connection that is dead without a word; a watch that nobody reads; serve
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from typing import cast
 
 import orjson
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from h2.errors import ErrorCodes
 from yarl import URL
 
@@ -338,3 +340,19 @@ async def test_without_http2_a_watch_is_a_connection(
         assert await _all(watch(client)) == ["a"]
         assert (await client.get(CONFIG_MAPS, "x", namespace="n"))["metadata"]["name"] == "got"
     await runner.cleanup()
+
+
+class Passed:
+    """A session that only takes note."""
+
+    def request(self, method: str, url: URL, **options: object) -> str:
+        return f"{method} {url} by {options.get('proxy')}"
+
+
+async def test_through_a_proxy_a_watch_is_a_connection() -> None:
+    """That is what aiohttp can do."""
+    session = cast("ClientSession", Passed())
+    shared = multiplex.SharedConnections(session, ssl.create_default_context(), "agent", 1.0)
+    url = URL("https://server/api?watch=true")
+    assert shared.request("GET", url, proxy="http://proxy") == "GET https://server/api?watch=true by http://proxy"
+    assert isinstance(shared.request("GET", url, proxy=None), multiplex._Watch)
