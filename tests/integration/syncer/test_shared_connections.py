@@ -8,6 +8,7 @@ on from where they were, and nothing is listed again.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from fairlead_machinery import http2, kubeconfig
 from fairlead_machinery.client import Client, Event, Gvr
 from fairlead_machinery.multiplex import SharedConnections
 from fairlead_machinery.reflector import Delta, Reflector
+from tests.integration.syncer.joined import BOTH_MODES, Joined
 from tests.support.chaos import Link, chaos_link
 from tests.support.clusters import Cluster
 from tests.support.waiting import wait_until
@@ -147,3 +149,13 @@ async def test_all_watches_go_on_after_the_api_server_was_stopped(
             await found.write(client, "shared-after-stop")
             await found.settled()
             assert found.lists == WATCHES
+
+
+@BOTH_MODES
+def test_an_agent_shares_them(joined: Joined) -> None:
+    """In one namespace or in all: its watches of the cluster are on one connection."""
+    joined.write("shared-by-agent")
+    joined.wait_value("shared-by-agent", "1")
+    assert joined.agent is not None
+    connected = [line for line in joined.agent.log.read_text().splitlines() if "connected for watches" in line]
+    assert [json.loads(line)["connections"] for line in connected] == [1]
