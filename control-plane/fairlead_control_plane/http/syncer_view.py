@@ -96,11 +96,13 @@ class SyncerWorkspace:
         target = self.live_target(route)
         proved = {"enroll": self.door.enroll, "token": self.door.token, "rotate": self.door.rotate}.get(route.word)
         if proved is not None:  # needs no bearer token of an agent: whoever says it proves a key
+            _by_its_method(route, request)
             return await proved(route.cluster, target, request)
         await self.authorize(user, route, target)
         return await self._answer(route, target, request)
 
     async def _answer(self, route: Route, target: JsonObject, request: Request) -> Response:
+        _by_its_method(route, request)
         if route.word == "bootstrap":
             return await self.door.bootstrap(route.cluster, target)
         if route.word == "adopt":
@@ -182,8 +184,8 @@ class SyncerWorkspace:
             return await self._list(info, target, request)
         if info.verb == "watch":
             return await self._watch(info, target, request)
-        if info.cluster == "*":
-            raise MethodNotAllowed("only list and watch work across all logical clusters")
+        if info.cluster == "*" or not info.name:
+            raise MethodNotAllowed("only list and watch work across all logical clusters, and without a name")
         row = await self._row(info, target)
         if info.verb == "get" and not info.subresource:
             shown = None if row is None else await build.view_object(self.store, row, self._key(target))
@@ -389,6 +391,18 @@ async def json_body(request: Request, limit_bytes: int = MAX_REPORT_BYTES) -> Js
     if not isinstance(body, dict):
         raise BadRequest("the body must be a JSON object")
     return body
+
+
+def _by_its_method(route: Route, request: Request) -> None:
+    """
+    Take a word by its own method alone: what is read is not fenced, so nothing may be said by a GET.
+
+    Raises:
+        MethodNotAllowed: It is said in another way.
+    """
+    method = "GET" if route.word == "resources" else "POST"
+    if route.word and request.method != method:
+        raise MethodNotAllowed(f"{route.word} is asked by {method}")
 
 
 def _is_number(text: str) -> bool:

@@ -57,7 +57,8 @@ class UpsyncerWorkspace:
         info = route.info
         if info is None or (info.group, info.resource, info.subresource) != ("", "pods", ""):
             raise NotFound("only pods come up")
-        if not info.namespace or info.cluster == "*":
+        is_named = bool(info.name) or info.verb == "list"
+        if not info.namespace or info.cluster == "*" or not is_named:
             raise MethodNotAllowed("name one pod of one namespace of one logical cluster")
         resource, held = await self._pods(info, target)
         if info.verb == "list":
