@@ -150,11 +150,23 @@ class AgentChecks:
                     "run this check there",
                 )
             return Finding(f"there is no Deployment {self.id}", f"kubectl fairlead cluster join {name}")
-        wanted, status = (deployment.get("spec") or {}).get("replicas", 1), deployment.get("status") or {}
-        if status.get("readyReplicas", 0) >= 1:
-            return None
-        text = f"none of the {wanted} replicas of its Deployment is ready"
-        return Finding(text, f"kubectl -n {self.id} describe pods")
+        return self._replicas(deployment)
+
+    def _replicas(self, deployment: JsonObject) -> Finding | None:
+        """Judge how many are ready: one is at work, the others could take over."""
+        wanted = (deployment.get("spec") or {}).get("replicas", 1)
+        ready, fix = (deployment.get("status") or {}).get("readyReplicas", 0), f"kubectl -n {self.id} describe pods"
+        if not wanted:
+            return Finding(
+                "its Deployment is scaled to none", f"kubectl -n {self.id} scale deployment {self.id} --replicas=1"
+            )
+        if not ready:
+            return Finding(f"none of the {wanted} replicas of its Deployment is ready", fix)
+        if ready < wanted:
+            return Finding(
+                f"{ready} of {wanted} replicas are ready: fewer can take over than wanted", fix, Level.WARNING
+            )
+        return None
 
     async def pods(self) -> Finding | None:
         """No Pod of it is in trouble."""

@@ -41,6 +41,7 @@ from tests.unit.cli.check_world import (
 W, E = Level.WARNING, Level.ERROR
 Change = Callable[[World], object]
 AGENT = check_world.agent()
+DEPLOYMENT = f"GET /apis/apps/v1/namespaces/{AGENT.home}/deployments/{AGENT.id}"
 HOME = f"/api/v1/namespaces/{AGENT.home}"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 POLICIES = "GET /apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
@@ -82,6 +83,11 @@ def status(**fields: object) -> Change:
 def spec(**fields: object) -> Change:
     """Change the SyncTarget's spec."""
     return lambda world: world.target["spec"].update(fields)
+
+
+def replicas(wanted: int, *, ready: int) -> JsonObject:
+    """Return a Deployment."""
+    return {"spec": {"replicas": wanted}, "status": {"readyReplicas": ready}}
 
 
 def role(change: Callable[[JsonObject], object]) -> Change:
@@ -288,18 +294,10 @@ CASES: list[tuple[str, Change, Level, str]] = [
         "is another cluster",
     ),
     ("agent-cluster", cluster("GET /api/v1/namespaces/kube-system", Unreachable("refused")), E, "cannot be reached"),
-    (
-        "agent-running",
-        cluster(f"GET /apis/apps/v1/namespaces/{AGENT.home}/deployments/{AGENT.id}", {"spec": {"replicas": 2}}),
-        E,
-        "none of the 2 replicas",
-    ),
-    (
-        "agent-running",
-        cluster(f"GET /apis/apps/v1/namespaces/{AGENT.home}/deployments/{AGENT.id}", None),
-        W,
-        "not verified: it runs elsewhere",
-    ),
+    ("agent-running", cluster(DEPLOYMENT, {"spec": {"replicas": 2}}), E, "none of the 2 replicas"),
+    ("agent-running", cluster(DEPLOYMENT, replicas(2, ready=1)), W, "1 of 2 replicas are ready: fewer can take over"),
+    ("agent-running", cluster(DEPLOYMENT, replicas(0, ready=0)), E, "its Deployment is scaled to none"),
+    ("agent-running", cluster(DEPLOYMENT, None), W, "not verified: it runs elsewhere"),
     ("agent-running", process(agent_log="out of memory"), E, "its process has ended: out of memory"),
     (
         "agent-pods",
