@@ -21,7 +21,7 @@ def chart_values(agent: Agent) -> JsonObject:
         "syncedResources": _names(agent.resources),
         "listedResources": _names(agent.listed),
         "wide": agent.wide,
-        "policy": {"enabled": agent.policy},
+        "policy": {"enabled": agent.policy, "allowPrivileged": agent.privileged},
         "replicaCount": agent.replicas,
         "image": _image(agent.image),
     }

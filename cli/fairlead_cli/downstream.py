@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from fairlead_machinery.client import Client, Gvr
 
 _MANAGER = "kubectl-fairlead"
-_YEAR_S = 365 * 24 * 3600
 _GONE_S = 120.0
 GOING = "is being removed"
 _KEEPING = ("NamespaceFinalizersRemaining", "NamespaceContentRemaining", "NamespaceDeletionContentFailure")
@@ -203,7 +202,7 @@ async def token(client: Client, namespace: str, account: str) -> tuple[str, str]
     body = {
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenRequest",
-        "spec": {"expirationSeconds": _YEAR_S},
+        "spec": {"expirationSeconds": guarding.LONGEST_TOKEN_S},
     }
     made = await client.create(SERVICE_ACCOUNTS, body, namespace=namespace, name=account, subresource="token")
     return str(made["status"]["token"]), str(made["status"]["expirationTimestamp"])

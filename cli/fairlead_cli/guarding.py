@@ -3,7 +3,8 @@ The admission policy that holds an agent to the namespaces it made. Pure: same i
 
 RBAC knows neither name prefixes nor labels, so two rights of the agent say more than is meant: to make namespaces, and
 to bind its role in any of them. This policy, matched on the agent's user alone, takes the surplus back: what the agent
-makes, changes or removes is a namespace that bears our kind of name and the agent's own marks, or lies in one.
+makes, changes or removes is a namespace that bears our kind of name and the agent's own marks, or lies in one. Nor do
+pods get nearer to the nodes than the cluster's owner said at the join, whatever the control plane or a thief asks for.
 
 Source: KEP-3488 (ValidatingAdmissionPolicy, v1 since Kubernetes 1.30).
 """
@@ -22,6 +23,10 @@ _TARGET = ("labels", "internal.workload.kcp.io/cluster")
 _TENANT = ("labels", "kcp.io/tenant-id")
 _LOCATOR = ("annotations", LOCATOR_ANNOTATION)
 _PROOF = ("annotations", "internal.workload.kcp.io/proof")
+_LEVEL = ("labels", "pod-security.kubernetes.io/enforce")
+_LEVEL_VERSION = ("labels", "pod-security.kubernetes.io/enforce-version")
+LONGEST_TOKEN_S = 365 * 24 * 3600
+"""What ``cluster join`` asks for an agent as a process, and so what that renews."""
 _NAMES = "^kcp-[0-9a-z]{1,12}$"
 """What :func:`fairlead_api.names.downstream_namespace` gives; no agent's own namespace matches."""
 
@@ -48,6 +53,10 @@ class Agent(Protocol):
     @property
     def home(self) -> str:
         """The namespace it lives in."""
+
+    @property
+    def privileged(self) -> bool:
+        """Whether tenants' namespaces may be of pod security level ``privileged``."""
 
 
 def policy(agent: Agent, labels: Mapping[str, str]) -> list[JsonObject]:
@@ -103,6 +112,7 @@ def _variables(agent: Agent) -> dict[str, str]:
     return {
         "isNamespace": _is("", "namespaces"),
         "isBinding": _is("rbac.authorization.k8s.io", "rolebindings"),
+        "isToken": _is("", "serviceaccounts") + ' && request.subResource == "token"',
         "isReview": 'request.resource.group in ["authentication.k8s.io", "authorization.k8s.io"]',
         # A Namespace counts as lying in itself.
         "isAtHome": f'!variables.isNamespace && request.?namespace.orValue("") == {_text(agent.home)}',
@@ -125,12 +135,25 @@ def _validations(agent: Agent) -> dict[str, str]:
         f"object.subjects[0].name == {_text(agent.id)}",
         f'object.subjects[0].?namespace.orValue("") == {_text(agent.home)}',
     ]
+    levels = [*(["privileged"] if agent.privileged else []), "baseline", "restricted"]
+    fits = f'{_mark("object", _LEVEL)}.orValue("") in {json.dumps(levels)}'
+    made = f"{fits} && !{_mark('object', _LEVEL_VERSION)}.hasValue()"
+    kept_level, kept_version = (
+        f"{_mark('object', one)} == {_mark('oldObject', one)}" for one in (_LEVEL, _LEVEL_VERSION)
+    )
+    changed = f"({fits} || {kept_level}) && {kept_version}"
     return {
         "writes only namespaces of its own making, and what is in them": (
             "variables.isReview || variables.isAtHome || variables.isOwn"
         ),
         "does not change what tells whose a namespace is": (
             f'!(variables.isNamespace && request.operation == "UPDATE") || ({" && ".join(kept)})'
+        ),
+        f"makes only namespaces of pod security level {' or '.join(levels)}": (
+            f"!variables.isNamespace || ({_either(made, changed)})"
+        ),
+        "asks for no token that lasts longer than a year": (
+            f"!variables.isToken || object.spec.?expirationSeconds.orValue(0) <= {LONGEST_TOKEN_S}"
         ),
         f"binds nothing but ClusterRole {role}, to itself, in namespaces of its own making": (
             f"!variables.isBinding || ({' && '.join(grants)})"
@@ -141,6 +164,11 @@ def _validations(agent: Agent) -> dict[str, str]:
 
 def _is(group: str, resource: str) -> str:
     return f"request.resource.group == {_text(group)} && request.resource.resource == {_text(resource)}"
+
+
+def _either(made: str, changed: str) -> str:
+    """Return what must hold of an object that is made, and of one that is changed; what goes is free."""
+    return f'request.operation == "CREATE" ? {made} : (request.operation != "UPDATE" || ({changed}))'
 
 
 def _mark(what: str, mark: tuple[str, str]) -> str:

@@ -52,6 +52,7 @@ class Wanted:
     state_directory: str
     wide: bool
     without_policy: bool
+    allow_privileged: bool
 
     @classmethod
     def of(cls, name: str, options: Mapping[str, Any]) -> Wanted:
@@ -73,6 +74,7 @@ class Wanted:
             options["state_directory"],
             options["wide"],
             options["without_policy"],
+            options["allow_privileged"],
         )
 
 
@@ -210,7 +212,12 @@ async def _prepare(session: Session, wanted: Wanted, registration: Registration)
     token = await registering.bootstrap_token(session, registration)
     agent = await registering.agent_of(session, registration, server, token)
     key = "" if wanted.as_process else registering.new_key()
-    return replace(agent, image=wanted.image, key=key, wide=wanted.wide, policy=not wanted.without_policy)
+    return _as_wanted(replace(agent, key=key), wanted)
+
+
+def _as_wanted(agent: Agent, wanted: Wanted) -> Agent:
+    policy, privileged = not wanted.without_policy, wanted.allow_privileged
+    return replace(agent, image=wanted.image, wide=wanted.wide, policy=policy, privileged=privileged)
 
 
 async def _set_up(cluster: Client, wanted: Wanted, agent: Agent, folder: AgentFolder, steps: Steps) -> Agent:
@@ -344,7 +351,7 @@ async def _print_dry(session: Session, wanted: Wanted) -> None:
     registration = Registration(target, created=False)
     server = registration.external_url or session.place.front
     agent = await registering.agent_of(session, registration, server, "")
-    agent = replace(agent, image=wanted.image, wide=wanted.wide, policy=not wanted.without_policy)
+    agent = _as_wanted(agent, wanted)
     objects = manifests.rights(agent) if wanted.as_process else manifests.manifest(agent)
     _print(agent, objects, wanted.output)
 

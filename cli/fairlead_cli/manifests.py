@@ -58,6 +58,7 @@ class Agent:
             own namespaces.
         wide: Whether it watches each kind once for the whole cluster, and may therefore read it everywhere.
         policy: Whether an admission policy holds it to its own namespaces; only clusters before 1.30 do without.
+        privileged: Whether tenants' namespaces may be of pod security level ``privileged``.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Agent:
     listed: tuple[tuple[str, str], ...] = ()
     wide: bool = False
     policy: bool = True
+    privileged: bool = False
 
     @property
     def id(self) -> str:

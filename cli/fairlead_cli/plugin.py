@@ -55,6 +55,9 @@ def cluster() -> None:
     "--wide", is_flag=True, help="Let the agent watch each kind once for the whole cluster, which takes rights to."
 )
 @click.option(
+    "--allow-privileged", is_flag=True, help="Let spec.podSecurity of the SyncTarget be privileged; refused otherwise."
+)
+@click.option(
     "--without-policy", is_flag=True, help="Do without the admission policy, which clusters before 1.30 do not have."
 )
 @click.option("--print", "print_only", is_flag=True, help="Register, and print the manifest instead of applying it.")

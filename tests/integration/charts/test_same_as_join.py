@@ -26,6 +26,7 @@ PLAIN = Agent(
 )
 MUCH = replace(
     PLAIN,
+    privileged=True,
     name="east.1",
     server="https://[fd00::1]:6443",
     ca="-----BEGIN CERTIFICATE-----\nCA\n-----END CERTIFICATE-----\n",

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from fairlead_api import JsonObject
-from fairlead_cli import manifests
+from fairlead_api.names import LOCATOR_ANNOTATION, Locator, sync_target_key
+from fairlead_cli import guarding, manifests
 from tests.integration.syncer.joined import Api
 from tests.support.clusters import Cluster
 from tests.support.waiting import wait_until
@@ -114,3 +115,43 @@ def test_s79_the_agent_acts_as_nobody_else(stolen: Api) -> None:
         review = {**rules, "spec": {"resourceAttributes": attributes}}
         answer = stolen.ok("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
         assert answer["status"].get("allowed") is False, (verb, resource)
+
+
+def _own_namespace(**labels: str) -> JsonObject:
+    """Return a namespace as the agent makes them, but for its level."""
+    locator = Locator(_OWN.cluster, _OWN.name, _OWN.uid, "workspace", "shop").to_json()
+    marks = {"internal.workload.kcp.io/cluster": sync_target_key(_OWN.cluster, _OWN.name), **labels}
+    metadata = {"name": "kcp-3w0rkl0ad5", "labels": marks, "annotations": {LOCATOR_ANNOTATION: locator}}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def test_s79_the_agent_lets_no_pod_near_the_node(stolen: Api) -> None:
+    """The owner of the cluster said at the join which levels there may be; no thief of its token says another."""
+    place, level = "/api/v1/namespaces", "pod-security.kubernetes.io/enforce"
+    for labels in ({}, {level: "privileged"}, {level: "baseline", f"{level}-version": "v1.0"}):
+        code, answer = stolen.call("POST", place, _own_namespace(**labels))
+        assert (code, "pod security level" in answer["message"]) == (403, True), labels
+    made = _own_namespace(**{level: "baseline"})
+    wait_until(lambda: stolen.call("POST", place, made)[0] in {201, 409}, 10)
+    path = f"{place}/{made['metadata']['name']}"
+    subject = {"kind": "ServiceAccount", "name": _OWN.id, "namespace": _OWN.home}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": f"{_OWN.id}-namespace"}
+    binding = {"metadata": {"name": _OWN.id}, "subjects": [subject], "roleRef": role}
+    stolen.ok("POST", f"{RBAC}/namespaces/{made['metadata']['name']}/rolebindings", binding)
+    wait_until(lambda: stolen.call("PATCH", path, {}, "application/merge-patch+json")[0] == 200, 10)
+    for changes in ({level: "privileged"}, {level: None}, {f"{level}-version": "v1.0"}):
+        body = {"metadata": {"labels": changes}}
+        code, answer = stolen.call("PATCH", path, body, "application/merge-patch+json")
+        assert (code, "pod security level" in answer["message"]) == (403, True), changes
+    stolen.ok("PATCH", path, {"metadata": {"labels": {level: "restricted"}}}, "application/merge-patch+json")
+    stolen.ok("DELETE", path)
+
+
+def test_s79_no_token_for_ever(stolen: Api) -> None:
+    """What is stolen today ends: nobody can have a token of the agent's that outlasts what its owner gave it."""
+    path = f"/api/v1/namespaces/{_OWN.home}/serviceaccounts/{_OWN.id}/token"
+    body: JsonObject = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+    code, answer = stolen.call("POST", path, {**body, "spec": {"expirationSeconds": 10 * guarding.LONGEST_TOKEN_S}})
+    assert (code, "longer than a year" in answer["message"]) == (403, True)
+    stolen.ok("POST", path, {**body, "spec": {"expirationSeconds": guarding.LONGEST_TOKEN_S}})
+    stolen.ok("POST", path, {**body, "spec": {}})
