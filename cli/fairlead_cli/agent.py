@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 from importlib import import_module
 from pathlib import Path
@@ -60,6 +61,7 @@ def syncer(**options: Any) -> None:
     from fairlead_machinery import kubeconfig, log  # noqa: PLC0415 - nor this
 
     log.configure(options["log_level"], as_json=True)
+    faulthandler.enable()  # what ends a process from below says where
     path = options["from_kubeconfig"]
 
     def upstream() -> Any:
@@ -94,9 +96,10 @@ def syncer(**options: Any) -> None:
             runner.run(program.run(settings))
     except KeyboardInterrupt:
         raise SystemExit(0) from None
-    except Exception as error:
+    except (Exception, asyncio.CancelledError, BaseExceptionGroup) as error:
         # What went wrong inside is in the log; the last line is for people.
-        failure = explain(error) or Failure("the agent ended", str(error) or type(error).__name__)
+        known = explain(error) if isinstance(error, Exception) else None
+        failure = known or Failure("the agent ended", str(error) or type(error).__name__)
         raise failure from error
 
 

@@ -257,7 +257,10 @@ class Client:
         headers = {"Content-Type": content_type} if content_type else None
         data = orjson.dumps(body) if body is not None else None
         answer = await self.request(method, path, query, body=data, headers=headers)
-        value = answer.json()
+        try:
+            value = answer.json()
+        except orjson.JSONDecodeError as error:
+            raise Unreachable(f"{method} {path}: the answer is not the server's: it is no JSON") from error
         if not isinstance(value, dict):
             raise ApiError(f"{method} {path}: the server answered with something other than an object")
         return value
@@ -421,12 +424,29 @@ class Client:
             if response.status >= 400:
                 raise error_of(Answer(response.status, response.headers, await response.read()))
             async for line in _lines(response, timeout_s * 1.5):
-                event = orjson.loads(line)
+                event = _event(line)
                 if event["type"] == "ERROR":
                     status = event.get("object") or {}
                     raise from_status(int(status.get("code") or 500), status)
                 yield Event(event["type"], event["object"])
                 del line, event  # the next may be hours away
+
+
+def _event(line: bytes) -> JsonObject:
+    """
+    Return a watch event.
+
+    Raises:
+        Unreachable: The line is none: no API server has sent it.
+    """
+    try:
+        event: JsonObject = orjson.loads(line)
+        is_event = event["type"] == "ERROR" or isinstance(event["object"]["metadata"], dict)
+    except (ValueError, KeyError, TypeError):
+        is_event = False
+    if not is_event:
+        raise Unreachable(f"the watch sent something that is no event: {line[:80]!r}")
+    return event
 
 
 async def _lines(response: ClientResponse, silence_s: float) -> AsyncIterator[bytes]:

@@ -63,8 +63,10 @@ class Program:
         """Take over the signals."""
         if self._signals:
             loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self.stop)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                if signal.getsignal(number) == signal.SIG_IGN:
+                    continue  # as under nohup
+                loop.add_signal_handler(number, self._told, number)
                 self._stack.callback(loop.remove_signal_handler, number)
         return self
 
@@ -97,6 +99,10 @@ class Program:
         self._stack.push_async_callback(self._cancel, task)
         return task
 
+    def _told(self, number: signal.Signals) -> None:
+        log.info("told to stop", signal=number.name)
+        self.stop()
+
     def stop(self) -> None:
         """Ask the program to stop, in order."""
         self._stopping.set()
@@ -117,9 +123,8 @@ class Program:
         if self._stopping.is_set():
             return
         error = None if task.cancelled() else task.exception()
-        self._failure = TaskEnded(
-            f"the task {task.get_name()} ended: {error!r}" if error else f"{task.get_name()} ended"
-        )
+        why = f": {error!r}" if error else ": it was cancelled from inside" if task.cancelled() else ""
+        self._failure = TaskEnded(f"the task {task.get_name()} ended{why}")
         self._failure.__cause__ = error
         self._stopping.set()
         log.error("background task ended", task=task.get_name(), error=repr(error), exc_info=error)

@@ -131,6 +131,14 @@ class Controller(Generic[Key]):
             outcome = "terminal"
             self.queue.forget(key)
             log.warning("reconcile gave up", controller=self.name, key=str(key), error=str(error))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody has cancelled this worker: something inside let it out. A task group would lose it without a word.
+            outcome = "retry"
+            self.queue.retry(key)
+            log.exception("reconcile was cancelled from inside", controller=self.name, key=str(key))
         except Exception as error:
             outcome = "retry"
             asked_s = error.retry_after_s if isinstance(error, ApiError) else 0

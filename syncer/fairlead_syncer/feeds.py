@@ -21,6 +21,7 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError
 from fairlead_machinery.cache import ObjectKey
 from fairlead_machinery.client import Client, Event, Gvr
+from fairlead_machinery.component import TaskEnded
 from fairlead_machinery.reflector import Delta, Reflector
 from fairlead_machinery.transport import Unreachable
 from fairlead_syncer.inside import Inside
@@ -174,6 +175,8 @@ class Feeds:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
+        if task.cancelled() and not task.cancelling():
+            error = TaskEnded(f"{task.get_name()} was cancelled from inside")  # nobody of ours ended it
         if error is not None and not self._broken.done():
             self._broken.set_exception(error)
 

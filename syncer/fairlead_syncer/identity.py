@@ -253,7 +253,7 @@ class Identity:
                 self._backoff_s = _RETRY_S
             except NotLetIn:
                 raise
-            except (ApiError, Unreachable, KeyError, TypeError, ValueError) as error:
+            except (ApiError, Unreachable, KeyError, TypeError, ValueError, OSError) as error:  # a full disk, say
                 wait_s = self._pause_s(error)
                 _log.warning("no token could be had", error=str(error), retry_in_s=round(wait_s, 1))
             await asyncio.sleep(_RETRY_S)  # however loudly it is asked for

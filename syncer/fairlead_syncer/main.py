@@ -256,8 +256,19 @@ class Agent:
 
 
 async def _endless(name: str, part: Coroutine[Any, Any, None]) -> None:
-    """Run a part; that it ends by itself is an error."""
-    await part
+    """
+    Run a part; that it ends by itself is an error.
+
+    Raises:
+        TaskEnded: It did, also by a cancellation that nobody outside asked for, which a task group passes over.
+    """
+    try:
+        await part
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise TaskEnded(f"{name} was cancelled from inside") from error
     raise TaskEnded(f"{name} ended")
 
 

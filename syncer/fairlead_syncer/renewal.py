@@ -105,7 +105,7 @@ class ClusterToken:
             has_compared = False
             try:
                 await self._renew(cluster, self._claims)
-            except (ApiError, Unreachable, KeyError, TypeError) as error:
+            except (ApiError, Unreachable, KeyError, TypeError, OSError) as error:  # OSError: a full disk, say
                 self._complain(error, clock.now_s())
                 await asyncio.sleep(_RETRY_S)
         await asyncio.Event().wait()
@@ -125,11 +125,15 @@ class ClusterToken:
         """Take the token that lies where the first was given to us, if somebody has put a later one there."""
         try:
             token, claims = _latest(self._reload() if self._reload is not None else self._given, self._file)
-        except (KubeconfigError, OSError):
+        except (KubeconfigError, OSError, ValueError):
             return False  # it is just being written, or gone: the one we have is as good as before
         if claims is None or claims == self._claims:
             return False
-        write_private(self._file, token.encode())
+        try:
+            write_private(self._file, token.encode())
+        except OSError as error:
+            _log.warning("the token that was given anew cannot be kept", error=str(error))
+            return False
         self._claims = claims
         return True
 

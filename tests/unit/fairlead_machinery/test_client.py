@@ -9,7 +9,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from fairlead_api.errors import Conflict, Expired, NotFound, ServiceUnavailable, TooManyRequests
+from fairlead_api.errors import ApiError, Conflict, Expired, NotFound, ServiceUnavailable, TooManyRequests
 from fairlead_machinery import client as client_module
 from fairlead_machinery import transport
 from fairlead_machinery.client import Client, Gvr, Unreachable
@@ -273,3 +273,20 @@ async def test_a_rotated_token_file_is_read_again(tmp_path: Path, monkeypatch: p
             await asyncio.to_thread(file.write_text, token)
             await client.get(CONFIG_MAPS, "a")
     assert seen == ["Bearer one", "Bearer two"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>sorry</html>\n", b"[]\n", b"{}\n", b'{"type": "ADDED", "object": {}}\n', b'"x"\n']
+)
+async def test_what_no_api_server_says_is_no_answer(body: bytes) -> None:
+    """A page of something in between, with 200: nothing follows from it, and nobody ends by it."""
+
+    async def handle(_: web.BaseRequest) -> web.Response:
+        return web.Response(body=body)
+
+    async with serving(handle) as url, Client(Credentials(url)) as client:
+        async with aclosing(client.watch(CONFIG_MAPS)) as events:
+            with pytest.raises(Unreachable, match="no event"):
+                await anext(events)
+        with pytest.raises((Unreachable, ApiError)):
+            await client.list(CONFIG_MAPS)

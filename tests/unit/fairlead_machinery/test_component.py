@@ -1,6 +1,8 @@
 """Programs start in order, stop in reverse, and never run on half."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -74,3 +76,25 @@ async def test_a_part_that_does_not_stop_is_named() -> None:
         await main()
     release.set()
     await asyncio.wait(tasks)
+
+
+async def test_a_task_that_is_cancelled_from_inside_says_so() -> None:
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    async def main() -> None:
+        async with Program(signals=False) as program:
+            program.spawn("feed", cancelled())
+            await program.run()
+
+    with pytest.raises(TaskEnded, match="the task feed ended: it was cancelled from inside"):
+        await main()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_signal_stops_the_program_and_is_told(number: signal.Signals) -> None:
+    with capture_logs() as logs:
+        async with Program() as program:
+            os.kill(os.getpid(), number)
+            await program.run()
+    assert [(entry["event"], entry["signal"]) for entry in logs] == [("told to stop", number.name)]

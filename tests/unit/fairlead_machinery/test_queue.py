@@ -218,3 +218,29 @@ def test_without_a_word_on_what_it_follows_from_a_refusal_is_a_failure_like_any(
         queue.close()
 
     run(main())
+
+
+def test_a_cancellation_from_inside_costs_no_worker() -> None:
+    """A task group passes over a worker that ends so; it goes on, and the key is tried again."""
+
+    async def main() -> None:
+        done: list[str] = []
+        broken = ["a"] * 5
+
+        async def reconcile(key: str) -> None:
+            if key in broken:
+                broken.remove(key)
+                raise asyncio.CancelledError
+            done.append(key)
+
+        controller = Controller("c", reconcile, workers=2)
+        task = asyncio.create_task(controller.run())
+        for key in "ab":
+            controller.enqueue(key)
+        await asyncio.sleep(1)
+        assert sorted(done) == ["a", "b"]
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    run(main())
