@@ -33,6 +33,8 @@ _PAUSE_S = 0.1
 """Least time between two looks at a namespace: a burst of reports is counted once."""
 _PAUSE_FACTOR = 10.0
 """How many times as long as a look took it is not looked again."""
+_MOST_PAUSES = 1000
+"""So many pauses are kept before those that are over are forgotten."""
 _NAMESPACE, _TARGET, _WORKSPACE, _ORPHANS = "namespace", "target", "workspace", "orphans"
 
 
@@ -120,7 +122,10 @@ class ViewController:
             return wait_s
         if await self._reconcile_namespace(key[1], key[2]):
             # Counting a big namespace takes its time; all of them together must not take the server's.
-            self._again_s[key] = started_s + max(_PAUSE_S, (self._clock_s() - started_s) * _PAUSE_FACTOR)
+            now_s = self._clock_s()
+            if len(self._again_s) >= _MOST_PAUSES:  # what is over is no news
+                self._again_s = {one: again_s for one, again_s in self._again_s.items() if again_s > now_s}
+            self._again_s[key] = started_s + max(_PAUSE_S, (now_s - started_s) * _PAUSE_FACTOR)
         else:
             self._again_s.pop(key, None)
         return None
@@ -131,8 +136,10 @@ class ViewController:
             await purge(self._store, self._catalog, uid, self._drop)
             await adoption.drop(self._store, uid)
             await self._free(uid)
+            await self._targets.forget_empty(uid)
             return
         await self._fill_all(self._prefix, uid)
+        await self._targets.forget_empty(uid)
 
     async def _fill_all(self, prefix: str, uid: str = "") -> None:
         """Bring the namespaces of the Assignments below a prefix up to date, or those of them that a target has."""

@@ -48,7 +48,8 @@ class TargetIndex:
         self._compares: dict[str, Compare] = {}
         self._accepting: dict[str, Compare] = {}
         self._accepted: dict[str, Mapping[Api, Sequence[str]]] = {}
-        self._held: dict[str, set[Api]] = {}  # of which a target had rows since this process started, or has
+        self._held: dict[str, set[Api]] = {}  # of which a target may have rows
+        self._holds = 0
         self._loaded = False
         self._followers: dict[str, dict[object, Callable[[], None]]] = {}
 
@@ -73,6 +74,16 @@ class TargetIndex:
             key = page.rows[0].key
             self._hold(key)
             start = prefix_end(rows.target_prefix(rows.split_key(key)[0], *rows.api_of(key)))
+
+    async def forget_empty(self, uid: str) -> None:
+        """Forget the APIs that a target does not accept and holds no row of any more; all, once it is gone."""
+        for api in sorted(self._held.get(uid, set()) - set(self.accepted(uid))):
+            before, prefix = self._holds, rows.target_prefix(uid, *api)
+            found = await self._store.range(prefix, prefix_end(prefix), limit=1)
+            if not found.rows and self._holds == before:
+                self._held.get(uid, set()).discard(api)
+        if not self._held.get(uid, True):
+            del self._held[uid]
 
     def get(self, uid: str) -> JsonObject | None:
         """Return the SyncTarget of that uid; not to be changed."""
@@ -163,6 +174,7 @@ class TargetIndex:
     def _hold(self, key: str) -> None:
         api = rows.api_of(key)
         if api != ("", "namespaces"):
+            self._holds += 1
             self._held.setdefault(rows.split_key(key)[0], set()).add(api)
 
     def _put(self, row: Row) -> None:

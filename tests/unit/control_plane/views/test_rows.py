@@ -74,6 +74,37 @@ async def test_a_target_is_not_left_while_rows_of_an_api_that_is_away_remain() -
             await made.set_targets([])
 
 
+async def test_an_api_that_no_row_is_of_any_more_is_forgotten() -> None:
+    """APIs come and go; what a target once had is not looked for in every namespace for ever."""
+    async with plane() as made:
+        await _running(made, "a")
+        await made.accept()
+        await made.settle()
+        assert API in made.targets.apis_of(made.uid), "there is a row"
+        await made.accept("one")
+        await made.delete("a")
+        await made.settle()
+        row = await made.store.get(rows.namespace_prefix(made.uid, *API, CLUSTER, NAMESPACE) + "a")
+        assert row is not None
+        await made.statuses.drop(row)
+        await made.accept()
+        await made.settle()
+        assert API not in made.targets.apis_of(made.uid)
+        await made.registry.delete(SYNC_TARGETS, CLUSTER, "", "east")
+        await made.settle()
+        assert made.targets._held == {}
+
+
+async def test_pauses_that_are_over_are_forgotten() -> None:
+    """A busy namespace leaves its pause behind when it comes to rest, and many do."""
+    async with plane() as made:
+        await _running(made, "a")
+        made.controller._again_s.update({("namespace", "root", f"n{number}"): 0.0 for number in range(5000)})
+        await made.create("b")
+        await made.settle()
+        assert len(made.controller._again_s) < 3
+
+
 async def test_rows_are_found_again_after_a_restart() -> None:
     """An index that starts anew knows of rows whose API no list names any more."""
     async with plane() as made:
