@@ -112,6 +112,12 @@ class Authorizer:
         if not decision.allowed:
             raise forbidden(user, info, decision.reason)
 
+    async def may_enter(self, user: User, cluster: str) -> bool:
+        """Tell whether a user may enter a workspace at all: to anybody else it is as if it did not exist."""
+        if self._workspaces is None or "system:masters" in user.groups:
+            return True
+        return await self._enter(user, RequestInfo(cluster, "/", "access", False)) is None
+
     async def _enter(self, user: User, info: RequestInfo) -> Decision | None:
         """Decide whether the user may enter the workspace at all; None lets the next steps decide."""
         cluster = info.cluster

@@ -83,7 +83,7 @@ class BinWorkspace:
             raise BadRequest("a bin is shown to the user who asks, not to one they act as")
         path, _, uid = rest.strip("/").partition("/")
         cluster = await self.resolve(path) if path else None
-        if cluster is None:
+        if cluster is None or not await self.authorizer.may_enter(user, cluster):  # alike: who asks learns nothing
             raise forbidden(user, _info("", request.path, "list", "", "", "", ""), "access denied")
         namespace = request.query.get("namespace", "")
         entries = await self._entries(cluster, namespace)

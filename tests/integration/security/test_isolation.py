@@ -275,3 +275,15 @@ def test_first_namespaces_are_like_any_other(twins: Room) -> None:
     one, other = (twins.wire.ask("GET", path.format(name)).json for name in ("default", "shared"))
     assert one["data"] == other["data"]
     assert one["metadata"]["annotations"] == other["metadata"]["annotations"]
+
+
+def test_bins_tell_nobody_which_workspaces_exist(room: Room) -> None:
+    """Unknown and forbidden answer alike: to anybody, to a user of none, to an account of another workspace."""
+    foreign = room.token(NEIGHBOUR)
+    for token in ("", STRANGER, foreign):
+        answers = [room.wire.ask("GET", f"/services/bin/root:{name}", token=token) for name in ("a", "xy")]
+        told = [(one.code, one.message.replace("root:a", "W").replace("root:xy", "W")) for one in answers]
+        assert told[0] == told[1]
+        assert told[0][0] in REFUSED
+    assert room.wire.ask("GET", "/services/bin/root:a", token=ALICE).code == 200
+    assert room.wire.ask("GET", "/services/bin/root:a-b", token=foreign).code == 200

@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from fairlead_api import JsonObject
+from fairlead_api.errors import Forbidden
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.auth.authorize import Decision
 from fairlead_control_plane.http.bin_view import BinWorkspace
@@ -23,12 +24,16 @@ from fairlead_control_plane.store.sqlite import SqliteStore
 from fairlead_control_plane.views import bin as bins
 from fairlead_machinery.web import Request
 
-ANN, BOB = User("ann"), User("bob")
+ANN, BOB, EVE = User("ann"), User("bob"), User("eve")
 EARLY, LATER, LAST = "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z", "2026-01-01T00:02:00Z"
 
 
 class Rights:
-    """Ann may do everything; Bob only what is asked of the namespace ``dev``."""
+    """Ann may do everything; Bob only what is asked of the namespace ``dev``; Eve may not even enter."""
+
+    async def may_enter(self, user: User, cluster: str) -> bool:
+        """See Authorizer."""
+        return user != EVE and cluster == "root"
 
     async def authorize(self, user: User, info: RequestInfo) -> Decision:
         """See Authorizer."""
@@ -42,8 +47,8 @@ async def _store() -> AsyncIterator[SqliteStore]:
     await store.close()
 
 
-async def _resolve(path: str) -> str:
-    return path
+async def _resolve(path: str) -> str | None:
+    return path if path == "root" else None
 
 
 async def _put(store: SqliteStore, name: str, note: bins.Note, *, resource: str = "secrets", part: str = "") -> None:
@@ -60,14 +65,14 @@ async def _namespace(store: SqliteStore, uid: str, created: str) -> None:
     await store.commit([Put("/core/namespaces/-/root/-/dev", value)])
 
 
-async def _ask(store: SqliteStore, user: User, uid: str = "") -> JsonObject:
+async def _ask(store: SqliteStore, user: User, uid: str = "", workspace: str = "root") -> JsonObject:
     view = BinWorkspace(store, Rights(), _resolve, 3600.0, lambda uid: uid)  # type: ignore[arg-type]  # what is asked of an Authorizer
 
     async def read() -> bytes:
         return b""
 
-    path = f"/services/bin/root/{uid}"
-    response = await view(Request("GET", path, path, {}, {}, read), user, f"root/{uid}")
+    path = f"/services/bin/{workspace}/{uid}"
+    response = await view(Request("GET", path, path, {}, {}, read), user, f"{workspace}/{uid}")
     answer: JsonObject = orjson.loads(response.body)
     return answer
 
@@ -108,3 +113,14 @@ async def test_a_later_namespace_does_not_inherit(store: SqliteStore) -> None:
     for name in ("taken", "early"):
         with pytest.raises(Exception, match="is not in the bin"):
             await _ask(store, BOB, f"u-{name}")
+
+
+async def test_strangers_do_not_learn_which_workspaces_exist(store: SqliteStore) -> None:
+    """One that may not be entered answers as one that does not exist."""
+    said = []
+    for workspace in ("root", "nope"):
+        with pytest.raises(Forbidden) as refused:
+            await _ask(store, EVE, workspace=workspace)
+        said.append(refused.value.message.replace(workspace, "X"))
+    path = "/services/bin/X/"
+    assert said == [f'forbidden: User "eve" cannot list path "{path}": access denied'] * 2
