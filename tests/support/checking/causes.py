@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from tests.support.checking.history import Asked, Found, Owner, Written
+from tests.support.checking.history import Asked, Assigned, Found, Owner, Written
 from tests.support.checking.wanted import Limits, Span, World
 
 _MAY_CHANGE = ("status", "metadata.annotations", "metadata.finalizers")
@@ -182,13 +182,20 @@ def _upstream_write(world: World, record: Written, target: str, since_s: float) 
     if own and (record.resource, record.cluster) == ("events", own.cluster) and record.name.startswith(own.name + "."):
         return  # what the control plane tells of the agent itself: that another one is at work now, say
     place = Owner(record.cluster, record.namespace, record.name)
-    if not world.wanted_within(target, place, since_s, record.at_s):
+    if not world.wanted_within(target, place, since_s, record.at_s) and not _tells_of_leaving(world, record, target):
         yield f"{_name(record)} was written upstream by the agent of {target}, to which it is not assigned"
     if record.resource in _SHOWN:
         return
     beyond = [part for part in record.changed if part not in _MAY_CHANGE]
     if record.verb != "update" or beyond:
         yield f"the agent of {target} may not {record.verb} {', '.join(beyond) or 'whole'} of {_name(record)}"
+
+
+def _tells_of_leaving(world: World, record: Written, target: str) -> bool:
+    """Tell whether an Event is of a namespace that its target still has to leave: what stands in the way of that."""
+    told = (record.cluster, record.name.rpartition(".")[0])
+    known = [one for one in world.of(Assigned) if one.at_s <= record.at_s and (one.cluster, one.namespace) == told]
+    return record.resource == "events" and bool(known) and known[-1].targets.get(target) == "Leaving"
 
 
 def _overstays(world: World, limits: Limits, where: str, found: _Life, guests: Sequence[Span] = ()) -> Iterator[str]:

@@ -201,6 +201,19 @@ def test_a_recreated_object_has_a_cause_to_be_replaced() -> None:
     assert not [message for message in said if "deleted at" in message or "written at" in message]
 
 
+def test_a_target_tells_what_keeps_it_from_leaving() -> None:
+    """By an Event on the namespace itself, while it is known there; no other Event, and no other's."""
+
+    def said(name: str, target: str = EAST) -> list[str]:
+        told = up(5000, "create", name, "events", actor=f"agent:{target}")
+        found = check(with_(LEAVES, told), LIMITS)
+        return [one.message for one in found if one.invariant == "I14" and "not assigned" in one.message]
+
+    assert not said("shop.123")
+    assert said("other.123")
+    assert said("shop.123", WEST)
+
+
 def test_a_history_survives_its_file() -> None:
     """JSONL holds everything a record does."""
     assert decode(encode(CLEAN)) == CLEAN
