@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from fairlead_api import JsonObject, conditions
 from fairlead_api.kinds.assignment import RESTORED_FROM
-from fairlead_scheduler.policy import Candidate, Choice, Request, advance, choose, selects
+from fairlead_scheduler.policy import REPLACED, Candidate, Choice, Request, advance, choose, selects
 from fairlead_scheduler.snapshot import Api, Held, Placement, Snapshot
 from fairlead_scheduler.world import TARGET_ANNOTATION, World, held_of, progress_of
 
@@ -125,13 +125,15 @@ def _place(turn: _Turn, name: str, namespace: JsonObject | None, writes: Writes)
     labels = {} if namespace is None else namespace["metadata"].get("labels") or {}
     selecting = [one for one in turn.placements if namespace is not None and selects(one, labels)]
     held = held_of(stored)
-    is_restored = namespace is not None and _is_restored(namespace, stored)
-    if is_restored:
+    is_same = namespace is not None and (
+        _uid_of(stored) == namespace["metadata"]["uid"] or _is_restored(namespace, stored)
+    )
+    if is_same and selecting:
         held = _taken_back(held, turn.now)
     held = _adopted(held, selecting)
-    choices = [turn.choice(placement, _current(placement, held)) for placement in selecting]
+    choices = [_choose(turn, placement, held) for placement in selecting]
     progress = progress_of(stored, turn.snapshot.targets)
-    if held and not is_restored and (namespace is None or _uid_of(stored) != namespace["metadata"]["uid"]):
+    if held and not is_same:
         after = advance(_all_leaving(held, turn.now), (), progress, now=turn.now)
     else:
         after = advance(held, choices, progress, now=turn.now)
@@ -152,11 +154,22 @@ def _adopted(held: Sequence[Held], selecting: Sequence[Placement]) -> tuple[Held
     )
 
 
-def _current(placement: Placement, held: Sequence[Held]) -> str:
-    """Return the target a namespace has through a Placement: the one that must run, else the one still draining."""
+def _choose(turn: _Turn, placement: Placement, held: Sequence[Held]) -> Choice:
+    """
+    Choose for one namespace: of what it has the first that may stay, else any.
+
+    In this order: the target that must run, the one still draining, then those it leaves, as they may still hold what
+    would be made anew elsewhere.
+    """
     own = [one for one in held if one.placement == placement.name and one.state != "Leaving"]
     own.sort(key=lambda one: one.state != "Sync")
-    return own[0].uid if own else ""
+    left = [one for one in held if one.state == "Leaving"]
+    left.sort(key=lambda one: one.since, reverse=True)
+    for one in (*own, *left):
+        choice = turn.choice(placement, one.uid)
+        if choice.target is not None and choice.target.uid == one.uid:
+            return choice
+    return turn.choice(placement, own[0].uid if own else "")
 
 
 def _all_leaving(held: Sequence[Held], now: str) -> list[Held]:
@@ -165,11 +178,16 @@ def _all_leaving(held: Sequence[Held], now: str) -> list[Held]:
 
 
 def _taken_back(held: Sequence[Held], now: str) -> tuple[Held, ...]:
-    """Have the targets stay that were only left because the namespace was gone: it was restored from the bin."""
-    left = ("Leaving", _GONE)
+    """
+    Have the targets stay that were left though nothing replaced them: what was to end there must run after all.
+
+    The namespace was restored from the bin, or a Placement selects it again. Where one of them may not stay it moves
+    as any other, with overlap.
+    """
+    if any(one.state != "Leaving" for one in held):
+        return tuple(held)
     return tuple(
-        replace(one, state="Sync", since=now, reason="Restored") if (one.state, one.reason) == left else one
-        for one in held
+        one if one.reason == REPLACED else replace(one, state="Sync", since=now, reason="TakenBack") for one in held
     )
 
 

@@ -135,6 +135,9 @@ FILTERS: tuple[tuple[str, Filter], ...] = (
 )
 """In the order they are asked; the first that refuses is the one reported."""
 
+REPLACED = "Replaced"
+"""Why a target is left that has a complete replacement: then nothing is lost with it."""
+
 SHOWN_CANDIDATES = 50
 """How many candidates a record names; the message counts all of them."""
 
@@ -314,15 +317,15 @@ def advance(
 
     Returns:
         What it has next, in a stable order. Equal to ``held`` when nothing is to do. A target leaves the list only
-        when it is Leaving and holds nothing any more. Invariant: while some choice found a target, a target that is
-        not Leaving stays or another is complete.
+        when it is Leaving and holds nothing any more; one that is chosen again before stays, with what it still holds.
+        Invariant: while some choice found a target, a target that is not Leaving stays or another is complete.
     """
     wanted = {choice.target.uid: choice for choice in choices if choice.target is not None}
     unplaced = {choice.placement for choice in choices if choice.target is None}
     arrived = bool(wanted) and all(_is_complete(uid, held, progress) for uid in wanted)
     result: dict[str, Held] = {}
     for one in held:
-        if one.state == "Leaving":
+        if one.state == "Leaving" and one.uid not in wanted:
             if one.uid not in progress or progress[one.uid].remaining:
                 result[one.uid] = one
             continue
@@ -342,7 +345,7 @@ def _is_complete(uid: str, held: Sequence[Held], progress: Mapping[str, Progress
 def _step(
     one: Held, wanted: Mapping[str, Choice], unplaced: set[str], *, arrived: bool, selected: bool, now: str
 ) -> Held:
-    """Return the next state of a target that is not Leaving."""
+    """Return the next state of a target that is not Leaving, or is chosen again."""
     if one.uid in wanted:
         return _in_state(one, "Sync", "Scheduled", now)
     if not selected:  # the user took the namespace out of every Placement
@@ -350,7 +353,7 @@ def _step(
     if not wanted or one.placement in unplaced:
         return _in_state(one, "Sync", "Held: no other target can take it", now)
     if arrived:
-        return _in_state(one, "Leaving", "Replaced", now)
+        return _in_state(one, "Leaving", REPLACED, now)
     return _in_state(one, "Draining", "Waiting for the replacement to be ready", now)
 
 

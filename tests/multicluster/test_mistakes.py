@@ -78,6 +78,29 @@ def test_a_namespace_that_is_restored_has_not_stopped(team: Team) -> None:
     assert before.items() < _shelf(team).items()
 
 
+def test_a_placement_that_is_set_right_has_stopped_nothing(team: Team) -> None:
+    """It selected nothing for a while: what is held runs on, what went within the allowance comes back."""
+    before = _shelf(team)
+    assert len(before) == 3
+    _select(team, {"matchLabels": {"no": "such"}})
+    wait_until(lambda: _held(team), _WAIT_S)
+    wait_until(lambda: len(_maps(team)) < _MANY, _WAIT_S)
+    _select(team, {})
+    wait_until(lambda: not _held(team), _WAIT_S)
+    wait_until(lambda: len(_maps(team)) == _MANY, _WAIT_S)
+    team.kubectl("rollout", "status", "-n", "big", "deployment/shelf", "--timeout=60s")
+    team.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    assert team.runs_in() == "synctarget.workload.kcp.io/east"
+    assert _shelf(team) == before
+
+
+def _select(team: Team, selector: JsonObject) -> None:
+    """Change which namespaces the workspace's Placement takes."""
+    patch = json.dumps([{"op": "replace", "path": "/spec/namespaceSelector", "value": selector}])
+    name = team.kubectl("get", "placements", "-o", "name").strip()
+    team.kubectl("patch", name, "--type=json", "-p", patch)
+
+
 def test_a_collection_that_is_deleted_is_held(team: Team) -> None:
     """One request for all of a namespace's objects is no word about each of them."""
     team.kubectl("delete", "--raw", "/api/v1/namespaces/big/configmaps")

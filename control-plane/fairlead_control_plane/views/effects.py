@@ -233,15 +233,17 @@ def _taken_over(before: rows.View, obj: JsonObject) -> JsonObject:
     """
     Return what is known of a row's earlier object to the one that comes under its name.
 
-    The syncer sees another uid and replaces what it made, unless the new one is that object restored from the bin:
-    then what a cluster still runs of it runs on.
+    The syncer sees another uid and replaces what it made, unless it is that object itself, which was not to run there
+    for a time, or was restored from the bin: then what a cluster still runs of it runs on.
     """
-    restored = (obj["metadata"].get("annotations") or {}).get(RESTORED_FROM) == before.uid
-    return _made(before) if restored else {"replaces": before.uid, **_made(before)}
+    metadata = obj["metadata"]
+    if before.uid in {metadata["uid"], (metadata.get("annotations") or {}).get(RESTORED_FROM)}:
+        return _made(before, "replaces")
+    return {"replaces": before.uid, **_made(before)}
 
 
-def _made(before: rows.View) -> JsonObject:
-    return {name: before.report[name] for name in ("downstreamUID", "tokens") if before.report.get(name)}
+def _made(before: rows.View, *more: str) -> JsonObject:
+    return {name: before.report[name] for name in ("downstreamUID", "tokens", *more) if before.report.get(name)}
 
 
 def _tombstone(before: rows.View | None, cause: str, now: str) -> rows.View | None:

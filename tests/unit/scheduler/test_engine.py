@@ -297,3 +297,61 @@ def test_a_restored_namespace_leaves_a_target_that_was_left_for_another_cause() 
     )
     carry_out(made, step(made))
     assert states(made) == {"a": "Leaving", "b": "Sync"}
+
+
+def select(made: World, selector: dict[str, Any]) -> None:
+    """Change which namespaces the Placement takes."""
+    placement = made.placements[SHOP, "p"]
+    placement = {**placement, "spec": {**placement["spec"], "namespaceSelector": selector}}
+    made.put("placements", (SHOP, "p"), placement)
+
+
+NONE = {"matchLabels": {"no": "such"}}
+
+
+@pytest.mark.parametrize("spec", [{}, {"unschedulable": True}])
+def test_a_placement_that_is_set_right_takes_its_target_back(spec: dict[str, Any]) -> None:
+    """The one that still holds what runs, cordoned or not, though another is emptier and has the better name."""
+    made = world("b")
+    settle(made)
+    made.put("targets", ("infra", "a"), target("a"))
+    select(made, NONE)
+    settle(made)
+    assert states(made) == {"b": "Leaving"}
+    report(made, b=(False, 2))
+    order(made, "b", **spec)
+    select(made, {})
+    settle(made)
+    assert states(made) == {"b": "Sync"}
+
+
+def test_a_placement_that_is_set_right_moves_what_it_may_not_leave_there() -> None:
+    """With overlap, as every move: the drained target goes when the other is complete; with no other it stays."""
+    made = world("a")
+    settle(made)
+    select(made, NONE)
+    settle(made)
+    report(made, a=(False, 2))
+    order(made, "a", evictAfter="1970-01-01T00:00:01Z")
+    select(made, {})
+    settle(made)
+    assert states(made) == {"a": "Sync"}
+    made.put("targets", ("infra", "b"), target("b"))
+    settle(made)
+    assert states(made) == {"a": "Draining", "b": "Sync"}
+
+
+def test_what_was_left_is_taken_back_when_the_new_is_refused() -> None:
+    """Moved away, and the new target drained before the old one was empty: it goes back, not to a third."""
+    made = world("b", "c")
+    settle(made)
+    order(made, "b", evictAfter="1970-01-01T00:00:01Z")
+    settle(made)
+    report(made, b=(True, 1), c=(True, 1))
+    carry_out(made, step(made))
+    assert states(made) == {"b": "Leaving", "c": "Sync"}
+    made.put("targets", ("infra", "a"), target("a"))
+    order(made, "b")
+    order(made, "c", evictAfter="1970-01-01T00:00:01Z")
+    settle(made)
+    assert states(made) == {"b": "Sync", "c": "Draining"}

@@ -188,11 +188,17 @@ def test_deselected_namespace_leaves() -> None:
     assert states(advance([held("a")], [], {"u-a": DONE}, now="t")) == {"a": "Leaving"}
 
 
-def test_a_leaving_target_is_not_reused_before_it_is_empty() -> None:
-    """A target wanted again while leaving waits until it holds nothing."""
-    again = advance([held("a", "Leaving")], [chosen("a")], {"u-a": BUSY}, now="t")
-    assert states(again) == {"a": "Leaving"}
-    assert states(advance(again, [chosen("a")], {"u-a": GONE}, now="t")) == {}
+def test_a_leaving_target_that_is_chosen_again_stays() -> None:
+    """What it still holds runs on, and what went comes back: to wait until it is empty would finish the mistake."""
+    for progress in (BUSY, GONE):
+        again = advance([held("a", "Leaving")], [chosen("a")], {"u-a": progress}, now="t")
+        assert again == (replace(held("a"), since="t"),)
+
+
+def test_nobody_comes_back_uninvited() -> None:
+    """A target that is left and not chosen leaves, whatever else happens."""
+    for choices in ([], [chosen(None)], [chosen("b")]):
+        assert states(advance([held("a", "Leaving")], choices, {"u-a": BUSY}, now="t"))["a"] == "Leaving"
 
 
 NAMES = "abcd"

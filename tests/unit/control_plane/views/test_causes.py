@@ -81,3 +81,14 @@ def test_what_is_restored_runs_on(restored_from: str, expected: JsonObject) -> N
     after = next_view(MAPS, obj, gone, assignment, "t", accepts=True, now="now")
     assert after is not None
     assert (after.state, after.uid, after.report) == (rows.SYNC, "u2", expected)
+
+
+@pytest.mark.parametrize("replaces", [{}, {"replaces": "u0"}])
+def test_what_is_assigned_again_runs_on(replaces: JsonObject) -> None:
+    """A tombstone of the very object is no earlier one that it replaces; what was still to replace is."""
+    report = {**replaces, "downstreamUID": "d1"}
+    gone = replace(BEFORE, state=rows.REMOVED, cause="Unassigned", report={**report, "appliedHash": "h"})
+    assignment = parse({"spec": {"targets": [entry()]}}, Compare("a", 1))
+    after = next_view(MAPS, OBJECT, gone, assignment, "t", accepts=True, now="now")
+    assert after is not None
+    assert (after.state, after.uid, after.cause, after.report) == (rows.SYNC, "u1", "", report)
