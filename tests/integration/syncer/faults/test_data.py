@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from fairlead_api import JsonObject
 from tests.integration.syncer.faults.stage import DEPLOYMENTS, MAPS, Stage, deployment
 from tests.integration.syncer.joined import SYNC_TIMEOUT_S
 from tests.support.servers import run_program
@@ -40,7 +41,10 @@ def test_f28_a_wiped_cluster_is_filled_once(stage: Stage) -> None:
     below = f"/apis/apps/v1/namespaces/{stage.home()}/deployments/f28"
     wait_until(lambda: stage.down.get(below), SYNC_TIMEOUT_S)
     uids = {name: stage.team.ok("GET", f"{MAPS}/{name}")["metadata"]["uid"] for name in names}
+    _run_pod(stage, stage.down.ok("GET", below))
+    wait_until(lambda: _shown_pods(stage), SYNC_TIMEOUT_S)
     stage.real.replace_data(shutil.rmtree)
+    assert _shown_pods(stage) == ["f28-abc-x"], "that nothing is heard of it does not hide it"
     stage.began = stage.audited()
     stage.write_cluster_kubeconfig()
     stage.restart_agent()
@@ -50,12 +54,48 @@ def test_f28_a_wiped_cluster_is_filled_once(stage: Stage) -> None:
     for name in names:
         codes = [event["responseStatus"]["code"] for event in stage.events_of("configmaps", name, "create")]
         assert codes.count(201) == 1
+    wait_until(lambda: not _shown_pods(stage), SYNC_TIMEOUT_S)
+    _run_pod(stage, stage.down.ok("GET", below))
+    wait_until(lambda: _shown_pods(stage) == ["f28-abc-x"], SYNC_TIMEOUT_S)
     assert _at_once(stage) <= WORKERS
     assert {name: stage.team.ok("GET", f"{MAPS}/{name}")["metadata"]["uid"] for name in names} == uids
     assert stage.deleted() == set()
     stage.may_delete = {"deployments/f28"}
     stage.team.ok("DELETE", f"{DEPLOYMENTS}/f28")
     wait_until(lambda: stage.down.get(below) is None, SYNC_TIMEOUT_S)
+    wait_until(lambda: not _shown_pods(stage), SYNC_TIMEOUT_S)
+
+
+def _shown_pods(stage: Stage) -> list[str]:
+    return [one["metadata"]["name"] for one in stage.team.ok("GET", "/api/v1/namespaces/default/pods")["items"]]
+
+
+def _run_pod(stage: Stage, workload: JsonObject) -> None:
+    """Make what the cluster's controllers would of a Deployment: a ReplicaSet, and a Pod of it."""
+    home = f"namespaces/{stage.home()}"
+    template = workload["spec"]["template"]
+    labels = {**template["metadata"]["labels"], "pod-template-hash": "abc"}
+    labels["internal.workload.kcp.io/cluster"] = workload["metadata"]["labels"]["internal.workload.kcp.io/cluster"]
+    spec = {
+        "replicas": 1,
+        "selector": {"matchLabels": labels},
+        "template": {**template, "metadata": {"labels": labels}},
+    }
+    made = stage.down.ok(
+        "POST",
+        f"/apis/apps/v1/{home}/replicasets",
+        {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": _owned("f28-abc", workload, labels), "spec": spec},
+    )
+    if stage.down.get(f"/api/v1/{home}/serviceaccounts/default") is None:
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+        stage.down.ok("POST", f"/api/v1/{home}/serviceaccounts", account)
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": _owned("f28-abc-x", made, labels)}
+    stage.down.ok("POST", f"/api/v1/{home}/pods", {**pod, "spec": {"containers": [{"name": "c", "image": "i"}]}})
+
+
+def _owned(name: str, owner: JsonObject, labels: JsonObject) -> JsonObject:
+    reference = {"apiVersion": "apps/v1", "kind": owner["kind"], "name": owner["metadata"]["name"], "controller": True}
+    return {"name": name, "labels": labels, "ownerReferences": [{**reference, "uid": owner["metadata"]["uid"]}]}
 
 
 def test_f29_a_cluster_restored_from_an_old_backup_is_brought_up_to_date(stage: Stage) -> None:
