@@ -141,6 +141,7 @@ def _tell_cluster(recorder: Recorder, evidence: Evidence, host: str) -> None:
         log.take(event)
     for crash in crashes:
         _catch_up(log, *crash)
+    log.end()
 
 
 def _catch_up(log: AuditLog, at_s: float, found: Revisions) -> None:

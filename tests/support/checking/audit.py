@@ -31,6 +31,8 @@ class AuditLog:
     where: str
     actors: Mapping[str, str]
     _last: dict[_Place, JsonObject] = field(default_factory=dict)
+    _replaced: dict[str, tuple[float, _Place, JsonObject]] = field(default_factory=dict)
+    """By uid what another of its name was seen to have followed: its deletion may be answered, and told, later."""
 
     def begin(self, resource: str, objects: Iterable[JsonObject], *, phase: str = "first") -> None:
         """Take in what there was before the log begins; namespaces first."""
@@ -74,9 +76,20 @@ class AuditLog:
             if known is None or _revision(known) < _revision(obj):
                 self._wrote(at_s, "system", place, obj)
 
+    def end(self) -> None:
+        """Take what was replaced and never told to be deleted for gone by then."""
+        for at_s, place, old in self._replaced.values():
+            self.recorder.wrote(at_s, self.where, "system", place[0], old, None)
+        self._replaced.clear()
+
     def _wrote(self, at_s: float, actor: str, place: _Place, obj: JsonObject) -> None:
         old = self._last.get(place)
         metadata = obj["metadata"]
+        if old is None and place[0] == "namespaces" and metadata.get("deletionTimestamp"):
+            return  # its end was told when it was asked for
+        if old is not None and old["metadata"].get("uid") != metadata.get("uid"):
+            self._replaced[old["metadata"].get("uid", "")] = (at_s, place, old)
+            old = None
         is_gone = metadata.get("deletionTimestamp") and not metadata.get("finalizers") and place[0] != "namespaces"
         self.recorder.wrote(at_s, self.where, actor, place[0], old, None if is_gone else obj)
         if is_gone:
@@ -86,7 +99,14 @@ class AuditLog:
 
     def _deleted(self, at_s: float, actor: str, place: _Place, answer: JsonObject) -> None:
         """Record a deletion by who asked for it; that finalizers or a namespace's content delay it is no matter."""
-        old = self._last.pop(place, None)
+        uid = (answer.get("metadata") or {}).get("uid") or (answer.get("details") or {}).get("uid") or ""
+        old: JsonObject | None
+        if uid in self._replaced:
+            old = self._replaced.pop(uid)[2]
+        elif uid and place in self._last and self._last[place]["metadata"].get("uid") != uid:
+            return  # of an object before the one there is now, and told already
+        else:
+            old = self._last.pop(place, None)
         if old is None and (answer.get("metadata") or {}).get("uid"):
             old = answer
         if old is not None:

@@ -131,3 +131,41 @@ def test_what_a_crash_left_untold_is_made_up_for() -> None:
     log.catch_up(7.0, "configmaps", [changed, kept, made], revision=50)
     told = [(one.verb, one.name, one.actor) for one in recorder.records[began:] if isinstance(one, Written)]
     assert told == [("delete", "gone", "system"), ("update", "changed", "system"), ("create", "made", "system")]
+
+
+def _named(uid: str) -> JsonObject:
+    obj = config_map()
+    return {**obj, "metadata": {**obj["metadata"], "uid": uid}}
+
+
+def test_a_deletion_is_its_askers_though_it_is_told_late() -> None:
+    """The answer to a DELETE may come after that to the CREATE of the next object; it names the one it is about."""
+    late = {"metadata": {"name": "web", "namespace": HOME}, "details": {"uid": "first"}}
+    told = written(
+        [
+            event("create", "agent", "configmaps", _named("first"), code=201),
+            event("create", "agent", "configmaps", _named("second"), code=201),
+            event("delete", "kubernetes-admin", "configmaps", late),
+            event("delete", "agent", "configmaps", {**late, "details": {"uid": "second"}}),
+        ]
+    )
+    assert [(one.verb, one.actor, one.uid) for one in told] == [
+        ("create", "agent:uid-east", "first"),
+        ("create", "agent:uid-east", "second"),
+        ("delete", "user", "first"),
+        ("delete", "agent:uid-east", "second"),
+    ]
+
+
+def test_a_namespace_that_is_made_again_was_deleted_once() -> None:
+    """Between the request and the end its controller writes it; that it is made again deletes nothing."""
+    going = {**NAMESPACE, "metadata": {**NAMESPACE["metadata"], "deletionTimestamp": "2026-11-21T10:00:00Z"}}
+    again = {**NAMESPACE, "metadata": {**NAMESPACE["metadata"], "uid": "d-shop-2"}}
+    told = written(
+        [
+            event("delete", "agent", "namespaces", going),
+            event("update", "system:namespaces", "namespaces", going),
+            event("create", "agent", "namespaces", again, code=201),
+        ]
+    )
+    assert [(one.verb, one.uid) for one in told] == [("delete", "d-shop"), ("create", "d-shop-2")]
