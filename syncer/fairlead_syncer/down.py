@@ -314,6 +314,7 @@ class Down:
 
     async def _remove(self, key: Key, gvr: Gvr, view: JsonObject, action: plan.Remove, actual: JsonObject) -> None:
         await self._upstream.check(gvr, key, view, actual)
+        self._state.told(key, view, action.uid)  # this one: no copy of its marks that comes into its place meanwhile
         name = downstream_name(key.group, key.resource, key.name)
         _log.info("removing", resource=key.resource, key="/".join(key[2:]), cause=action.cause, uid=action.uid)
         failpoints.hit("syncer-before-delete")

@@ -10,10 +10,11 @@ import pytest
 from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, Conflict
 from fairlead_machinery.client import Gvr
+from fairlead_machinery.transport import Unreachable
 from fairlead_syncer.brake import Brake
 from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.down import Down
-from fairlead_syncer.plan import CAUSE, HASH, ROW
+from fairlead_syncer.plan import CAUSE, HASH, PROOF, ROW
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_transforms.denied import PolicyDenied
@@ -31,6 +32,7 @@ class Both:
     told: list[JsonObject] = field(default_factory=list)
     version: int = 10
     ensured: int = 0
+    loses: bool = False
 
     async def create(self, gvr: Gvr, body: JsonObject, **_: object) -> JsonObject:
         self.asked.append("create")
@@ -58,6 +60,17 @@ class Both:
     async def confirm(self, *_: object) -> None:
         self.asked.append("confirm")
 
+    async def check(self, *_: object) -> None:
+        """Say that it must go."""
+        self.asked.append("check")
+
+    async def delete(self, gvr: Gvr, name: str, *, uid: str, **_: object) -> None:
+        del gvr, name
+        self.asked.append(f"delete {uid}")
+        if self.loses:
+            raise Unreachable("no answer")
+        self.found = None
+
     async def ensure(self, *_: object) -> None:
         """Have the namespace, and the credentials."""
         self.ensured += 1
@@ -80,6 +93,7 @@ def made(both: Both) -> tuple[State, Down]:
     state.gvrs["", "configmaps"] = MAPS
     fake = cast(Any, both)
     deletions = Deletions(state, Brake(), lambda: 0.0, lambda key: None)
+    deletions.begin(were_held=False)
     return state, Down(state, fake, fake, fake, fake, deletions)
 
 
@@ -226,6 +240,22 @@ async def test_a_copy_made_before_the_view_shows_what_was_recorded_is_not_ours()
     state.actual[KEY] = both.found
     await down.reconcile(KEY)
     assert both.told[-1]["reason"] == "NameTaken"
+
+
+async def test_a_copy_that_takes_the_place_of_what_is_being_removed_stays() -> None:
+    """Its making was never reported, so its proof is good; but which one it is was known once its end was asked for."""
+    both = Both(loses=True)
+    state, down = made(both)
+    gone = view(12, **{CAUSE: "Moved"})
+    gone["metadata"]["deletionTimestamp"] = "now"
+    state.put_view(KEY, gone)
+    metadata = {"name": "settings", "uid": "d1", "resourceVersion": "1", "annotations": {PROOF: state.proof(KEY, gone)}}
+    both.found = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    with pytest.raises(Unreachable):
+        await down.reconcile(KEY)
+    both.found = {**both.found, "metadata": {**metadata, "uid": "copy"}}
+    await down.reconcile(KEY)
+    assert both.asked == ["get", "check", "delete d1", "get", "confirm"]
 
 
 async def test_a_tombstone_is_confirmed_after_a_look() -> None:
