@@ -19,7 +19,7 @@ from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_syncer import plan
 from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.rights import Rights
-from fairlead_syncer.rules import Rules, Unfit
+from fairlead_syncer.rules import Rules, RulesNotKept, Unfit
 from fairlead_syncer.state import NAMESPACES, State
 from fairlead_syncer.target import Key
 from fairlead_syncer.tokens import SECRETS, Tokens
@@ -201,6 +201,8 @@ class Namespaces:
         failpoints.hit("syncer-before-namespace")
         try:
             found = await self._cluster.create(NAMESPACES, self._wanted(name, cluster, namespace))
+        except Forbidden as error:
+            raise self._beyond(error) from error
         except AlreadyExists:
             found = await self._cluster.get(NAMESPACES, name)
         failpoints.hit("syncer-after-namespace")
@@ -324,7 +326,17 @@ class Namespaces:
             return
         marks = {"labels": {POD_SECURITY: level}, "annotations": {plan.SEAL: seal}}
         body = {"metadata": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"], **marks}}
-        await self._cluster.patch(NAMESPACES, metadata["name"], body, type_=MERGE_PATCH)
+        try:
+            await self._cluster.patch(NAMESPACES, metadata["name"], body, type_=MERGE_PATCH)
+        except Forbidden as error:
+            raise self._beyond(error) from error
+
+    def _beyond(self, error: Forbidden) -> ApiError:
+        """Return what to say of a namespace that the cluster does not let us make, or give its level."""
+        if self._state.policy.pod_security != "privileged":
+            return error
+        command = f"kubectl fairlead cluster join {self._state.target.name} --allow-privileged"
+        return RulesNotKept(f"{error.message}; who owns the cluster allows the level privileged with: {command}")
 
     def _why_not(self, key: Key, view: JsonObject) -> str:
         views = [one for _, one in self._state.views_in(key.cluster, key.name)]

@@ -115,10 +115,34 @@ def test_what_the_cluster_refuses_is_told(joined_whole: Joined) -> None:
     assert event["reason"] == "PolicyDenied"
     assert 'violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true)' in event["message"]
     target = f"/apis/workload.kcp.io/v1alpha1/synctargets/{joined.name}"
-    joined.root.merge(target, {"spec": {"podSecurity": "privileged"}})
+    joined.root.merge(target, {"spec": {"podSecurity": "restricted"}})
     level = "pod-security.kubernetes.io/enforce"
     home = f"/api/v1/namespaces/{joined.home()}"
-    wait_until(lambda: (joined.down.get(home) or {})["metadata"]["labels"][level] == "privileged", SYNC_TIMEOUT_S)
+    wait_until(lambda: (joined.down.get(home) or {})["metadata"]["labels"][level] == "restricted", SYNC_TIMEOUT_S)
+
+
+def test_a_level_the_clusters_owner_did_not_allow(joined_whole: Joined) -> None:
+    """Whoever may change the SyncTarget cannot open the nodes by it; users are told whom to ask; the level stays."""
+    joined = joined_whole
+    target = f"/apis/workload.kcp.io/v1alpha1/synctargets/{joined.name}"
+    joined.root.merge(target, {"spec": {"podSecurity": "privileged"}})
+    joined.stop_agent()
+    joined.start_agent()  # it knows by now
+    joined.team.ok("POST", "/api/v1/namespaces", {"metadata": {"name": "near"}})
+    joined.assign("near")
+    joined.team.ok("POST", DEPLOYMENTS.replace("default", "near"), _deployment("host", hostNetwork=True))
+
+    def told() -> str:
+        events = joined.team.ok("GET", "/api/v1/namespaces/near/events")["items"]
+        return next((str(one["message"]) for one in events if one["reason"] == "PolicyNotEnforced"), "")
+
+    said = wait_until(told, SYNC_TIMEOUT_S)
+    assert "pod security level baseline or restricted" in said
+    assert "--allow-privileged" in said
+    assert joined.down.get(f"/api/v1/namespaces/{joined.home('near')}") is None
+    assert (joined.down.get(f"/api/v1/namespaces/{joined.home()}") or {}).get("metadata", {}).get("labels", {}).get(
+        "pod-security.kubernetes.io/enforce"
+    ) in {None, "baseline"}
 
 
 def test_pods_that_vanish_while_nobody_looks(joined_whole: Joined) -> None:
