@@ -21,7 +21,7 @@ from fairlead_scheduler.picture import Picture, Touched, is_older
 from fairlead_scheduler.plane import EVERYWHERE, NAMESPACES, Plane
 from fairlead_scheduler.world import Name
 
-_PAUSE_S = 1.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 10.0
 KIND = "namespaces"
 log = structlog.get_logger(__name__)
 
@@ -61,17 +61,19 @@ class Namespaces:
 
     async def run(self) -> None:
         """Follow until cancelled; after a gap everything asked for is listed again."""
-        version = ""
+        version, pause_s = "", _FIRST_PAUSE_S
         while True:
             try:
                 if not version:
                     version = await self._begin()
                 version = await self._follow(version)
+                pause_s = _FIRST_PAUSE_S
             except (ApiError, Unreachable) as error:
                 if isinstance(error, ApiError) and is_gone(error):
                     version = ""
                 log.warning("cannot follow namespaces", error=str(error))
-                await asyncio.sleep(_PAUSE_S)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
     async def _begin(self) -> str:
         """Return the version to follow from; what was listed before it may miss changes and is listed again."""

@@ -13,6 +13,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import random
 import socket
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Mapping
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse
 
 EPOCH_HEADER = "Fairlead-Epoch"
-_RETRY_S = 1.0
+_RETRY_S, _LONGEST_RETRY_S = 1.0, 5.0
 _RELEASE_S = 2.0
 _FRESH_S = 60.0
 """For how long after its start an agent asks every second: in an upgrade its turn is about to come."""
@@ -102,6 +103,7 @@ class Leadership:
         self._until_s = float("-inf")
         self._has_asked = False
         self._every_s = _RETRY_S
+        self._retry_s = _RETRY_S
         self._told = ""
         self._answered_s = float("-inf")
         self.epoch = 0
@@ -155,7 +157,7 @@ class Leadership:
             await asyncio.sleep(wait_s)
             answer = await self._ask()
             if answer is None:
-                wait_s = _RETRY_S
+                wait_s = self._every_s
             elif not answer:
                 return
             else:
@@ -163,7 +165,8 @@ class Leadership:
 
     async def _ask(self) -> float | None:
         """Claim the turn; return after how many seconds to do it again, 0 when another has it, None without answer."""
-        self._every_s = _RETRY_S
+        self._every_s = self._retry_s * (0.75 + random.random() / 2)
+        self._retry_s = min(self._retry_s * 2, _LONGEST_RETRY_S)
         asked_s = self._now_s()
         try:
             answer = await self._claim({"restarted": self._instance.is_alone and not self._has_asked})
@@ -177,6 +180,7 @@ class Leadership:
             return None
         self._every_s = _RETRY_S if asked_s - self._began_s < _FRESH_S else lasts_s / 3
         self._answered_s = asked_s
+        self._retry_s = _RETRY_S
         self._has_asked = True  # whatever the answer: from here on it is one of several
         if answer.get("leading") is not True:
             self._say(f"another agent is at work, this one waits: {answer.get('holder', '')} (epoch {epoch})")

@@ -13,6 +13,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ from fairlead_api import JsonObject
 ALGORITHM = "ES256"
 MIN_SECONDS, MAX_SECONDS = 600, 2**32
 _TARGET_CLAIM = "workload.kcp.io/synctarget"
+_LONGEST_HEAD = 1024
 _SKEW_S = 10
 """Accepted difference between the clocks of two servers that share a key."""
 
@@ -113,10 +115,9 @@ class ServiceAccountTokens:
             token: The compact JWT.
             audiences: At least one of them must be the token's; default is the issuer.
         """
+        if _signed_with(token.partition(".")[0]) != (ALGORITHM, self.key_id):
+            return None
         try:
-            header = jwt.get_unverified_header(token)
-            if header.get("alg") != ALGORITHM or header.get("kid") != self.key_id:
-                return None
             body = jwt.decode(
                 token,
                 self._public,
@@ -178,6 +179,22 @@ def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
     with os.fdopen(descriptor, "wb") as file:
         file.write(pem)
     return key
+
+
+@lru_cache(64)
+def _signed_with(head: str) -> tuple[object, object] | None:
+    """
+    Return algorithm and key id of a JWT's encoded header; None for what is none.
+
+    Remembered: it is asked of every request, those of other issuers' tokens included, and is the same for all of a key.
+    """
+    if len(head) > _LONGEST_HEAD:
+        return None
+    try:
+        header = orjson.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+    except ValueError:
+        return None
+    return (header.get("alg"), header.get("kid")) if isinstance(header, dict) else None
 
 
 def _claims(body: JsonObject) -> Claims:
