@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from tests.soak.evidence import Evidence, Place
 from tests.soak.measuring import Sample
 from tests.soak.telling import Asking, askings
-from tests.support.checking.history import Asked, Found, Record, Written
+from tests.support.checking.history import Asked, Found, Health, Record, Written
 from tests.support.checking.wanted import World
 
 _KINDS = frozenset({"configmaps", "secrets", "services", "deployments.apps"})
@@ -75,23 +75,25 @@ def report(evidence: Evidence, history: Sequence[Record]) -> str:
     return "\n".join(f"{name:<{wide}}  {value}" for name, value in lines)
 
 
-def latencies(history: Sequence[Record], *, healthy: bool) -> list[float]:
+def latencies(history: Sequence[Record], *, healthy: bool, since_s: float = 0.0) -> list[float]:
     """
     Return seconds from each edit above to the first write in a cluster that brought it there.
 
-    An edit that another one overtook is not counted. With ``healthy`` only those during which nothing was broken for
-    the target, by what the history says.
+    An edit that another one overtook is not counted, nor one before ``since_s``. With ``healthy`` only those during
+    which nothing was broken for the target, by what the history says.
     """
     world = World(history)
     open_: dict[tuple[str, str], float] = {}
+    contents: dict[str, str] = {}
     found = []
     for one in _written(history):
         if one.resource not in _KINDS or one.verb == "delete":
             continue
         if not one.where:
             open_ = {key: at_s for key, at_s in open_.items() if key[0] != one.uid or key[1] == one.content}
-            if one.verb == "create" or set(one.changed) - {"status"}:
+            if contents.get(one.uid) != one.content and one.at_s >= since_s:
                 open_.setdefault((one.uid, one.content), one.at_s)
+            contents[one.uid] = one.content
         elif one.owner is not None and (one.owner.uid, one.content) in open_:
             since_s = open_.pop((one.owner.uid, one.content))
             took_s = one.at_s - since_s
@@ -101,7 +103,8 @@ def latencies(history: Sequence[Record], *, healthy: bool) -> list[float]:
 
 
 def _latency(history: Sequence[Record], *, healthy: bool) -> str:
-    found = latencies(history, healthy=healthy)
+    broken_s = min((one.at_s for one in history if isinstance(one, Health)), default=0.0)
+    found = latencies(history, healthy=healthy, since_s=broken_s)  # what is made all at once before that is no edit
     if not found:
         return "none"
     p50, p99 = found[len(found) // 2], found[min(len(found) - 1, len(found) * 99 // 100)]
