@@ -5,12 +5,21 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import subprocess
 import sys
+import tempfile
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from tests.simulation import clock
+
+_DAYS, _CPU = "days", "CPU milliseconds"
+_INVARIANT = re.compile(r"I\d+ ")
 
 
 def main() -> int:
@@ -20,6 +29,12 @@ def main() -> int:
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--only", type=int, nargs="*", help="these seeds")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument(
+        "--length", choices=["short", "day"], default="day", help="a day has 24 hours; short: half of one"
+    )
+    parser.add_argument("--pace", choices=["paced", "real"], default="paced", help="of heartbeats in quiet hours")
+    parser.add_argument("--f20", choices=["refused", "silent"], help="cut an agent off for 24 hours and nothing else")
+    parser.add_argument("--tally", type=Path, help="write how often each thing was done and judged here, as JSON")
     parser.add_argument("--history", type=Path, help="write the history of the last seed here, as JSONL")
     parser.add_argument("--most", type=int, default=10, help="most violations printed of a seed")
     parser.add_argument("--mutant", help="have the agents do what must never be done, see mutants.py")
@@ -39,13 +54,25 @@ def main() -> int:
 def _in_parallel(options: argparse.Namespace) -> int:
     """Run a part of the seeds in each of several processes; return the worst exit code."""
     command = [sys.executable, "-m", "tests.simulation", f"--most={options.most}"]
+    command += [f"--length={options.length}", f"--pace={options.pace}"]
     command += ["--digests"] if options.digests else []
     command += ["--first"] if options.first else []
     command += [f"--mutant={options.mutant}"] if options.mutant else []
     chosen = list(options.only or range(options.start, options.start + options.seeds))
     parts = [chosen[number :: options.jobs] for number in range(options.jobs)]
-    running = [subprocess.Popen([*command, "--only", *map(str, part)]) for part in parts if part]
-    return max(process.wait() for process in running)
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / str(number) for number in range(options.jobs)]
+        running = [
+            subprocess.Popen([*command, f"--tally={file}", "--only", *map(str, part)])
+            for part, file in zip(parts, files, strict=True)
+            if part
+        ]
+        worst = max(process.wait() for process in running)
+        done: Counter[str] = Counter()
+        for file in files:
+            done.update(orjson.loads(file.read_bytes()) if file.exists() else {})
+    _tell(done, options)
+    return worst
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -60,10 +87,20 @@ def _run(options: argparse.Namespace) -> int:
         from tests.simulation.mutants import MUTANTS  # noqa: PLC0415
 
         MUTANTS[options.mutant]()
+    from tests.simulation.script import LENGTHS  # noqa: PLC0415
+
+    if options.f20:
+        return _cut_off(options.f20)
+
     seeds = options.only or range(options.start, options.start + options.seeds)
     wrong: list[int] = []
+    done: Counter[str] = Counter()
     for seed in seeds:
-        outcome = day.simulate(seed)
+        began_s = time.process_time()
+        outcome = day.simulate(seed, LENGTHS[options.length], evenly=options.pace == "real")
+        done.update(outcome.tally)
+        done[_CPU] += round(1000 * (time.process_time() - began_s))
+        done[_DAYS] += 1
         wrong += [seed] if outcome.violations else []
         if options.digests:
             print(f"seed {seed}: {outcome.digest}", flush=True)
@@ -75,8 +112,30 @@ def _run(options: argparse.Namespace) -> int:
             options.history.write_bytes(encode(outcome.records))
         if wrong and options.first:
             break
+    if options.tally:
+        options.tally.write_bytes(orjson.dumps(done))
+    else:
+        _tell(done, options)
     print(f"{len(seeds)} seeds, {len(wrong)} with violations: {' '.join(map(str, wrong)) or 'none'}", flush=True)
     return 1 if wrong else 0
+
+
+def _cut_off(how: str) -> int:
+    from tests.simulation import outage  # noqa: PLC0415
+
+    wrong, seen = outage.simulate(how)
+    print(seen, *wrong, sep="\n", flush=True)
+    return 1 if wrong else 0
+
+
+def _tell(done: Counter[str], options: argparse.Namespace) -> None:
+    """Say how often each thing was judged, done and broken, so that days in which nothing happened are seen."""
+    days, cpu_s = done.pop(_DAYS, 0), done.pop(_CPU, 0) / 1000
+    print(f"{days} days ({options.length}), {cpu_s / max(days, 1):.1f} CPU seconds each")
+    judged = {name: count for name, count in done.items() if _INVARIANT.match(name)}
+    for name, count in judged.items():
+        print(f"  {count:9} {name.replace('_', ' ')}")
+    print("  " + ", ".join(f"{name} {count}" for name, count in sorted(done.items()) if name not in judged), flush=True)
 
 
 def _configure(structlog: Any, *, quiet: bool) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -13,16 +14,17 @@ from pathlib import Path
 from fairlead_api import JsonObject
 from fairlead_api.names import ROOT
 from fairlead_machinery.transport import Transport
-from tests.simulation import clock, parts, servers
+from tests.simulation import clock, pace, parts, servers
 from tests.simulation.faults import Breakage
+from tests.simulation.mood import Mood
 from tests.simulation.network import PART, Network
 from tests.simulation.parts import PLANE, SYNC_TARGETS, Agent, Joined, to
-from tests.simulation.script import DEEDS, WORKSPACES, Deed, Length, script
+from tests.simulation.script import LONG_S, MORE_DEEDS, SHORT, WORKSPACES, Deed, Length, bursts_of, busy, script
 from tests.simulation.servers import ADMIN, Server
 from tests.simulation.telling import history_of
 from tests.simulation.users import Users, make_workspace
 from tests.simulation.world import Base, World
-from tests.support.checking.checker import Violation, check
+from tests.support.checking.checker import Violation, judge
 from tests.support.checking.history import Record, Written, encode
 from tests.support.checking.wanted import Limits
 
@@ -43,22 +45,31 @@ LIMITS = Limits(
     counted={"requests_per_minute": 3000, "connects_per_minute": 600},
     restless=frozenset({"synctargets.workload.kcp.io", "leases.coordination.k8s.io", "events"}),
 )
+LONG_LIMITS = replace(LIMITS, gc_s=1300.0, quiet_after_s=300.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a seed; ``digest`` names its history."""
+    """
+    What came of a seed.
+
+    Attributes:
+        digest: Names its history.
+        tally: How often each thing was done, broken and judged: ``put``, ``cut``, ``cut for hours``, ``I9 ...``.
+    """
 
     seed: int
     records: list[Record]
     violations: list[Violation]
     digest: str
+    tally: Counter[str]
 
 
 def install() -> None:
     """Put the simulated network and servers in place, for the life of this process."""
     servers.install()
     parts.install()
+    pace.install()
 
     async def opened(transport: Transport) -> object:
         del transport
@@ -79,46 +90,93 @@ def base() -> Base:
     return _base[0]
 
 
-def simulate(seed: int, length: Length | None = None) -> Outcome:
-    """Simulate the day of a seed and judge it."""
+def simulate(
+    seed: int, length: Length = SHORT, *, evenly: bool = False, deeds: Sequence[Deed] | None = None
+) -> Outcome:
+    """
+    Simulate the day of a seed and judge it.
+
+    Args:
+        evenly: Keep the real pace all day, see :mod:`tests.simulation.pace`.
+        deeds: What happens, in place of what the seed decides.
+    """
     begun = base()
     with clock.seeded(seed), tempfile.TemporaryDirectory() as folder:
-        world = World(seed, Path(folder), begun)
+        world = World(seed, Path(folder), begun, Mood.of(seed) if length.bursts else Mood(resync_s=length.resync_s))
+        happening = list(script(seed, HOSTS, length) if deeds is None else deeds)
         _network.append(world.network)
-        clock.run(lambda: _live(world, length or Length()), begun.at_s)
-        _network.pop()
+        try:
+            clock.run(lambda: _live(world, happening, length, evenly=evenly), begun.at_s)
+        finally:
+            pace.real()
+            _network.pop()
     records = history_of(world)
     more = [Violation("end", f"the agent of {host} ended: {text}") for host, text in world.endings()]
     if not any(isinstance(one, Written) and one.actor.startswith("agent:") and one.where for one in records):
         more.append(Violation("end", "no agent did anything: the day says nothing"))
-    return Outcome(seed, records, [*check(records, LIMITS), *more], sha256(encode(records)).hexdigest()[:16])
+    verdict = judge(records, LONG_LIMITS if length.bursts else LIMITS)
+    world.done.update(verdict.judged)
+    digest = sha256(encode(records)).hexdigest()[:16]
+    return Outcome(seed, records, [*verdict.violations, *more], digest, world.done)
 
 
-async def _live(world: World, length: Length) -> None:
+async def _live(world: World, deeds: Sequence[Deed], length: Length, *, evenly: bool) -> None:
     await world.begin()
     PART.set("user")
     users, breakage = Users(world), Breakage(world)
-    people = {what for what, _ in DEEDS}
+    people = {what for what, _ in MORE_DEEDS}
     start_s = world.now_s
     under_way: list[asyncio.Task[None]] = [
         asyncio.create_task(_every(_APPROVE_S, users.approve), name="approver"),
         asyncio.create_task(_every(60.0, partial(_at_once, world.count)), name="counter"),
         asyncio.create_task(_every(_BACKUP_S, partial(_at_once, breakage.remember)), name="backups"),
+        asyncio.create_task(_change_pace(world, [] if evenly else _busy(world, deeds, length)), name="pace"),
     ]
     lasting = len(under_way)
-    for deed in script(world.seed, tuple(world.targets), length):
+    for deed in deeds:
         await asyncio.sleep(max(0.0, start_s + deed.at_s - world.now_s))
         under_way.append(asyncio.create_task(_do(users if deed.what in people else breakage, deed), name=deed.what))
-    await asyncio.wait(under_way[lasting:])
+        count(world, deed)
+    await asyncio.sleep(max(0.0, start_s + length.day_s - world.now_s) if length.bursts else 0.0)
+    if len(under_way) > lasting:
+        await asyncio.wait(under_way[lasting:])
     await _mend(world, users, length)
     under_way[0].cancel()
     under_way[2].cancel()
     world.settle()
     await asyncio.sleep(length.quiet_s)
     under_way[1].cancel()
+    under_way[3].cancel()
     await world.end()
     for task in under_way[lasting:]:
         task.result()
+
+
+def count(world: World, deed: Deed) -> None:
+    """Take note of what is done, and for how long what is broken lasts."""
+    world.done[deed.what] += 1
+    if deed.for_s >= LONG_S:
+        world.done[f"{deed.what} for hours"] += 1
+        world.done[f"hours of {deed.what}"] += round(deed.for_s / 3600)
+
+
+def _busy(world: World, deeds: Sequence[Deed], length: Length) -> list[tuple[float, float]]:
+    spans = busy(deeds, bursts_of(world.seed, length), length) if length.bursts else []
+    return [*spans, (length.day_s, length.day_s + length.mend_s + length.quiet_s)] if spans else []
+
+
+async def _change_pace(world: World, spans: Sequence[tuple[float, float]]) -> None:
+    """Let nothing be said often outside of some spans of time; all is as always well before each of them."""
+    start_s = world.now_s
+    for begins_s, ends_s in spans:
+        await asyncio.sleep(max(0.0, start_s + begins_s - 2 * pace.LONGEST_S - world.now_s))
+        pace.often()
+        await asyncio.sleep(max(0.0, start_s + begins_s - world.now_s))
+        pace.real()
+        await asyncio.sleep(max(0.0, start_s + ends_s - world.now_s))
+        following = [begins for begins, _ in spans if begins > begins_s]
+        if following and following[0] - 3 * pace.LONGEST_S > world.now_s - start_s:
+            pace.seldom()
 
 
 async def _do(who: Users | Breakage, deed: Deed) -> None:
@@ -139,7 +197,7 @@ async def _mend(world: World, users: Users, length: Length) -> None:
 
 async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
     while True:
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds * (10 if pace.is_seldom() else 1))
         await act()
 
 

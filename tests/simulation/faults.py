@@ -10,12 +10,14 @@ from dataclasses import replace
 from tests.simulation import parts
 from tests.simulation.network import Faults, Link
 from tests.simulation.parts import PLANE, Agent
-from tests.simulation.script import Deed
+from tests.simulation.script import LONG_S, Deed
 from tests.simulation.users import Users
 from tests.simulation.world import World
 
 BUMPED = False
 """Whether a restored cluster's revisions go on above those it had, as Kubernetes asks of who restores etcd."""
+_BACKUPS = 12
+"""Most that are kept of a cluster: the further back, the fewer."""
 _RESTART_S = 20.0
 """How long after a restart its effects may last: connections are made again."""
 
@@ -43,6 +45,8 @@ class Breakage:
         """Back up every cluster."""
         for host, kept in self._snapshots.items():
             kept.append(self._world.servers[host].content())
+            if len(kept) > _BACKUPS:
+                del kept[1::2]
 
     def _links(self, deed: Deed, chance: random.Random) -> list[Link]:
         """Return the way up, the way down, or both, of a target's agent."""
@@ -62,6 +66,12 @@ class Breakage:
         await self._for_a_while(
             self._links(deed, chance), Faults(down=chance.choice(["refused", "silent"])), deed.for_s
         )
+
+    async def cut_above(self, deed: Deed, chance: random.Random) -> None:
+        """Cut the way up alone, as the deed's name says."""
+        del chance
+        link = self._world.network.link(self._world.targets[deed.host].part, PLANE)
+        await self._for_a_while([link], Faults(down=deed.name), deed.for_s)
 
     async def weather(self, deed: Deed, chance: random.Random) -> None:
         """Lose, delay and break some of everything."""
@@ -101,6 +111,14 @@ class Breakage:
         del chance
         self._world.agents[deed.host].crash()
 
+    async def stop_agent(self, deed: Deed, chance: random.Random) -> None:
+        """Have an agent not run for a while."""
+        del chance
+        agent = self._world.agents[deed.host]
+        await agent.stop()
+        await asyncio.sleep(deed.for_s)
+        agent.start()
+
     async def die_at(self, deed: Deed, chance: random.Random) -> None:
         """Kill an agent before or after one of its next requests."""
         agent = self._world.agents[deed.host]
@@ -115,8 +133,10 @@ class Breakage:
         """
         del chance
         self._keys += 1
-        while self._world.trouble[deed.host] > 1 or not self._world.servers[PLANE].is_up:  # noqa: ASYNC110 - virtual
-            await asyncio.sleep(1)
+        waited_s = 0.0
+        while self._world.trouble[deed.host] > 1 or not self._world.servers[PLANE].is_up:
+            waited_s += (pause_s := 1.0 if waited_s < LONG_S else 60.0)
+            await asyncio.sleep(pause_s)
         await asyncio.sleep(30)
         await self._world.agents[deed.host].lose_state(self._keys)
 
@@ -130,7 +150,7 @@ class Breakage:
         agent.crash()
 
     async def second_agent(self, deed: Deed, chance: random.Random) -> None:
-        """Run a copy of an agent beside it, of the same state directory."""
+        """Run a copy of an agent beside it, of the same state directory; it must not take the key for itself."""
         del chance
         if deed.host in self._world.seconds:
             return
@@ -139,7 +159,8 @@ class Breakage:
         folder.mkdir()
         for file in first.folder.iterdir():
             (folder / file.name).write_bytes(file.read_bytes())
-        second = self._world.seconds[deed.host] = Agent(first.target, folder)
+        parts.stamp(folder)
+        second = self._world.seconds[deed.host] = Agent(first.target, folder, replace(first.mood, key_lifetime_s=0.0))
         second.start()
         await asyncio.sleep(deed.for_s)
         self._world.gone.append(self._world.seconds.pop(deed.host))
@@ -157,7 +178,7 @@ class Breakage:
         server = self._world.servers[host]
         if server.is_up:
             server.crash()
-            await asyncio.sleep(chance.choice([0.0, 1.0, for_s]))
+            await asyncio.sleep(for_s if for_s >= LONG_S else chance.choice([0.0, 1.0, for_s]))
             await server.start()
 
     async def wipe_cluster(self, deed: Deed, chance: random.Random) -> None:
@@ -182,7 +203,7 @@ class Breakage:
 
     async def restart_scheduler(self, deed: Deed, chance: random.Random) -> None:
         """Have the scheduler die and come back."""
-        del deed
         self._world.running[0].cancel()
-        await asyncio.sleep(chance.choice([0.0, 30.0]))
+        await asyncio.sleep(deed.for_s if deed.for_s >= LONG_S else chance.choice([0.0, 30.0]))
+        self._world.running[0].cancel()  # another one may have been started meanwhile
         self._world.running[0] = parts.start_scheduler()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import random
+import time
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -12,15 +15,19 @@ from typing import Any
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError
+from fairlead_machinery import agentkeys
+from fairlead_machinery.agentkeys import KEY, NEXT_KEY
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_machinery.kubeconfig import Credentials
 from fairlead_machinery.reflector import Delta, Reflector
 from fairlead_machinery.transport import Unreachable
 from fairlead_scheduler import main as scheduler
+from fairlead_syncer import identity
 from fairlead_syncer import main as syncer
 from fairlead_syncer.identity import TargetGone
 from fairlead_syncer.leadership import Instance
 from tests.simulation.clock import SKEW_S
+from tests.simulation.mood import Mood
 from tests.simulation.network import LIFE, PART, Life
 from tests.simulation.servers import ADMIN, SCHEDULER, key_of
 
@@ -63,6 +70,31 @@ def install() -> None:
     if not hasattr(syncer, "Instance"):
         raise AttributeError("the agent is named by something else now")
     syncer.Instance = _Instance
+    load_or_make = identity._load_or_make
+
+    def stamped(folder: Path, name: str = KEY) -> Any:
+        is_new = not (folder / name).exists()
+        key = load_or_make(folder, name)
+        if is_new:
+            stamp(folder, name)
+        return key
+
+    promote = identity.Identity._promote
+
+    def promoted(self: identity.Identity) -> None:
+        promote(self)
+        stamp(self._folder, KEY)
+
+    identity._load_or_make = stamped
+    identity.Identity._promote = promoted  # type: ignore[method-assign]
+    agentkeys.new_key = lambda: key_of(random.randrange(1 << 30))
+
+
+def stamp(folder: Path, *names: str) -> None:
+    """Date an agent's keys by the virtual clock: an agent replaces one by its file's age."""
+    for name in names or (KEY, NEXT_KEY):
+        if (folder / name).exists():
+            os.utime(folder / name, (time.time(), time.time()))
 
 
 class Agent:
@@ -74,9 +106,10 @@ class Agent:
         endings: What it ended with, other than being killed.
     """
 
-    def __init__(self, target: Joined, folder: Path) -> None:
+    def __init__(self, target: Joined, folder: Path, mood: Mood | None = None) -> None:
         self.target = target
         self.folder = folder
+        self.mood = mood or Mood()
         self.skew_s = 0.0
         self.endings: list[BaseException] = []
         self.life = Life()
@@ -162,7 +195,8 @@ class Agent:
             deletion_share=0.25,
             deletion_floor=4,
             deletion_window_s=120.0,
-            resync_s=200.0,
+            resync_s=self.mood.resync_s,
+            key_lifetime_s=self.mood.key_lifetime_s,
         )
 
 
@@ -174,7 +208,8 @@ def write_key(folder: Path, number: int) -> None:
     pem = key_of(number).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    (folder / "agent.key").write_bytes(pem)
+    (folder / KEY).write_bytes(pem)
+    stamp(folder)
 
 
 def start_scheduler() -> asyncio.Task[None]:

@@ -24,10 +24,10 @@ from fairlead_control_plane.store.sqlite import SqliteSettings, SqliteStore
 from fairlead_machinery import lease
 from fairlead_machinery.web import Request, Response
 from tests.simulation.clock import VirtualDatetime
+from tests.simulation.mood import Mood
 from tests.simulation.network import ACTOR, LIFE, PART, Network
 
 ADMIN, SCHEDULER = "shard-admin", "scheduler"
-_HISTORY_S = 300.0
 Hears = Callable[[Sequence[Event], dict[int, str]], None]
 """Hears each transaction, with the actors by revision, which are complete once the history is read."""
 
@@ -38,14 +38,14 @@ class MemoryStore(SqliteStore):
     actors: dict[int, str]
 
     @classmethod
-    async def begin(cls, data: bytes | None, heard: Hears | None) -> MemoryStore:
+    async def begin(cls, data: bytes | None, heard: Hears | None, history_s: float) -> MemoryStore:
         """Open a store with the content of another."""
         database = open_database(":memory:")
         if data is not None:
             database.connection.deserialize("main", data)
-        store = cls(database, SqliteSettings(history_s=_HISTORY_S))
+        store = cls(database, SqliteSettings(history_s=history_s))
         store.actors = {}
-        schedule = Schedule(_HISTORY_S, 1 << 30)
+        schedule = Schedule(history_s, 1 << 30)
         loop = asyncio.get_running_loop()
         store._compaction = loop.create_task(
             store._compactor.run(schedule, lambda: store._written_bytes, loop.time, 60.0), name="store-compaction"
@@ -105,6 +105,7 @@ class Server:
         self._stack: AsyncExitStack | None = None
         self._failures: tuple[asyncio.Task[None], ...] = ()
         self.store: MemoryStore | None = None
+        self.mood = Mood()
 
     @property
     def is_up(self) -> bool:
@@ -116,7 +117,7 @@ class Server:
         ACTOR.set("system")
         LIFE.set(None)
         PART.set(f"server:{self.host}")
-        store = await MemoryStore.begin(self._data, self._heard)
+        store = await MemoryStore.begin(self._data, self._heard, self.mood.history_s)
         if self._revision:
             store._writer._revision = self._revision
             await store.compact(await store.commit([Put("/meta/restored", b"")]))
@@ -128,6 +129,7 @@ class Server:
                 "root_directory": "/nowhere",
                 "with_scheduler": False,
                 "external_url": f"https://{self.host}:6443",
+                "bin_retention_hours": self.mood.bin_hours,
             }
         )
         running = await server._compose(settings, store, _credentials(self._profile), self._stack)

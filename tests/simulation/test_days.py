@@ -14,8 +14,9 @@ from tests.simulation.mutants import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 REGRESSIONS = Path(__file__).with_name("seeds.txt")
-FIRST_DAYS = 12
-"""A change is judged by the same days everywhere; to look for what nobody has met yet there is ``make simulate``."""
+FIRST_DAYS = 8
+WHOLE_DAY = 1
+"""The seed of one of 24 hours. A change is judged by the same days everywhere; what nobody has met yet ``make simulate`` looks for."""
 MUTANT_DAYS = 20
 """Within how many days each mutant has to be found out; most are on the first."""
 
@@ -24,7 +25,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 def days(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run days in processes of their own: they replace this one's clocks."""
-    command = [sys.executable, "-m", "tests.simulation", *arguments]
+    lengths = () if any(one.startswith("--length") for one in arguments) else ("--length=short",)
+    command = [sys.executable, "-m", "tests.simulation", *lengths, *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -54,6 +56,19 @@ def test_first_days() -> None:
     """Zero violations."""
     done = days("--jobs=2", f"--seeds={FIRST_DAYS}", "--start=0")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_whole_day() -> None:
+    """Zero violations in 24 hours with quiet between what happens, and with what is broken for hours."""
+    done = days(f"--start={WHOLE_DAY}", "--length=day")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_f20_a_day_without_the_control_plane() -> None:
+    """F20: an agent hears nothing for 24 hours, without a word: nothing goes, all is made good after."""
+    done = days("--f20=silent")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"0 deletions and [1-9]\d* objects standing after 24 hours", done.stdout), done.stdout
 
 
 def test_agents_that_do_what_must_not_be_are_found_out() -> None:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError, NotFound
 from fairlead_api.names import ROOT
+from fairlead_control_plane.auth.agents import pinned_key, thumbprint
+from fairlead_control_plane.controllers.synctargets import ROTATE_ANNOTATION
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_machinery.transport import Unreachable
 from fairlead_transforms.names import is_token_secret
@@ -115,6 +117,17 @@ class Users:
 
     async def _target(self, deed: Deed, spec: JsonObject) -> None:
         await self._top.at(ROOT).patch(SYNC_TARGETS, deed.host, {"spec": spec}, type_=MERGE_PATCH)
+
+    async def rotate_key(self, deed: Deed) -> None:
+        """Have an agent replace its key; not while there is a copy, which would be the only one to know it."""
+        if deed.host in self._world.seconds:
+            return
+        target = await self._top.at(ROOT).get(SYNC_TARGETS, deed.host)
+        pinned = pinned_key(target)
+        if pinned is None:
+            return
+        wish = {"metadata": {"annotations": {ROTATE_ANNOTATION: thumbprint(pinned)}}}
+        await self._top.at(ROOT).patch(SYNC_TARGETS, deed.host, wish, type_=MERGE_PATCH)
 
     async def unplace(self, deed: Deed) -> None:
         """Want a workspace to run nowhere."""

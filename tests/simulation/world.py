@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fairlead_control_plane.store.contract import Event
 from tests.simulation import parts
+from tests.simulation.mood import Mood
 from tests.simulation.network import Faults, Network
 from tests.simulation.parts import PLANE, Agent, Joined
 from tests.simulation.servers import Hears, Server
@@ -42,11 +44,14 @@ class World:
         targets: By host.
         agents: By host; a second one for the same target is in ``seconds``.
         trouble: Faults now, by host.
+        done: How often each thing happened.
     """
 
     seed: int
     folder: Path
     base: Base
+    mood: Mood = field(default_factory=Mood)
+    done: Counter[str] = field(default_factory=Counter)
     network: Network = field(init=False)
     servers: dict[str, Server] = field(default_factory=dict)
     targets: dict[str, Joined] = field(default_factory=dict)
@@ -58,6 +63,7 @@ class World:
     first: dict[str, bytes] = field(default_factory=dict)
     running: list[asyncio.Task[None]] = field(default_factory=list)
     ended_s: float = 0.0
+    counted_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.network = Network(self.seed)
@@ -70,6 +76,7 @@ class World:
 
     async def begin(self) -> None:
         """Start every part."""
+        self.counted_s = self.now_s
         for target in self.base.targets:
             self.targets[target.host] = target
             self.trouble[target.host] = 0
@@ -79,6 +86,7 @@ class World:
             side = self.side(host)
             profile = "workspaces" if host == PLANE else "cluster"
             self.servers[host] = Server(self.network, host, profile, data, self._hear(side))
+            self.servers[host].mood = self.mood
             await self.servers[host].start()
         self.running = [parts.start_scheduler(), *(parts.start_controller(host) for host in self.targets)]
         for host, target in self.targets.items():
@@ -86,7 +94,8 @@ class World:
             folder.mkdir(parents=True)
             for name, content in self.base.files[host].items():
                 (folder / name).write_bytes(content)
-            self.agents[host] = Agent(target, folder)
+            parts.stamp(folder)
+            self.agents[host] = Agent(target, folder, self.mood)
             self.agents[host].start()
 
     async def end(self) -> None:
@@ -158,7 +167,9 @@ class World:
         """Take note of what must stay bounded."""
         for host, target in self.targets.items():
             link = self.network.link(target.part, PLANE)
-            self.log.append(Counted(self.now_s, target.uid, "requests_per_minute", link.requests))
-            self.log.append(Counted(self.now_s, target.uid, "connects_per_minute", link.connects))
+            minutes = max((self.now_s - self.counted_s) / 60, 1.0)
+            self.log.append(Counted(self.now_s, target.uid, "requests_per_minute", link.requests / minutes))
+            self.log.append(Counted(self.now_s, target.uid, "connects_per_minute", link.connects / minutes))
             link.requests = link.connects = 0
             del host
+        self.counted_s = self.now_s

@@ -24,6 +24,7 @@ def wanted_objects_run(world: World, limits: Limits) -> Iterator[str]:
         for target in world.targets:
             if not world.is_wanted(target, Owner(one.cluster, one.namespace, one.name, one.uid)):
                 continue
+            world.look()
             key = (target, one.resource, one.uid)
             reason = refused.get(key, "")
             if reason and reason in limits.excused:
@@ -41,6 +42,7 @@ def reports_never_go_back(world: World, _: Limits) -> Iterator[str]:
     """I13: what a target was seen to have done is never older than what it was seen to have done before."""
     newest: dict[tuple[str, str], int] = {}
     for one in world.of(Reported):
+        world.look()
         key = (one.target, one.uid)
         if one.generation < newest.get(key, 0):
             yield (
@@ -56,6 +58,7 @@ def status_is_that_of_a_target(world: World, limits: Limits) -> Iterator[str]:
         target = record.actor.removeprefix("agent:")
         if record.where or target == record.actor or "status" not in record.changed:
             continue
+        world.look()
         since_s = world.since_working(target, record.at_s, limits.lag_s)
         owner = Owner(record.cluster, record.namespace, record.name, record.uid)
         is_synced = record.resource in limits.synced
@@ -67,6 +70,7 @@ def status_is_that_of_a_target(world: World, limits: Limits) -> Iterator[str]:
         runs_on = [target for target in world.targets if world.is_wanted(target, owner)]
         if one.resource not in limits.synced or len(runs_on) != 1:
             continue
+        world.look()
         there = below.get((runs_on[0], one.resource, one.uid))
         if there is not None and there.status != one.status:
             yield f"the status of {_named(one)} is not the one on {runs_on[0]}"
@@ -79,6 +83,7 @@ def namespaces_are_one_to_one(world: World, _: Limits) -> Iterator[str]:
     for one in seen:
         if one.resource != "namespaces" or not one.where or one.owner is None:
             continue
+        world.look()
         target = world.targets.get(one.where)
         if target is None:
             yield f"namespace {one.name} on {one.where}, which is no target"

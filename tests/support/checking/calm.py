@@ -15,6 +15,8 @@ def it_comes_to_rest(world: World, limits: Limits) -> Iterator[str]:
     if world.settled_s == inf:
         return
     quiet_s = world.settled_s + limits.quiet_after_s
+    if world.end_s > quiet_s:
+        world.look()
     for one in world.of(Written):
         if one.at_s > quiet_s and one.resource not in limits.restless:
             where = one.where or "the control plane"
@@ -36,6 +38,7 @@ def writes_are_in_proportion(world: World, limits: Limits) -> Iterator[str]:
         elif not one.where:
             changes[one.cluster, one.namespace, one.name] += 1
     for (where, resource, *place), count in writes.items():
+        world.look()
         cluster, namespace, name = place
         may = limits.writes_free + limits.writes_per_change * changes[cluster, namespace, name]
         if count > may:
@@ -47,6 +50,7 @@ def what_is_counted_is_bounded(world: World, limits: Limits) -> Iterator[str]:
     """I19: queues, retries and connections stay within their bounds."""
     worst: dict[tuple[str, str], Counted] = {}
     for one in world.of(Counted):
+        world.look()
         if one.value > limits.counted.get(one.what, inf):
             key = (one.where, one.what)
             if key not in worst or worst[key].value < one.value:

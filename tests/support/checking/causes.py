@@ -23,6 +23,7 @@ def no_delete_without_cause(world: World, limits: Limits) -> Iterator[str]:
     for record in _of_agents(world):
         if record.verb != "delete" or record.owner is None:
             continue
+        world.look()
         asked_s = record.at_s - limits.delete_lag_s
         if world.wanted_throughout(record.where, record.owner, asked_s, record.at_s):
             yield f"{_name(record)} was deleted at {record.at_s:.1f} though upstream wanted it since {asked_s:.1f}"
@@ -37,6 +38,7 @@ def every_delete_is_asked_for(world: World, limits: Limits) -> Iterator[str]:
         owner = record.owner
         if record.verb != "delete" or owner is None:
             continue
+        world.look()
         is_minted = bool(owner.namespace) and not owner.uid
         place = ("", owner.namespace) if is_minted else (owner.namespace, owner.name)
         since_s = record.at_s - limits.delete_lag_s
@@ -50,6 +52,7 @@ def nothing_stays_unwanted(world: World, limits: Limits) -> Iterator[str]:
     for where, found in _marked_lives(world):
         if found.resource == "secrets" or (where, found.uid) in leftovers:
             continue  # I17 speaks of Secrets
+        world.look()
         guests = foreign.get((where, found.name), []) if found.resource == "namespaces" else []
         yield from _overstays(world, limits, where, found, guests)
     yield from _orphans(world, secrets=False)
@@ -60,6 +63,7 @@ def no_secret_where_it_is_not_assigned(world: World, limits: Limits) -> Iterator
     for record in _of_agents(world):
         if record.resource != "secrets" or record.owner is None or record.verb == "delete":
             continue
+        world.look()
         since_s = world.since_working(record.where, record.at_s, limits.lag_s)
         place = Owner(record.owner.cluster, record.owner.namespace, record.owner.name)
         if not world.wanted_within(record.where, place, since_s, record.at_s):
@@ -67,6 +71,7 @@ def no_secret_where_it_is_not_assigned(world: World, limits: Limits) -> Iterator
     leftovers = brought_back(world)
     for where, found in _marked_lives(world):
         if found.resource == "secrets" and (where, found.uid) not in leftovers:
+            world.look()
             yield from _overstays(world, limits, where, found)
     yield from _orphans(world, secrets=True)
 
@@ -74,6 +79,7 @@ def no_secret_where_it_is_not_assigned(world: World, limits: Limits) -> Iterator
 def agents_write_only_what_is_assigned(world: World, limits: Limits) -> Iterator[str]:
     """I14: an agent writes on its own target only what is wanted there, and upstream only status of such objects."""
     for record in _of_agents(world, upstream=True):
+        world.look()
         target = record.actor.removeprefix("agent:")
         since_s = world.since_working(target, record.at_s, limits.lag_s)
         if record.where == "":
@@ -93,12 +99,14 @@ def foreign_objects_stay_as_they_are(world: World, _: Limits) -> Iterator[str]:
     for record in world.of(Written):
         if record.where == "" or record.owner is not None:
             continue
+        world.look()
         if record.actor.startswith("agent:"):
             yield f"{_name(record)} carries no mark and was touched by an agent ({record.verb} at {record.at_s:.1f})"
         elif (record.where, record.uid) in due:
             due[record.where, record.uid] = "" if record.verb == "delete" else record.whole
     left = {(one.where, one.uid): one for one in _dump(world, "last")}
     for key, whole in due.items():
+        world.look()
         one = expected[key]
         named = f"{one.resource} {one.namespace}/{one.name} on {one.where}"
         if whole and key not in left:
@@ -215,7 +223,10 @@ def _orphans(world: World, *, secrets: bool) -> Iterator[str]:
         has_guests = any(end == inf for _, end in foreign.get((one.where, home), []))
         if (one.where, one.uid) in leftovers or (goes_with_namespace and has_guests):
             continue
-        if one.owner is None or (one.resource == "secrets") != secrets or world.is_wanted(one.where, one.owner):
+        if one.owner is None or (one.resource == "secrets") != secrets:
+            continue
+        world.look()
+        if world.is_wanted(one.where, one.owner):
             continue
         yield f"{one.resource} {one.namespace}/{one.name} is left on {one.where}; upstream wants no {one.owner}"
 

@@ -40,8 +40,32 @@ class Violation:
         return f"{self.invariant}: {self.message}"
 
 
-def check(records: Iterable[Record], limits: Limits | None = None) -> list[Violation]:
-    """Return every violation in a history, by invariant and in the order of the history."""
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """
+    What came of checking a history.
+
+    Attributes:
+        violations: By invariant and in the order of the history.
+        judged: How many things were held against each invariant, by ``<number> <function>``; all are in it.
+    """
+
+    violations: list[Violation]
+    judged: dict[str, int]
+
+
+def judge(records: Iterable[Record], limits: Limits | None = None) -> Verdict:
+    """Hold a history against every invariant."""
     world = World(records)
     bounds = limits or Limits()
-    return [Violation(number, message) for number, holds in INVARIANTS for message in holds(world, bounds)]
+    violations, names = [], []
+    for number, holds in INVARIANTS:
+        world.judging = f"{number} {holds.__name__}"
+        names.append(world.judging)
+        violations += [Violation(number, message) for message in holds(world, bounds)]
+    return Verdict(violations, {name: world.judged[name] for name in names})
+
+
+def check(records: Iterable[Record], limits: Limits | None = None) -> list[Violation]:
+    """Return every violation in a history, by invariant and in the order of the history."""
+    return judge(records, limits).violations

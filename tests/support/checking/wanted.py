@@ -6,7 +6,7 @@ An object is wanted on a target while it lives upstream and its namespace is ass
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
@@ -54,10 +54,18 @@ class Limits:
 
 
 class World:
-    """The history, by what the invariants ask."""
+    """
+    The history, by what the invariants ask.
+
+    Attributes:
+        judged: How many things each invariant has looked at, by its name.
+        judging: The invariant that looks now.
+    """
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.records = list(records)
+        self.judged: Counter[str] = Counter()
+        self.judging = ""
         self.targets: dict[str, Target] = {}
         self.end_s = 0.0
         self.settled_s = inf
@@ -90,6 +98,10 @@ class World:
         known = {target for target, *rest in self._assigned if tuple(rest) == place}
         for target in known | set(record.targets):
             _turn(self._assigned[target, *place], record.at_s, on=record.targets.get(target) in _RUNS)
+
+    def look(self) -> None:
+        """Take note that one thing is held against the invariant of now: one that judges nothing proves nothing."""
+        self.judged[self.judging] += 1
 
     def of(self, kind: type[T]) -> list[T]:
         """Return the records of one kind, in order."""

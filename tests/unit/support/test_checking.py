@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fairlead_api.names import Locator, downstream_namespace
-from tests.support.checking.checker import INVARIANTS, check
+from tests.support.checking.checker import INVARIANTS, check, judge
 from tests.support.checking.history import (
     Asked,
     Assigned,
@@ -160,6 +160,14 @@ PLANTED: dict[str, tuple[str, list[Record]]] = {
 def test_a_clean_history_passes() -> None:
     """No violation where there is none."""
     assert check(CLEAN, LIMITS) == []
+
+
+def test_what_is_held_against_each_invariant_is_counted() -> None:
+    """A history that says nothing of an invariant shows by its count."""
+    judged = judge(CLEAN, replace(LIMITS, asks=True)).judged
+    assert len(judged) == len(INVARIANTS)
+    assert all(count > 0 for count in judged.values()), judged
+    assert not any(judge([], LIMITS).judged.values())
 
 
 @pytest.mark.parametrize("name", PLANTED)
