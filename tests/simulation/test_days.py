@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REGRESSIONS = Path(__file__).with_name("seeds.txt")
 FIRST_DAYS = 8
 WHOLE_DAY = 1
-"""The seed of one of 24 hours. A change is judged by the same days everywhere; what nobody has met yet ``make simulate`` looks for."""
+"""The seed of one of 24 hours; what nobody has met yet is what ``make simulate`` looks for."""
 MUTANT_DAYS = 20
 """Within how many days each mutant has to be found out; most are on the first."""
 
