@@ -141,11 +141,11 @@ class Link:
     # --- on the link's own thread ------------------------------------------------------------------------------------
 
     async def _be(self, weather: Weather) -> None:
-        self.weather = weather
         if weather.way == "refused":
             await self._listen_no_more()
         elif self._server is None:
             await self._listen()
+        self.weather = weather  # who reads it finds it so
         if weather.way in {"refused", "reset"}:
             self._reset_all()
         changed, self._changed = self._changed, asyncio.Event()
