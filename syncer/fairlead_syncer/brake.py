@@ -17,6 +17,9 @@ FREE_CAUSES = frozenset({"Deleted", "Moved", "Replaced"})
 """Causes that are somebody's word about this one object, or lose nothing. ``Replaced`` is the plan's own: an object of
 the same name takes the place at once."""
 
+_SLOTS = 10
+"""In how many parts of the window what has passed is told."""
+
 Item = tuple[str, str]
 """What would be deleted, as text for people, and a name of this one removal that no later one has."""
 
@@ -31,12 +34,15 @@ class Brake:
         floor: Deletions always allowed within the window, so that small targets can breathe.
         window_s: Length of the window in seconds.
         held: What waits for approval: text by removal. Empty while the brake is not on.
+        counted: How many have passed that count, ever; it changes exactly when :meth:`passed` must be told anew.
     """
 
     share: float = 0.3
     floor: int = 20
     window_s: float = 600.0
     held: dict[str, str] = field(default_factory=dict)
+    counted: int = 0
+    _earlier: list[tuple[float, int]] = field(default_factory=list)
     _passed: deque[tuple[float, str, int]] = field(default_factory=deque)
     _going: set[str] = field(default_factory=set)
     _approved: set[str] = field(default_factory=set)
@@ -61,14 +67,38 @@ class Brake:
         if removal in self._going:
             return True  # asked again about one that is already going
         # Once on, it holds all that follows: half of a mistake is no better than a whole one.
-        if self.held or now_s < self._spent_until_s or len(self._passed) >= self._allowance(total):
+        if self.held or now_s < self._spent_until_s or self._spent(now_s) >= self._allowance(total):
             if removal not in self.held:
                 self.held[removal] = text
                 self._digest = ""
             return False
         self._passed.append((now_s, removal, total))
         self._going.add(removal)
+        self.counted += 1
         return True
+
+    def _spent(self, now_s: float) -> int:
+        """Return how many have passed within the window, this agent's earlier lives included."""
+        self._earlier = [one for one in self._earlier if one[0] > now_s - self.window_s]
+        return len(self._passed) + sum(count for _, count in self._earlier)
+
+    def passed(self, now_s: float) -> list[tuple[float, int]]:
+        """
+        Return what has passed within the window: (age in seconds, how many), oldest first.
+
+        Some at a time share the age of the youngest of them: at most one more than there are slots in a window.
+        """
+        found: dict[int, tuple[float, int]] = {}
+        for at_s, count in (*self._earlier, *((one[0], 1) for one in self._passed)):
+            if at_s > now_s - self.window_s:
+                slot = int(at_s * _SLOTS // self.window_s)
+                latest_s, before = found.get(slot, (at_s, 0))
+                found[slot] = (max(at_s, latest_s), before + count)
+        return [(now_s - at_s, count) for _, (at_s, count) in sorted(found.items())]
+
+    def resume(self, passed: Iterable[tuple[float, int]], now_s: float) -> None:
+        """Count what an earlier life of this agent has let pass, as it told with :meth:`passed`."""
+        self._earlier = [(now_s - age_s, count) for age_s, count in passed]
 
     def _allowance(self, total: int) -> int:
         """Return how many may pass: a share of what there was as the window began, not of what is left by now."""
@@ -107,6 +137,7 @@ class Brake:
         self._approved.update(approved)
         self.held.clear()
         self._passed.clear()
+        self._earlier.clear()
         self._going.clear()
         self._spent_until_s = float("-inf")
         return approved

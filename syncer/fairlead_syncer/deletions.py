@@ -8,7 +8,7 @@ approved, and when its view changes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -33,7 +33,7 @@ class Deletions:
 
     Attributes:
         has_begun: Whether the control plane has said how the agent's last life ended. Nothing is deleted before.
-        news: Set while what is held is not what was told last.
+        news: Set while what is held, or has passed, is not what was told last.
     """
 
     def __init__(self, state: State, brake: Brake, now_s: Callable[[], float], enqueue: Callable[[Key], None]) -> None:
@@ -43,6 +43,7 @@ class Deletions:
         self._enqueue = enqueue
         self._removals: dict[Key, str] = {}  # held or approved, by object
         self._told = ""
+        self._counted = self._counted_told = 0
         self.has_begun = False
         self.news = asyncio.Event()
 
@@ -60,6 +61,7 @@ class Deletions:
             self.forget(key)
         item = (_text(key), removal)
         if self._brake.allows(item, cause, total=len(self._state.views), now_s=self._now_s()):
+            self._compare()
             return True
         if key not in self._removals:
             self._removals[key] = removal
@@ -91,8 +93,14 @@ class Deletions:
         held = sorted(self._brake.held.values())
         return {"digest": self._brake.digest, "count": len(held), "examples": held[:_EXAMPLES]}
 
+    def passed(self) -> list[JsonObject]:
+        """Return the ``passed`` of a heartbeat: how many deletions have passed within the window, and how long ago."""
+        self._counted = self._brake.counted
+        return [{"count": count, "ageSeconds": int(age_s)} for age_s, count in self._brake.passed(self._now_s())]
+
     def told(self, summary: JsonObject) -> None:
         """Take note that the control plane knows a summary; of another set than before every object tells."""
+        self._counted_told = self._counted
         if summary["digest"] != self._told:
             self._told = summary["digest"]
             self._look_again(self._removals)
@@ -106,8 +114,14 @@ class Deletions:
             self._look_again(self._removals)
             self._compare()
 
-    def begin(self, *, were_held: bool) -> None:
-        """Begin; with the allowance used up where deletions ``were_held`` when this agent's last life ended."""
+    def begin(self, *, were_held: bool, passed: Sequence[JsonObject] = ()) -> None:
+        """
+        Begin; with the allowance used up where deletions ``were_held`` when this agent's last life ended.
+
+        What had ``passed`` by then (as :meth:`passed`) is spent in any case: else each life would have a share of its
+        own, and an agent that is killed again and again would delete everything.
+        """
+        self._brake.resume(((float(one["ageSeconds"]), int(one["count"])) for one in passed), self._now_s())
         if were_held:
             self._brake.spend(self._now_s())
         self.has_begun = True
@@ -121,7 +135,7 @@ class Deletions:
             self._enqueue(key)
 
     def _compare(self) -> None:
-        if self._brake.digest == self._told:
+        if self._brake.digest == self._told and self._brake.counted == self._counted_told:
             self.news.clear()
         else:
             self.news.set()

@@ -72,7 +72,7 @@ class Heartbeat:
             await self._pause(interval_s)
 
     async def _pause(self, interval_s: float) -> None:
-        """Wait for the next beat, which comes early when other deletions are held than were told."""
+        """Wait for the next beat, which comes early when others are held, or more have passed, than were told."""
         try:
             async with asyncio.timeout(interval_s):
                 await self._deletions.news.wait()
@@ -130,10 +130,11 @@ class Heartbeat:
         """Send a heartbeat, with what is held once that can be known, and take note of what is approved."""
         held = self._deletions.summary() if self._deletions.has_begun else None
         if held is not None:
-            body["held"] = held
+            body |= {"held": held, "passed": self._deletions.passed()}
         answer = await self._upstream.heartbeat(body)
         if held is None:
-            self._deletions.begin(were_held=bool(answer.get("deletionsHeld")))
+            were_held, passed = bool(answer.get("deletionsHeld")), answer.get("deletionsPassed") or ()
+            self._deletions.begin(were_held=were_held, passed=passed)
         else:
             self._deletions.told(held)
         self._deletions.approve(str(answer.get("approvedDeletions") or ""))

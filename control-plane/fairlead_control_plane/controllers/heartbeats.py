@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from fairlead_api import JsonObject
+from fairlead_control_plane.controllers.allowances import Allowances
 
 THRESHOLD_S = 60.0
 """Seconds without a heartbeat after which a SyncTarget is not Ready; kcp's default."""
@@ -39,6 +40,7 @@ class Heartbeats:
         self._started_s = now_s()
         self._beats: dict[str, _Beat] = {}
         self._waiting: dict[str, dict[str, tuple[str, float]]] = {}
+        self.allowances = Allowances(now_s)
         self.received = 0
         """How many heartbeats there have been."""
 
@@ -99,6 +101,7 @@ class Heartbeats:
             del self._beats[uid]
         for uid in self._waiting.keys() - uids:
             del self._waiting[uid]
+        self.allowances.keep(uids)
 
 
 def conditions(

@@ -26,11 +26,13 @@ from fairlead_control_plane.controllers.agents import (
     standby_condition,
     version_condition,
 )
+from fairlead_control_plane.controllers.allowances import are_passed
 from fairlead_control_plane.controllers.heartbeats import Heartbeats, conditions, timed
 from fairlead_control_plane.kinds.change import Change, Effect
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.store.contract import StoreError
+from fairlead_control_plane.views.rows import View
 from fairlead_control_plane.views.targets import TargetIndex
 
 _log = structlog.get_logger()
@@ -44,7 +46,7 @@ _MOST_APIS = 5000
 _MOST_EXAMPLES, _LONGEST_TEXT = 5, 1024
 _FIELDS: dict[str, type] = {
     "syncerVersion": str, "properties": dict, "apis": list, "authorized": dict, "held": dict, "clusterLost": str,
-    "leftovers": dict,
+    "leftovers": dict, "passed": list,
 }  # fmt: skip
 _OWN_VERSION = metadata.version("fairlead")
 ROTATE_ANNOTATION = "workload.fairlead.io/rotate-key"
@@ -115,6 +117,7 @@ class SyncTargetReports:
             body: ``syncerVersion``, ``properties`` (strings), ``apis`` (``[{group, resource, versions}]`` that the
                 cluster offers and the agent may write), ``authorized`` (``{status, reason, message}``), ``held``
                 (``{digest, count, examples}`` of the deletions that wait for approval, count 0 when none does),
+                ``passed`` (``[{count, ageSeconds}]`` of the deletions that counted for its brake of late),
                 ``clusterLost`` (why the agent cannot speak to its cluster), ``leftovers`` (``{count, kinds, examples}``
                 of what bears its marks and no view explains). Fields of other versions are passed over.
 
@@ -122,6 +125,10 @@ class SyncTargetReports:
             BadRequest: A field has the wrong type.
         """
         seen = _checked(body)
+        if "passed" in seen:
+            if not are_passed(seen["passed"]):
+                raise BadRequest("heartbeat passed must be a list of at most 20 {count, ageSeconds}")
+            self._beats.allowances.told(target["metadata"]["uid"], seen["passed"])
         # An agent that cannot speak to its cluster lives, but the cluster is not heard of.
         due = not seen.get("clusterLost") and self._beats.beat(target["metadata"]["uid"])
         synced = await self._synced_resources(target, seen.get("apis"))
@@ -147,8 +154,13 @@ class SyncTargetReports:
             "tenantPolicy": spec.get("tenantPolicy") or {},
             "rotateKey": _key_to_replace(current),
             "deletionsHeld": is_held,
+            "deletionsPassed": self._beats.allowances.of(target["metadata"]["uid"]),
             "approvedDeletions": spec.get("approvedDeletions") or "",
         }
+
+    def deleting(self, target: JsonObject, view: View) -> None:
+        """Note that an agent is about to delete what a row says must go."""
+        self._beats.allowances.asked(target["metadata"]["uid"], view)
 
     async def _tell_held(self, target: JsonObject, before: JsonObject | None) -> None:
         """Say by an Event that deletions are held, once for each set, and when none are any more."""

@@ -317,6 +317,7 @@ class SyncerWorkspace:
             if row is None or rows.decode(row).uid != uid or str(row.mod_revision) != version:
                 raise Conflict("the view changed meanwhile; read it again")
             await self._keep(row, target, await json_body(request))
+            self.reports.deleting(target, rows.decode(row))
             return _success(uid)
         if row is None:
             return _success(uid)

@@ -106,3 +106,31 @@ def test_never_more_than_allowed_within_a_window(numbers: list[int], floor: int,
     brake = Brake(share=share, floor=floor)
     passed = {n for n in numbers if ask(brake, n, total=40)}
     assert len(passed) <= max(floor, int(40 * share))
+
+
+@given(st.lists(st.tuples(st.floats(0, 30), st.booleans()), max_size=60))
+def test_lives_share_one_allowance(history: list[tuple[float, bool]]) -> None:
+    """However often an agent is killed, no more passes within a window than in one life."""
+    brake, now_s, passed = Brake(share=0.0, floor=5, window_s=60), 0.0, list[float]()
+    for number, (wait_s, is_killed) in enumerate(history):
+        now_s += wait_s
+        if is_killed:
+            told = brake.passed(now_s)
+            assert len(told) <= 11
+            assert sum(count for _, count in told) == len([at for at in passed if at > now_s - 60])
+            brake = Brake(share=0.0, floor=5, window_s=60)
+            brake.resume(told, now_s)
+        if ask(brake, number, now_s=now_s):
+            passed.append(now_s)
+        brake.forget([f"u{number}"])
+        assert len([at for at in passed if at > now_s - 60]) <= 5
+
+
+def test_an_approval_spends_nothing() -> None:
+    """Nothing of an earlier life counts any more, either."""
+    brake = Brake(share=0.0, floor=2)
+    brake.resume([(10.0, 2)], now_s=0.0)
+    assert not ask(brake, 1)
+    assert brake.approve(brake.digest) == ["u1"]
+    assert brake.passed(0.0) == []
+    assert ask(brake, 2)

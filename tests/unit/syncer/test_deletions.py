@@ -250,3 +250,20 @@ async def test_news_are_told_at_once(room: Room) -> None:
     assert room.deletions.news.is_set()
     await room.heartbeat.beat()
     assert not room.deletions.news.is_set()
+
+
+async def test_what_has_passed_is_told_soon_and_answered() -> None:
+    """The next life goes on with what is left."""
+    room = Room(share=0.0, floor=3, window_s=60.0)
+    room.above.answer["deletionsPassed"] = [{"count": 1, "ageSeconds": 50}]
+    await room.heartbeat.beat()
+    await room.look(room.tombstone(1))
+    assert room.deletions.news.is_set()
+    room.now_s = 5.0
+    await room.heartbeat.beat()
+    assert not room.deletions.news.is_set()
+    assert room.above.beats[-1]["passed"] == [{"count": 1, "ageSeconds": 55}, {"count": 1, "ageSeconds": 5}]
+    await room.look(room.tombstone(2))
+    await room.look(room.tombstone(3))
+    assert room.cluster.deleted == ["m1", "m2"]
+    assert room.deletions.summary()["count"] == 1

@@ -169,3 +169,23 @@ async def test_an_inventory_is_bounded(room: Room, leftovers: object) -> None:
     """An agent cannot fill its SyncTarget with what it says."""
     with pytest.raises(BadRequest):
         await room.beat(leftovers=leftovers)
+
+
+async def test_what_has_passed_is_kept_for_the_next_life(room: Room) -> None:
+    """An agent's own word, which a life that has just begun does not say yet."""
+    passed = [{"count": 4, "ageSeconds": 30}]
+    assert (await room.beat())["deletionsPassed"] == []
+    assert (await room.beat(passed=passed))["deletionsPassed"] == passed
+    assert (await room.beat())["deletionsPassed"] == passed
+    assert (await room.beat(passed=[]))["deletionsPassed"] == []
+
+
+@pytest.mark.parametrize(
+    "passed", [{}, [1], [{"count": 1}], [{"count": -1, "ageSeconds": 1}], [{"count": 1, "ageSeconds": 1.5}]]
+)
+async def test_senseless_counts_are_refused(room: Room, passed: object) -> None:
+    """What is not a list of counts and ages is none."""
+    with pytest.raises(BadRequest):
+        await room.beat(passed=passed)
+    with pytest.raises(BadRequest):
+        await room.beat(passed=[{"count": 1, "ageSeconds": 1}] * 21)
