@@ -66,6 +66,8 @@ def write_admin_kubeconfig(directory: Path, url: str, ca: bytes, tokens: Tokens,
     """
     Write ``admin.kubeconfig`` and return its path.
 
+    One that says the same is left: users keep in it which workspace they are in, and contexts of their own.
+
     Raises:
         OSError: It cannot be written.
     """
@@ -78,7 +80,9 @@ def write_admin_kubeconfig(directory: Path, url: str, ca: bytes, tokens: Tokens,
     }
     users = {name: tokens.by_name[name] for name in ("kcp-admin", "shard-admin")}
     path = directory / "admin.kubeconfig"
-    write_private(path, _kubeconfig(clusters, contexts, users, ca))
+    config = _kubeconfig(clusters, contexts, users, ca)
+    if not _says(path, config):
+        _write(path, config)
     return path
 
 
@@ -91,16 +95,14 @@ def write_scheduler_kubeconfig(directory: Path, local_url: str, ca: bytes, token
     """
     users = {"scheduler": tokens.by_name["scheduler"]}
     config = _kubeconfig({"base": local_url}, {"base": ("base", "scheduler")}, users, ca)
-    write_private(directory / "scheduler.kubeconfig", config)
+    _write(directory / "scheduler.kubeconfig", config)
 
 
 def _kubeconfig(
     clusters: Mapping[str, str], contexts: Mapping[str, tuple[str, str]], users: Mapping[str, str], ca: bytes
-) -> bytes:
-    import yaml  # noqa: PLC0415 - only needed here, once a start
-
+) -> JsonObject:
     authority = base64.b64encode(ca).decode()
-    config: JsonObject = {
+    return {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [
@@ -114,5 +116,22 @@ def _kubeconfig(
         "current-context": next(iter(contexts)),
         "preferences": {},
     }
-    text: bytes = yaml.safe_dump(config, sort_keys=False, encoding="utf-8")
-    return text
+
+
+def _write(path: Path, config: JsonObject) -> None:
+    import yaml  # noqa: PLC0415 - only needed here, once a start
+
+    write_private(path, yaml.safe_dump(config, sort_keys=False, encoding="utf-8"))
+
+
+def _says(path: Path, config: JsonObject) -> bool:
+    """Tell whether a file holds all of a kubeconfig's entries; one that nobody can read does not."""
+    import yaml  # noqa: PLC0415 - only needed here, once a start
+
+    try:
+        found = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return all(
+            entry in found[section] for section in ("clusters", "users", "contexts") for entry in config[section]
+        )
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+        return False
