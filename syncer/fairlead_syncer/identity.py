@@ -248,17 +248,18 @@ class Identity:
         """
         while True:
             self._wanted.clear()
+            pause_s = _RETRY_S  # however loudly it is asked for
             try:
                 wait_s = await self.renew()
                 self._backoff_s = _RETRY_S
             except NotLetIn:
                 raise
             except (ApiError, Unreachable, KeyError, TypeError, ValueError, OSError) as error:  # a full disk, say
-                wait_s = self._pause_s(error)
+                wait_s = pause_s = self._pause_s(error)
                 _log.warning("no token could be had", error=str(error), retry_in_s=round(wait_s, 1))
-            await asyncio.sleep(_RETRY_S)  # however loudly it is asked for
+            await asyncio.sleep(pause_s)
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(wait_s - _RETRY_S, 0.0)):
+                async with asyncio.timeout(max(wait_s - pause_s, 0.0)):
                     await self._wanted.wait()
 
     def _pause_s(self, error: Exception) -> float:

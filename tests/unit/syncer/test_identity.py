@@ -107,6 +107,28 @@ def test_tries_grow_apart_and_keep_what_was_asked(tmp_path: Path) -> None:
     run(main())
 
 
+def test_nobody_hurries_what_is_refused(tmp_path: Path) -> None:
+    """Each refused request of an agent whose token is over asks for a new one; the pauses are kept all the same."""
+
+    async def main() -> None:
+        one, door = identity(tmp_path, [Unreachable("away")] * 5)
+
+        async def hurry() -> None:
+            while True:
+                one.renew_now()
+                await asyncio.sleep(0.1)
+
+        tasks = [asyncio.create_task(one.run()), asyncio.create_task(hurry())]
+        await one.ready.wait()
+        pauses = [round(later - sooner) for sooner, later in zip(door.asked_s, door.asked_s[1:], strict=False)]
+        assert pauses == [2, 4, 8, 16, 30]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    run(main())
+
+
 @pytest.mark.parametrize("error", [Forbidden("it has been used"), Unauthorized("no proof")], ids=str)
 def test_a_refusal_of_the_control_plane_ends_it_with_a_word(tmp_path: Path, error: ApiError) -> None:
     """Told in one line that says why; nothing is asked again."""
