@@ -180,6 +180,18 @@ async def is_wide(client: Client, agent: Agent) -> bool:
     return True
 
 
+async def allows_privileged(client: Client, agent: Agent) -> bool:
+    """Tell whether the policy there now lets the agent make namespaces of pod security level ``privileged``."""
+    from fairlead_cli.kinds import POLICIES  # noqa: PLC0415 - only to talk
+
+    try:
+        found = await client.get(POLICIES, agent.id)
+    except NotFound:
+        return False
+    rules = (found.get("spec") or {}).get("validations") or ()
+    return any(' in ["privileged", ' in str(rule.get("expression")) for rule in rules)
+
+
 async def listed(client: Client) -> tuple[tuple[str, str], ...]:
     """Return (group, plural) of every namespaced kind the cluster can list, sorted; Events do not count."""
     found: set[tuple[str, str]] = set()

@@ -254,6 +254,7 @@ class FaultProxy:
             ready.set()
             await self._stopping.wait()
             await runner.cleanup()
+        await _end_handshakes()
 
     async def _handle(self, request: web.BaseRequest, client: ClientSession) -> web.StreamResponse:
         self.seen.append((request.method, request.raw_path))
@@ -294,6 +295,16 @@ class FaultProxy:
     def stop(self) -> None:
         """Ask the proxy's loop to end."""
         self._loop.call_soon_threadsafe(self._stopping.set)
+
+
+async def _end_handshakes() -> None:
+    """End what has not got as far as being a connection: nobody else does, and its socket would stay open."""
+    unfinished = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in unfinished:
+        task.cancel()
+    if unfinished:
+        await asyncio.wait(unfinished)
+        await asyncio.sleep(0)  # sockets are closed in the loop's next turn
 
 
 @contextlib.contextmanager

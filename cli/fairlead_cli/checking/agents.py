@@ -130,7 +130,9 @@ class AgentChecks:
         """Return the same as join would make it in this cluster today, in the mode that it is in."""
         agent = await self.agent()
         listed, wide = await downstream.listed(self.cluster), await downstream.is_wide(self.cluster, agent)
-        return replace(agent, listed=listed, wide=wide, policy=await downstream.has_policies(self.cluster))
+        policy = await downstream.has_policies(self.cluster)
+        privileged = policy and await downstream.allows_privileged(self.cluster, agent)
+        return replace(agent, listed=listed, wide=wide, policy=policy, privileged=privileged)
 
     async def running(self) -> Finding | None:
         """Its process runs here, or a replica of its Deployment is ready."""

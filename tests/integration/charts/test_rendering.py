@@ -138,7 +138,7 @@ def test_the_check_runs_in_a_pod_of_the_image(helm: Helm) -> None:
     pod = of_kind(helm.render(CONTROL_PLANE, release="fairlead"), "Pod")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
     (container,) = pod["spec"]["containers"]
-    assert container["command"] == ["fairlead", "check"]
+    assert container["command"] == ["fairlead", "check", "--wait", "45s"]
     assert container["env"][0] == {"name": "KUBECONFIG", "value": "/var/lib/fairlead/server/admin.kubeconfig"}
     assert pod["spec"]["volumes"][1]["persistentVolumeClaim"] == {"claimName": "data-fairlead-0"}
     alone = helm.render(CONTROL_PLANE, {"persistence": {"accessMode": "ReadWriteOncePod"}})

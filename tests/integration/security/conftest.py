@@ -15,7 +15,8 @@ from tests.support import processes
 from tests.support.servers import FairleadServer, fairlead_server
 
 A, NEIGHBOUR = "/clusters/root:a", "/clusters/root:a-b"
-ALICE, STRANGER = "alice-token-of-a", "stranger-token-of-none"
+ALICE, STRANGER, NOBODY = "alice-token-of-a", "stranger-token-of-none", "nobody-token-of-none"
+"""Administrator of ``root:a``; whom tests give rights; whom nobody ever gives any."""
 RBAC = "rbac.authorization.k8s.io"
 
 
@@ -82,7 +83,7 @@ def room() -> Iterator[Room]:
     folder = processes.run_directory() / "security"
     folder.mkdir(exist_ok=True)
     tokens = folder / "tokens.csv"
-    tokens.write_text(f"{ALICE},alice,1\n{STRANGER},stranger,2\n")
+    tokens.write_text(f"{ALICE},alice,1\n{STRANGER},stranger,2\n{NOBODY},nobody,3\n")
     with fairlead_server(folder, "--no-scheduler", f"--token-auth-file={tokens}") as server:
         for name in ("a", "a-b"):
             make_workspace(server, name, compute=True)

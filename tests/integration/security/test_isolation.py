@@ -11,6 +11,7 @@ from tests.integration.security.conftest import (
     ALICE,
     CRDS,
     NEIGHBOUR,
+    NOBODY,
     STRANGER,
     A,
     Room,
@@ -280,7 +281,7 @@ def test_first_namespaces_are_like_any_other(twins: Room) -> None:
 def test_bins_tell_nobody_which_workspaces_exist(room: Room) -> None:
     """Unknown and forbidden answer alike: to anybody, to a user of none, to an account of another workspace."""
     foreign = room.token(NEIGHBOUR)
-    for token in ("", STRANGER, foreign):
+    for token in ("", NOBODY, foreign):
         answers = [room.wire.ask("GET", f"/services/bin/root:{name}", token=token) for name in ("a", "xy")]
         told = [(one.code, one.message.replace("root:a", "W").replace("root:xy", "W")) for one in answers]
         assert told[0] == told[1]

@@ -49,6 +49,9 @@ def stolen(kube_cluster: Cluster) -> Api:
     accounts = f"/api/v1/namespaces/{agent.home}/serviceaccounts/{agent.id}/token"
     stolen = Api(kube_cluster.server, admin.ok("POST", accounts, request)["status"]["token"], tls)
     wait_until(lambda: stolen.call("GET", "/api/v1/namespaces")[0] == 200, 10)
+    # A policy is in force some moments after it was made; ``cluster join`` waits for that before it grants anything.
+    anything = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "not-of-node-thief"}}
+    wait_until(lambda: stolen.call("POST", "/api/v1/namespaces?dryRun=All", anything)[0] == 403, 30)
     return stolen
 
 
