@@ -1,7 +1,8 @@
 """
 Deletions that come in a burst stop, say so, and wait for approval of exactly that set (invariant 2).
 
-Aspects: a namespace full of objects deleted above; a wrong approval, a restart; the command that approves; moves.
+Aspects: a namespace full of objects deleted above; a wrong approval, a restart; the command that approves; agents that
+die before they have told of anything; moves.
 """
 
 from __future__ import annotations
@@ -121,6 +122,23 @@ def _stays_without_approval(joined: Joined, left: dict[str, JsonObject], digest:
     joined.wait_value(joined.write("after")["metadata"]["name"], "1")
     wait_until(lambda: _held(joined).get("digest") == digest, SYNC_TIMEOUT_S)
     assert _maps(joined, "crowd") == left
+
+
+def test_each_life_of_an_agent_has_not_an_allowance_of_its_own(joined: Joined) -> None:
+    """One that dies in the middle of a burst, before anything was held, has used up what it deleted."""
+    before = _fill(joined, "crowd", COUNT)
+    joined.stop_agent()
+    joined.environment["FAIRLEAD_FAILPOINTS"] = f"syncer-after-delete=kill@{FLOOR - 5}"
+    joined.start_agent()
+    joined.wait_value(joined.write("marker")["metadata"]["name"], "1")
+    joined.team.ok("DELETE", "/api/v1/namespaces/crowd")
+    assert joined.agent is not None
+    assert joined.agent.wait(SYNC_TIMEOUT_S) < 0
+    assert len(_maps(joined, "crowd")) < len(before) - 1
+    joined.start_agent()
+    wait_until(lambda: _held(joined), SYNC_TIMEOUT_S)
+    joined.wait_value(joined.write("after")["metadata"]["name"], "1")
+    assert len(_maps(joined, "crowd")) >= len(before) - FLOOR
 
 
 def test_moves_are_never_held(joined: Joined) -> None:
