@@ -100,6 +100,11 @@ def last(where: str, name: str) -> Callable[[Record], bool]:
     return lambda one: isinstance(one, Found) and one.phase == "last" and (one.where, one.name) == (where, name)
 
 
+def _renewal(at_s: float) -> Record:
+    """Return the renewal of a token of pods."""
+    return down(at_s, "update", PLACE, "secrets", name="kcp-token-default", changed=("data", "metadata.annotations"))
+
+
 LEAVES = Assigned(600, 6000, "team", "shop", "u-shop", {EAST: "Leaving"})
 
 PLANTED: dict[str, tuple[str, list[Record]]] = {
@@ -148,6 +153,7 @@ PLANTED: dict[str, tuple[str, list[Record]]] = {
     ),
     "a Secret stays after its assignment": ("I17", with_(LEAVES)),
     "it writes on and on": ("I18", with_(down(1700, "update", WEB, changed=("spec",)), at=Ended)),
+    "a token is renewed over and over": ("I18", with_(*[_renewal(1700 + n) for n in range(2)], at=Ended)),
     "the control plane writes on and on": (
         "I18",
         with_(up(1700, "update", "web", actor="system", changed=("metadata.labels",)), at=Ended),
@@ -160,6 +166,11 @@ PLANTED: dict[str, tuple[str, list[Record]]] = {
 def test_a_clean_history_passes() -> None:
     """No violation where there is none."""
     assert check(CLEAN, LIMITS) == []
+
+
+def test_a_token_may_end_in_the_quiet() -> None:
+    """It is renewed, once."""
+    assert check(with_(_renewal(1700), at=Ended), LIMITS) == []
 
 
 def test_what_is_held_against_each_invariant_is_counted() -> None:
