@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from importlib import metadata
 
@@ -20,7 +21,9 @@ from fairlead_transforms import policy
 from fairlead_transforms.policy import TenantPolicy
 
 _VERSION = metadata.version("fairlead")
-_RETRY_S, _MOST_RETRY_S = 1.0, 20.0
+_RETRY_S, _LONGEST_RETRY_S = 1.0, 10.0
+_MOST_ASKED_S = 20.0
+"""Longest ``Retry-After`` that is kept."""
 _SETTLE_S = 0.5
 """How long a set of held deletions may grow before it is told: a burst is told a few times, not once an object."""
 _LONGEST_WHY = 1000
@@ -57,14 +60,17 @@ class Heartbeat:
 
     async def run(self) -> None:
         """Beat for ever."""
+        retry_s = _RETRY_S
         while True:
-            interval_s = _RETRY_S
+            # A control plane that comes back is not met by all its agents at once, nor by each every second before.
+            interval_s, retry_s = retry_s * (0.75 + random.random() / 2), min(retry_s * 2, _LONGEST_RETRY_S)
             try:
                 interval_s = await self.beat()
+                retry_s = _RETRY_S
             except (ApiError, Unreachable) as error:
                 _log.warning("no heartbeat", error=str(error))
                 if isinstance(error, ApiError):
-                    interval_s = min(max(interval_s, error.retry_after_s), _MOST_RETRY_S)
+                    interval_s = min(max(interval_s, error.retry_after_s), _MOST_ASKED_S)
                 if isinstance(error, Unauthorized):
                     self._refused()
             except Exception:  # noqa: BLE001 - the worker loop: a senseless answer must not end the agent

@@ -31,6 +31,7 @@ _SAID: tuple[tuple[ModuleType, str, float], ...] = (
     (syncer, "_RENEW_CHECK_S", 300.0),
     (syncer_view, "_BOOKMARK_S", 300.0),
     (heartbeat, "_REVIEW_S", 1800.0),
+    (heartbeat, "_LONGEST_RETRY_S", 300.0),
     (leadership, "_LONGEST_RETRY_S", 300.0),
     (reflector, "MAX_BACKOFF_S", 300.0),
     (asking, "ALLOWED_S", 600.0),

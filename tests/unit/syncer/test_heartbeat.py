@@ -1,0 +1,55 @@
+"""How often an agent speaks while nobody hears it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import looptime
+import pytest
+
+from fairlead_machinery.transport import Unreachable
+from fairlead_syncer.deletions import Deletions
+from fairlead_syncer.heartbeat import Heartbeat
+
+
+class _Nothing:
+    """Has nothing to tell."""
+
+    def __init__(self) -> None:
+        self.news = asyncio.Event()
+
+
+class _Alone(Heartbeat):
+    """Speaks to nobody some times, then is heard."""
+
+    def __init__(self, failures: int) -> None:
+        none = cast(Any, None)
+        nothing = cast(Deletions, _Nothing())
+        super().__init__(none, none, none, nothing, refused=none, enforce=none, rights=none)
+        self.left = failures
+        self.spoke_s: list[float] = []
+
+    async def beat(self) -> float:
+        self.spoke_s.append(asyncio.get_running_loop().time())
+        self.left -= 1
+        if self.left >= 0:
+            raise Unreachable("away")
+        return 60.0
+
+
+def test_tries_grow_apart_until_it_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to ten seconds: a thousand agents are no load for a control plane that is away; then all begins anew."""
+    monkeypatch.setattr("random.random", lambda: 0.5)
+
+    async def main() -> None:
+        one = _Alone(6)
+        task = asyncio.create_task(one.run())
+        await asyncio.sleep(150)
+        task.cancel()
+        await asyncio.wait([task])
+        pauses = [round(later - sooner) for sooner, later in zip(one.spoke_s, one.spoke_s[1:], strict=False)]
+        assert pauses == [1, 2, 4, 8, 10, 10, 60]
+
+    with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+        runner.run(main())
