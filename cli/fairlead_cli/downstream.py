@@ -185,11 +185,9 @@ async def allows_privileged(client: Client, agent: Agent) -> bool:
     from fairlead_cli.kinds import POLICIES  # noqa: PLC0415 - only to talk
 
     try:
-        found = await client.get(POLICIES, agent.id)
+        return guarding.allows_privileged(await client.get(POLICIES, agent.id))
     except NotFound:
         return False
-    rules = (found.get("spec") or {}).get("validations") or ()
-    return any(' in ["privileged", ' in str(rule.get("expression")) for rule in rules)
 
 
 async def listed(client: Client) -> tuple[tuple[str, str], ...]:

@@ -12,7 +12,7 @@ Source: KEP-3488 (ValidatingAdmissionPolicy, v1 since Kubernetes 1.30).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from fairlead_api import JsonObject
@@ -90,6 +90,12 @@ def policy(agent: Agent, labels: Mapping[str, str]) -> list[JsonObject]:
     ]
 
 
+def allows_privileged(found: JsonObject) -> bool:
+    """Tell whether a policy, as a cluster has it, was made for an agent that is ``privileged``."""
+    rules = (found.get("spec") or {}).get("validations") or ()
+    return any(' in ["privileged", ' in str(rule.get("expression")) for rule in rules)
+
+
 def user(agent: Agent) -> str:
     """Return what the cluster calls the agent."""
     return f"system:serviceaccount:{agent.home}:{agent.id}"
@@ -124,7 +130,7 @@ def _variables(agent: Agent) -> dict[str, str]:
 def _validations(agent: Agent) -> dict[str, str]:
     """Return what must hold of each of the agent's requests, by what is said otherwise."""
     role = f"{agent.id}-namespace"
-    kept = [f"{_mark('object', mark)} == {_mark('oldObject', mark)}" for mark in (_TARGET, _TENANT, _LOCATOR, _PROOF)]
+    kept = [_unchanged(mark) for mark in (_TARGET, _TENANT, _LOCATOR, _PROOF)]
     grants = [
         'request.operation == "CREATE"',
         "variables.isOwn",
@@ -136,12 +142,6 @@ def _validations(agent: Agent) -> dict[str, str]:
         f'object.subjects[0].?namespace.orValue("") == {_text(agent.home)}',
     ]
     levels = [*(["privileged"] if agent.privileged else []), "baseline", "restricted"]
-    fits = f'{_mark("object", _LEVEL)}.orValue("") in {json.dumps(levels)}'
-    made = f"{fits} && !{_mark('object', _LEVEL_VERSION)}.hasValue()"
-    kept_level, kept_version = (
-        f"{_mark('object', one)} == {_mark('oldObject', one)}" for one in (_LEVEL, _LEVEL_VERSION)
-    )
-    changed = f"({fits} || {kept_level}) && {kept_version}"
     return {
         "writes only namespaces of its own making, and what is in them": (
             "variables.isReview || variables.isAtHome || variables.isOwn"
@@ -150,7 +150,7 @@ def _validations(agent: Agent) -> dict[str, str]:
             f'!(variables.isNamespace && request.operation == "UPDATE") || ({" && ".join(kept)})'
         ),
         f"makes only namespaces of pod security level {' or '.join(levels)}": (
-            f"!variables.isNamespace || ({_either(made, changed)})"
+            f"!variables.isNamespace || ({_is_of_level(levels)})"
         ),
         "asks for no token that lasts longer than a year": (
             f"!variables.isToken || object.spec.?expirationSeconds.orValue(0) <= {LONGEST_TOKEN_S}"
@@ -166,9 +166,16 @@ def _is(group: str, resource: str) -> str:
     return f"request.resource.group == {_text(group)} && request.resource.resource == {_text(resource)}"
 
 
-def _either(made: str, changed: str) -> str:
-    """Return what must hold of an object that is made, and of one that is changed; what goes is free."""
+def _is_of_level(levels: Sequence[str]) -> str:
+    """Return what must hold of a namespace that is made, and of one that is changed; what goes is free."""
+    fits = f'{_mark("object", _LEVEL)}.orValue("") in {json.dumps(levels)}'
+    made = f"{fits} && !{_mark('object', _LEVEL_VERSION)}.hasValue()"
+    changed = f"({fits} || {_unchanged(_LEVEL)}) && {_unchanged(_LEVEL_VERSION)}"
     return f'request.operation == "CREATE" ? {made} : (request.operation != "UPDATE" || ({changed}))'
+
+
+def _unchanged(mark: tuple[str, str]) -> str:
+    return f"{_mark('object', mark)} == {_mark('oldObject', mark)}"
 
 
 def _mark(what: str, mark: tuple[str, str]) -> str:
