@@ -203,9 +203,13 @@ def _read(path: Path) -> JsonObject:
         raise KubeconfigError(f"cannot read {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
         raise KubeconfigError(f"{path} is not YAML: {error}") from error
-    if not isinstance(body, dict) or any(not isinstance(body.get(key) or [], list) for key in _SECTIONS):
+    if not isinstance(body, dict) or not all(_are_entries(body.get(key) or []) for key in _SECTIONS):
         raise KubeconfigError(f"{path} is not a kubeconfig")
     return body
+
+
+def _are_entries(found: object) -> bool:
+    return isinstance(found, list) and all(isinstance(entry, dict) for entry in found)
 
 
 def in_cluster(environment: Mapping[str, str], folder: Path = SERVICE_ACCOUNT_FOLDER) -> Credentials:

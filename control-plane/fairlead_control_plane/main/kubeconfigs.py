@@ -19,6 +19,8 @@ from fairlead_api.request import User
 from fairlead_control_plane.auth.authenticate import authenticated
 from fairlead_control_plane.auth.bootstrap import ADMIN_GROUP
 from fairlead_control_plane.main.files import write_private
+from fairlead_machinery import kubeconfig
+from fairlead_machinery.kubeconfig import KubeconfigError
 
 MASTERS = "system:masters"
 _NAMES = ("shard-admin", "kcp-admin", "scheduler")
@@ -126,12 +128,12 @@ def _write(path: Path, config: JsonObject) -> None:
 
 def _says(path: Path, config: JsonObject) -> bool:
     """Tell whether a file holds all of a kubeconfig's entries; one that nobody can read does not."""
-    import yaml  # noqa: PLC0415 - only needed here, once a start
-
     try:
-        found = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        return all(
-            entry in found[section] for section in ("clusters", "users", "contexts") for entry in config[section]
-        )
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+        found = kubeconfig.load([path], explicit=True)
+    except KubeconfigError:
         return False
+    return all(
+        found.find(section, entry["name"]) == (entry[kind], path)
+        for section, kind in (("clusters", "cluster"), ("users", "user"), ("contexts", "context"))
+        for entry in config[section]
+    )

@@ -22,7 +22,7 @@ def test_what_users_keep_in_it_stays(tmp_path: Path) -> None:
     assert _written(tmp_path).read_bytes() == before
 
 
-@pytest.mark.parametrize("text", ["", "{", "a: [", "clusters: 1", "[]"])
+@pytest.mark.parametrize("text", ["", "{", "a: [", "clusters: 1", "clusters: [1]", "[]"])
 def test_what_says_something_else_is_written_anew(tmp_path: Path, text: str) -> None:
     """Another address, another authority, a damaged file."""
     path = _written(tmp_path)
