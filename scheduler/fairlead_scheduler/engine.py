@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fairlead_api import JsonObject, conditions
-from fairlead_api.kinds.assignment import RESTORED_FROM
-from fairlead_scheduler.policy import REPLACED, Candidate, Choice, Request, advance, choose, selects
+from fairlead_api.kinds.assignment import GONE, REPLACED, RESTORED_FROM
+from fairlead_scheduler.policy import Candidate, Choice, Request, advance, choose, selects
 from fairlead_scheduler.snapshot import Api, Held, Placement, Snapshot
 from fairlead_scheduler.world import TARGET_ANNOTATION, World, held_of, progress_of
 
 PLACEMENT_ANNOTATION = "scheduling.kcp.io/placement"
 STATE_LABEL = "state.workload.kcp.io/"
-_GONE = "The namespace is gone"
 NAMESPACE_SCHEDULED = "NamespaceScheduled"
 
 
@@ -174,7 +173,7 @@ def _choose(turn: _Turn, placement: Placement, held: Sequence[Held]) -> Choice:
 
 def _all_leaving(held: Sequence[Held], now: str) -> list[Held]:
     """Send everything away: the namespace is gone, or another of its name has come."""
-    return [one if one.state == "Leaving" else replace(one, state="Leaving", since=now, reason=_GONE) for one in held]
+    return [one if one.state == "Leaving" else replace(one, state="Leaving", since=now, reason=GONE) for one in held]
 
 
 def _taken_back(held: Sequence[Held], now: str) -> tuple[Held, ...]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
+from fairlead_api.kinds.assignment import REPLACED
 from fairlead_scheduler.snapshot import Api, Held, Labels, Location, Placement, Progress, Snapshot, Target
 
 
@@ -134,9 +135,6 @@ FILTERS: tuple[tuple[str, Filter], ...] = (
     ("Ready", _ready),
 )
 """In the order they are asked; the first that refuses is the one reported."""
-
-REPLACED = "Replaced"
-"""Why a target is left that has a complete replacement: then nothing is lost with it."""
 
 SHOWN_CANDIDATES = 50
 """How many candidates a record names; the message counts all of them."""

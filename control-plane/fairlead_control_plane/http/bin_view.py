@@ -20,7 +20,7 @@ from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.auth.authorize import Authorizer, forbidden
 from fairlead_control_plane.auth.impersonation import is_requested
 from fairlead_control_plane.kinds import encoding
-from fairlead_control_plane.kinds.keys import NONE
+from fairlead_control_plane.kinds.keys import namespace_key
 from fairlead_control_plane.store.contract import Row, Store, prefix_end
 from fairlead_control_plane.views import bin as bins
 from fairlead_machinery.web import Request, Response, json_response
@@ -131,7 +131,7 @@ class BinWorkspace:
         if not place.namespace:
             return place
         if place.namespace not in lives:
-            row = await self.store.get(f"/core/namespaces/{NONE}/{place.cluster}/{NONE}/{place.namespace}")
+            row = await self.store.get(namespace_key(place.cluster, place.namespace))
             metadata = {} if row is None else encoding.decode(row)["metadata"]
             lives[place.namespace] = _Lives(metadata.get("uid", ""), metadata.get("creationTimestamp", ""))
         return place if lives[place.namespace].had(entry.last) else place._replace(namespace="")

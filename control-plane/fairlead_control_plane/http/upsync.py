@@ -145,7 +145,7 @@ class UpsyncerWorkspace:
         Raises:
             Forbidden: It is going or gone; a Pod that comes up would be there for ever.
         """
-        key = f"/core/namespaces/{keys.NONE}/{info.cluster}/{keys.NONE}/{info.namespace}"
+        key = keys.namespace_key(info.cluster, info.namespace)
         row = await self.syncer.store.get(key)
         if row is None or encoding.decode(row)["metadata"].get("deletionTimestamp"):
             raise Forbidden(f"namespace {info.namespace} is being terminated or gone")

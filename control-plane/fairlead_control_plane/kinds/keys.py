@@ -61,6 +61,11 @@ def range_prefix(resource: Resource, cluster: str = "", namespace: str = "") -> 
     return prefix
 
 
+def namespace_key(cluster: str, name: str) -> str:
+    """Return the key of a Namespace, a kind that is the same in every workspace; to look it up, whatever its name."""
+    return f"/core/namespaces/{NONE}/{cluster}/{NONE}/{name}"
+
+
 def parse_key(key: str) -> ObjectKey:
     """Return the parts of an object key, with ``""`` for core, no identity and no namespace."""
     _, group, plural, identity, cluster, namespace, name = key.split("/")

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fairlead_api import JsonObject
+from fairlead_api.kinds.assignment import GONE, REPLACED
 from fairlead_control_plane.kinds import encoding, keys
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.store.contract import Compare, Store
 from fairlead_transforms.division import even
 
-_CAUSES = {"Replaced": "Moved", "The namespace is gone": "NamespaceDeleted"}
+_CAUSES = {REPLACED: "Moved", GONE: "NamespaceDeleted"}
 _DIVIDED = frozenset({("apps", "deployments"), ("apps", "replicasets")})
 
 

@@ -24,7 +24,7 @@ from fairlead_api.request import SYSTEM
 from fairlead_control_plane.admission.reserved import is_reserved, is_reserved_finalizer
 from fairlead_control_plane.kinds import encoding
 from fairlead_control_plane.kinds.change import Change, Effect
-from fairlead_control_plane.kinds.keys import NONE, parse_key
+from fairlead_control_plane.kinds.keys import NONE, namespace_key, parse_key
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.store.contract import Compare, Put, Row, Store
 from fairlead_control_plane.views.rows import decode, split_key
@@ -253,7 +253,7 @@ class Bin:
         """Return the uid of the object's namespace when that is being deleted, else ""."""
         if not change.namespace:
             return ""
-        return await self._going(f"/core/namespaces/{NONE}/{change.cluster}/{NONE}/{change.namespace}")
+        return await self._going(namespace_key(change.cluster, change.namespace))
 
     async def _workspace_is_going(self, cluster: str) -> bool:
         return bool(await self._going(f"/core.kcp.io/logicalclusters/{NONE}/{cluster}/{NONE}/cluster"))

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from fairlead_api import JsonObject
-from fairlead_control_plane.kinds.keys import NONE, parse_key
+from fairlead_control_plane.kinds.keys import NONE, namespace_key, parse_key
 from fairlead_control_plane.store.contract import Row
 
 PREFIX = "/views/"
@@ -113,4 +113,4 @@ def namespace_prefix(target_uid: str, group: str, resource: str, cluster: str, n
 
 def namespace_row_key(target_uid: str, cluster: str, namespace: str) -> str:
     """Return the key of the row that stands for a namespace itself."""
-    return view_key(target_uid, f"/core/namespaces/{NONE}/{cluster}/{NONE}/{namespace}")
+    return view_key(target_uid, namespace_key(cluster, namespace))

@@ -14,6 +14,8 @@ from fairlead_api.kinds.model import LIST_MAP, Object, Part, Time, int_format, l
 
 RESTORED_FROM = "bin.fairlead.io/restored-from"
 """Annotation of an object that came back from the bin: the uid it had. What still runs of that one is kept."""
+REPLACED, GONE = "Replaced", "The namespace is gone"
+"""Reasons of a target that is left, by which a cluster's agent is told why: a replacement is complete; nothing is."""
 
 
 class AssignedTarget(Part):
