@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, cast
 
 from fairlead_api import JsonObject
@@ -20,7 +21,7 @@ from fairlead_schema.pruning import prune
 from fairlead_schema.structuralness import check_structural
 from fairlead_schema.validation import validate
 
-__all__ = ["Structural", "check_structural", "compile_schema"]
+__all__ = ["Content", "Structural", "check_structural", "compile_schema"]
 
 
 class Structural(Node):
@@ -56,22 +57,45 @@ class Structural(Node):
         return zero(self)
 
 
+class Content:
+    """
+    A CRD's schema and what names its content.
+
+    Whoever compiles the same schema often keeps one of these: large schemas take milliseconds to name.
+    """
+
+    __slots__ = ("_key", "schema")
+
+    def __init__(self, schema: JsonObject) -> None:
+        self.schema = schema
+        self._key = b""
+
+    @property
+    def key(self) -> bytes:
+        """Name the content: equal for equal schemas, whatever the order of their fields."""
+        self._key = self._key or sha256(self.encoded()).digest()
+        return self._key
+
+    def encoded(self) -> bytes:
+        """Return the schema as JSON with its fields in order."""
+        return json.dumps(self.schema, sort_keys=True, separators=(",", ":")).encode()
+
+
 class _Cache:
     """The compiled schemas most lately asked for, by content."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._entries: OrderedDict[str, Structural] = OrderedDict()
+        self._entries: OrderedDict[bytes, Structural] = OrderedDict()
 
-    def get(self, schema: JsonObject) -> Structural:
-        key = json.dumps(schema, sort_keys=True, separators=(",", ":"))
-        found = self._entries.get(key)
+    def get(self, content: Content) -> Structural:
+        found = self._entries.get(content.key)
         if found is None:
             scope = Scope(None, Structural)
-            found = self._entries[key] = Structural(json.loads(key), scope, is_root=True)
+            found = self._entries[content.key] = Structural(json.loads(content.encoded()), scope, is_root=True)
             if len(self._entries) > self._size:
                 self._entries.popitem(last=False)
-        self._entries.move_to_end(key)
+        self._entries.move_to_end(content.key)
         return found
 
 
@@ -80,18 +104,20 @@ _scopes: OrderedDict[int, Scope] = OrderedDict()
 _SCOPES_KEPT = 16
 
 
-def compile_schema(schema: JsonObject, definitions: Mapping[str, JsonObject] | None = None) -> Structural:
+def compile_schema(schema: JsonObject | Content, definitions: Mapping[str, JsonObject] | None = None) -> Structural:
     """
     Return the compiled schema of a kind.
 
     Args:
         schema: Raw OpenAPI v3: a CRD's ``openAPIV3Schema`` or a built-in kind's schema; not changed, and for built-in
-            kinds not to be changed later by the caller.
+            kinds and :class:`Content` not to be changed later by the caller.
         definitions: None for a CRD. For built-in kinds the schemas ``$ref`` may name, by bare name
             (``io.k8s.api.core.v1.PodSpec``); pass the same mapping each time, nodes are shared through it.
     """
-    if definitions is None:
+    if isinstance(schema, Content):
         return _crd_schemas.get(schema)
+    if definitions is None:
+        return _crd_schemas.get(Content(schema))
     scope = _scopes.get(id(definitions))
     if scope is None or scope.definitions is not definitions:
         scope = _scopes[id(definitions)] = Scope(definitions, Structural)

@@ -16,7 +16,7 @@ from fairlead_control_plane.kinds.builtin import as_api_resource_schema, builtin
 from fairlead_control_plane.kinds.record import Column, Resource, ScalePaths, Strategy, Version
 
 if TYPE_CHECKING:
-    from fairlead_schema.structural import Structural
+    from fairlead_schema.structural import Content, Structural
 
 _OPEN: JsonObject = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
@@ -140,11 +140,14 @@ def _version(version: JsonObject, schema: JsonObject, group: str, kind: str) -> 
 
 def compiled(schema: JsonObject) -> Callable[[], Structural]:
     """Return a function that compiles a schema when it is first needed; equal schemas share the result."""
+    content: Content | None = None
 
     def compile_() -> Structural:
-        from fairlead_schema.structural import compile_schema  # noqa: PLC0415 - idle workspaces compile nothing
+        nonlocal content
+        from fairlead_schema import structural  # noqa: PLC0415 - idle workspaces compile nothing
 
-        return compile_schema(schema)
+        content = content or structural.Content(schema)
+        return structural.compile_schema(content)
 
     return compile_
 

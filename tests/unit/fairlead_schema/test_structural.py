@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead_api import JsonObject
-from fairlead_schema.structural import Structural, compile_schema
+from fairlead_schema.structural import Content, Structural, compile_schema
 
 SPEC: JsonObject = {
     "type": "object",
@@ -270,6 +270,14 @@ def test_zero_is_what_go_encodes_for_an_empty_object() -> None:
 def test_equal_schemas_are_compiled_once() -> None:
     """Shared by content, whatever the order of keys."""
     assert compile_schema({"type": "object", "properties": {}}) is compile_schema({"properties": {}, "type": "object"})
+
+
+def test_a_schema_that_is_kept_is_encoded_once_for_all_compilations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Naming a large schema takes longer than the write that needs it."""
+    content = Content({"type": "object", "properties": {"once": {"type": "string"}}})
+    first = compile_schema(content)
+    monkeypatch.setattr(Content, "encoded", lambda _: pytest.fail("encoded again"))
+    assert compile_schema(content) is first
 
 
 JSON = st.recursive(
