@@ -168,15 +168,20 @@ def _busy(world: World, deeds: Sequence[Deed], length: Length) -> list[tuple[flo
 async def _change_pace(world: World, spans: Sequence[tuple[float, float]]) -> None:
     """Let nothing be said often outside of some spans of time; all is as always well before each of them."""
     start_s = world.now_s
+    _rest_until(spans, 0.0)
     for begins_s, ends_s in spans:
         await asyncio.sleep(max(0.0, start_s + begins_s - 2 * pace.LONGEST_S - world.now_s))
         pace.often()
         await asyncio.sleep(max(0.0, start_s + begins_s - world.now_s))
         pace.real()
         await asyncio.sleep(max(0.0, start_s + ends_s - world.now_s))
-        following = [begins for begins, _ in spans if begins > begins_s]
-        if following and following[0] - 3 * pace.LONGEST_S > world.now_s - start_s:
-            pace.seldom()
+        _rest_until([span for span in spans if span[0] > begins_s], world.now_s - start_s)
+
+
+def _rest_until(spans: Sequence[tuple[float, float]], now_s: float) -> None:
+    """Have nothing said often if there is time for that before the next of some spans."""
+    if spans and spans[0][0] - 3 * pace.LONGEST_S > now_s:
+        pace.seldom()
 
 
 async def _do(who: Users | Breakage, deed: Deed) -> None:
