@@ -1,0 +1,72 @@
+"""
+Values at run time: Python's own where there is one, and these where there is none.
+
+==========  =========================================================
+CEL         Python
+==========  =========================================================
+null        ``None``
+bool        ``bool``
+int         ``int`` (64 bits; overflow is an error)
+uint        :class:`UInt`
+double      ``float``
+string      ``str``
+bytes       ``bytes``
+list        ``list``
+map         ``dict`` (key ``1`` and ``1u`` are equal, ``true`` and ``1`` are not: see ``maps``)
+message     ``dict`` (an object of a schema, as it is in JSON)
+duration    :class:`Duration`
+timestamp   :class:`Timestamp`
+type        :class:`fairlead_schema.cel.types.Type`
+optional    :class:`Optional`
+==========  =========================================================
+
+What a library adds (quantities, addresses, URLs) are classes of that library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Value = Any
+"""A CEL value; see the module's table."""
+
+
+class UInt(int):
+    """An unsigned integer of 64 bits."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Duration:
+    """A span of time in nanoseconds, 64 bits."""
+
+    nanoseconds: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Timestamp:
+    """A moment: seconds since 1970-01-01T00:00:00Z and nanoseconds of that second."""
+
+    seconds: int
+    nanoseconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Optional:
+    """``optional.of(value)``, or ``optional.none()`` with ``present`` false."""
+
+    value: Value = None
+    present: bool = False
+
+
+NONE = Optional()
+
+
+class EvaluationError(Exception):
+    """An expression could not be evaluated; the text is cel-go's (``no such key: a``, ``division by zero``)."""
+
+
+class CostExceeded(EvaluationError):
+    """An evaluation cost more than it may."""
