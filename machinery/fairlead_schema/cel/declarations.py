@@ -102,10 +102,17 @@ class Overload:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function by name with its overloads, in the order in which they are tried."""
+    """
+    A function by name with its overloads, in the order in which they are tried.
+
+    Attributes:
+        cost: Run-time cost of a call for which the checker left several overloads (an argument is ``dyn``): cel-go
+            then looks at the function's name alone. None, or an answer of None: 1.
+    """
 
     name: str
     overloads: tuple[Overload, ...]
+    cost: Coster | None = None
 
 
 @dataclass(frozen=True, slots=True)

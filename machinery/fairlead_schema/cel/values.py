@@ -20,13 +20,15 @@ type        :class:`fairlead_schema.cel.types.Type`
 optional    :class:`Optional`
 ==========  =========================================================
 
-What a library adds (quantities, addresses, URLs) are classes of that library.
+What a library adds (quantities, addresses, URLs) are classes of that library, all of them :class:`LibraryValue`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+
+from fairlead_schema.cel.types import Type
 
 Value = Any
 """A CEL value; see the module's table."""
@@ -62,6 +64,29 @@ class Optional:
 
 
 NONE = Optional()
+
+
+class LibraryValue:
+    """
+    A value of a type that a library adds.
+
+    Attributes:
+        cel_type: What ``type(value)`` gives.
+    """
+
+    __slots__ = ()
+    cel_type: ClassVar[Type]
+
+    def equals(self, other: Value) -> bool:
+        """
+        Return what ``self == other`` gives, with this value on the left; on the right of another kind it is unequal.
+
+        Raises:
+            EvaluationError: ``no such overload``, as cel-go says where the other is not of the same kind.
+        """
+        if type(other) is not type(self):
+            raise EvaluationError("no such overload")
+        return bool(self == other)
 
 
 class EvaluationError(Exception):
