@@ -20,6 +20,7 @@ from fairlead_syncer import drift, plan
 from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.hosts import Hosts
 from fairlead_syncer.namespaces import Namespaces
+from fairlead_syncer.proofs import OWN_MANAGER
 from fairlead_syncer.repairs import Repairs
 from fairlead_syncer.rules import Unfit
 from fairlead_syncer.settled import Settled
@@ -32,8 +33,7 @@ from fairlead_transforms.denied import PolicyDenied
 from fairlead_transforms.downstream import DownstreamContext, to_downstream
 from fairlead_transforms.names import ReservedName, downstream_name
 
-MANAGER = "syncer"
-_STRICT = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
+_STRICT = {"fieldManager": OWN_MANAGER, "fieldValidation": "Strict"}
 _REFUSALS = {400: "Unsupported", 403: "Forbidden", 404: "Unsupported", 422: "Refused"}
 _WEBHOOK = "failed calling webhook"
 """How an API server says that somebody's webhook is broken, which may last; its own troubles pass."""
@@ -261,7 +261,7 @@ class Down:
             applied = await self._cluster.apply(
                 gvr,
                 obj,
-                field_manager=MANAGER,
+                field_manager=OWN_MANAGER,
                 force=True,
                 namespace=self._home(key),
                 query={"fieldValidation": "Strict"},
@@ -283,7 +283,7 @@ class Down:
         query = {"fieldValidation": "Strict", "dryRun": "All"}
         try:
             tried = await self._cluster.apply(
-                gvr, action.obj, field_manager=MANAGER, force=True, namespace=self._home(key), query=query
+                gvr, action.obj, field_manager=OWN_MANAGER, force=True, namespace=self._home(key), query=query
             )
         except ApiError as error:
             raise self._judged(key, error) from error
@@ -301,7 +301,11 @@ class Down:
         """
         entries = actual["metadata"].get("managedFields") or []
         for index, entry in enumerate(entries):
-            if entry.get("manager") == MANAGER and entry.get("operation") == "Update" and not entry.get("subresource"):
+            if (
+                entry.get("manager") == OWN_MANAGER
+                and entry.get("operation") == "Update"
+                and not entry.get("subresource")
+            ):
                 version, uid = actual["metadata"]["resourceVersion"], actual["metadata"]["uid"]
                 patch = [
                     {"op": "test", "path": "/metadata/uid", "value": uid},

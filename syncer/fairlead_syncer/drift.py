@@ -16,11 +16,11 @@ from typing import Any
 
 from fairlead_api import JsonObject
 from fairlead_syncer.plan import HASH, annotations_of, compared, holds
+from fairlead_syncer.proofs import OWN_MANAGER, fields_of
 from fairlead_syncer.target import Key
 from fairlead_transforms.strip import is_internal
 
 POLICY, LEAVE = "sync.fairlead.io/drift", "sync.fairlead.io/leave"
-OWN_MANAGER = "syncer"
 MOST = 10
 """How many fields are told of one object."""
 UNKNOWN = "unknown"
@@ -184,8 +184,7 @@ def _owners(actual: JsonObject, path: Path) -> tuple[bool, tuple[str, str] | Non
     """Return whether we own a field, and the last other who does, with the time of their last write."""
     ours, others = False, []
     for entry in actual["metadata"].get("managedFields") or ():
-        fields = entry.get("fieldsV1") or {}
-        if not _has(json.loads(fields) if isinstance(fields, bytes) else fields, path):
+        if not _has(fields_of(entry), path):
             continue
         if entry.get("manager") == OWN_MANAGER:
             ours = True

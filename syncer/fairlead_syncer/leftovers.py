@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from fairlead_api import JsonObject
 from fairlead_machinery.client import Gvr
-from fairlead_syncer.plan import PROOF, annotations_of
+from fairlead_syncer.proofs import is_proved
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key
 from fairlead_transforms.names import is_token_secret
@@ -99,7 +99,7 @@ class Leftovers:
         if (key.group, key.resource) == ("", "secrets") and is_token_secret(key.name):
             return True
         place = f"{obj['metadata']['namespace']}/{key.resource}"
-        return annotations_of(obj).get(PROOF) == self._state.target.namespace_proof(place)
+        return is_proved(obj, self._state.target.namespace_proof(place))
 
 
 def _is_its_owners(metadata: JsonObject) -> bool:

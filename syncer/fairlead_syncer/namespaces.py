@@ -18,6 +18,7 @@ from fairlead_machinery import failpoints
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_syncer import plan
 from fairlead_syncer.deletions import Deletions
+from fairlead_syncer.proofs import OWN_MANAGER, PROOF
 from fairlead_syncer.rights import Rights
 from fairlead_syncer.rules import Rules, RulesNotKept, Unfit
 from fairlead_syncer.state import NAMESPACES, State
@@ -29,6 +30,7 @@ from fairlead_transforms.podtemplate import TARGET_LABEL
 from fairlead_transforms.policy import TenantPolicy
 
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
+_WRITE = {"fieldManager": OWN_MANAGER}
 _GOING_S, _STAYS_S = 0.5, 2.0
 _DOUBT_S = 90.0
 """How long after a request that was not answered a namespace may still come of it."""
@@ -200,7 +202,7 @@ class Namespaces:
         self._doubts_s[name] = asyncio.get_running_loop().time() + _DOUBT_S
         failpoints.hit("syncer-before-namespace")
         try:
-            found = await self._cluster.create(NAMESPACES, self._wanted(name, cluster, namespace))
+            found = await self._cluster.create(NAMESPACES, self._wanted(name, cluster, namespace), query=_WRITE)
         except Forbidden as error:
             raise self._beyond(error) from error
         except AlreadyExists:
@@ -220,7 +222,7 @@ class Namespaces:
         }
         locator = target.locator(cluster, namespace).to_json()
         proof = self._state.proof(key, self._state.views[key])
-        metadata = {"name": name, "labels": labels, "annotations": {LOCATOR: locator, plan.PROOF: proof}}
+        metadata = {"name": name, "labels": labels, "annotations": {LOCATOR: locator, PROOF: proof}}
         return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
     async def reconcile(self, key: Key, view: JsonObject) -> float | None:
@@ -327,7 +329,7 @@ class Namespaces:
         marks = {"labels": {POD_SECURITY: level}, "annotations": {plan.SEAL: seal}}
         body = {"metadata": {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"], **marks}}
         try:
-            await self._cluster.patch(NAMESPACES, metadata["name"], body, type_=MERGE_PATCH)
+            await self._cluster.patch(NAMESPACES, metadata["name"], body, type_=MERGE_PATCH, query=_WRITE)
         except Forbidden as error:
             raise self._beyond(error) from error
 

@@ -3,7 +3,7 @@ What to do about one object: pure decisions from a view and what the cluster has
 
 The rules of design section 6 live here and nowhere else. Absence is never a cause: without a view in hand nothing is
 done. An object counts as ours only by proof: its uid is the one recorded in the view, or it carries a mark that only
-this agent can have made. Everything else is foreign and stays byte-identical.
+this agent can have made, and that no other has written there. Everything else is foreign and stays byte-identical.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairlead_api import JsonObject
+from fairlead_syncer.proofs import PROOF, is_proved
 from fairlead_transforms.downstream import UPSTREAM_UID
 
 DOWNSTREAM_UID = "internal.workload.kcp.io/downstream-uid"
@@ -21,7 +22,6 @@ HASH = "internal.workload.kcp.io/spec-hash"
 GENERATION = "internal.workload.kcp.io/upstream-generation"
 REPLACES = "internal.workload.kcp.io/replaces"
 """On a view: the uid of the object of its name for which we made what is recorded."""
-PROOF = "internal.workload.kcp.io/proof"
 SEAL = "internal.workload.kcp.io/uid-proof"
 """On a downstream namespace: the mark of its uid, written once that is known; see :meth:`SyncTarget.seal`."""
 CAUSE = "internal.workload.kcp.io/cause"
@@ -195,11 +195,11 @@ def is_tombstone(view: JsonObject) -> bool:
 
 
 def is_ours(view: JsonObject, actual: JsonObject, proof: str) -> bool:
-    """Tell whether the cluster's object was made by us for this view: recorded uid, or our mark."""
+    """Tell whether the cluster's object was made by us for this view: recorded uid, or a mark that we wrote there."""
     recorded = annotations_of(view).get(DOWNSTREAM_UID)
     if recorded and recorded == actual["metadata"]["uid"]:
         return True
-    return bool(proof) and annotations_of(actual).get(PROOF) == proof
+    return is_proved(actual, proof)
 
 
 def adoption_of(view: JsonObject) -> Adoption | None:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound
 from fairlead_machinery.client import JSON_PATCH, Client, Gvr
-from fairlead_syncer import drift, plan
+from fairlead_syncer import drift
 from fairlead_syncer.drift import Drift
+from fairlead_syncer.proofs import OWN_MANAGER, OWN_MANAGERS, PROOF, is_proved
 from fairlead_syncer.state import NAMESPACES, State
 from fairlead_syncer.target import Key
 from fairlead_syncer.upstream import Upstream
@@ -24,9 +25,6 @@ from fairlead_transforms.podtemplate import TARGET_LABEL
 from fairlead_transforms.policy import QUOTA_NAME, RULES, namespace_objects
 
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
-_MANAGER = drift.OWN_MANAGER
-_OURS = frozenset({_MANAGER, "fairlead-syncer"})
-"""Field managers that we are, or were in a version before."""
 _AS_USER = drift.Policy()
 
 
@@ -66,7 +64,7 @@ class Rules:
         wanted = {"metadata": {"labels": {POD_SECURITY: self._state.policy.pod_security}}}
         name = found["metadata"]["name"]
         # One that was handed over to us never had a level, which nobody took away.
-        known = _OURS if name in self._looked else {*_OURS, drift.UNKNOWN}
+        known = OWN_MANAGERS if name in self._looked else {*OWN_MANAGERS, drift.UNKNOWN}
         changed = [one for one in drift.settle(wanted, found, _AS_USER)[1] if one.manager not in known]
         self._looked.add(name)
         if changed:
@@ -123,15 +121,15 @@ class Rules:
         is_rule = (gvr.group, gvr.resource) in RULES and metadata["name"] == QUOTA_NAME
         place = self._state.homes.get(metadata.get("namespace", ""))
         is_given = place is not None and self._state.is_given(*place, item)
-        return is_rule and (is_given or plan.annotations_of(item).get(plan.PROOF) == mark)
+        return is_rule and (is_given or is_proved(item, mark))
 
     async def _have(self, namespace: str, gvr: Gvr, body: JsonObject) -> list[Drift]:
         marks = {
             "labels": {TARGET_LABEL: self._state.target.key},
-            "annotations": {plan.PROOF: self._mark(namespace, gvr.resource)},
+            "annotations": {PROOF: self._mark(namespace, gvr.resource)},
         }
         desired = {**body, "metadata": {**body["metadata"], "namespace": namespace, **marks}}
-        query = {"fieldManager": _MANAGER}
+        query = {"fieldManager": OWN_MANAGER}
         try:
             found = await self._cluster.find(gvr, QUOTA_NAME, namespace=namespace)
             if found is not None and not self.made(gvr, found):
@@ -175,7 +173,7 @@ class Rules:
         last = max(((str(one.get("time") or ""), str(one.get("manager") or "")) for one in entries), default=("", ""))
         if not found_by:  # something was added, or taken from what we have given up since
             found_by = [(f"{name}: spec", last[1], last[0])]
-        return [Drift(path, who, since, left=False) for path, who, since in found_by if who not in _OURS]
+        return [Drift(path, who, since, left=False) for path, who, since in found_by if who not in OWN_MANAGERS]
 
     async def _remove(self, namespace: str, gvr: Gvr) -> None:
         try:

@@ -14,7 +14,8 @@ import orjson
 from fairlead_api import JsonObject
 from fairlead_api.names import Locator
 from fairlead_machinery.client import Gvr
-from fairlead_syncer.plan import DOWNSTREAM_UID, PROOF, ROW, SEAL, Adoption, adoption_of, annotations_of, is_tombstone
+from fairlead_syncer.plan import DOWNSTREAM_UID, ROW, SEAL, Adoption, adoption_of, annotations_of, is_tombstone
+from fairlead_syncer.proofs import is_proved
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_transforms.downstream import LOCATOR
 from fairlead_transforms.names import upstream_name
@@ -92,7 +93,7 @@ class State:
         Tell whether a namespace is the one that we made, or were given, and no copy of it.
 
         All its marks can be read, and written on another. The seal is of the uid; what upstream recorded is the uid,
-        and outlives our key; the proof of its making is good until that is recorded.
+        and outlives our key; the proof of its making is good until that is recorded, on what we wrote it ourselves.
         """
         metadata, marks = namespace["metadata"], annotations_of(namespace)
         uid = metadata.get("uid", "")
@@ -105,7 +106,7 @@ class State:
         view = self.views.get(key)
         if view is None:
             return False
-        return annotations_of(view).get(DOWNSTREAM_UID) == uid or marks.get(PROOF) == self.proof(key, view)
+        return annotations_of(view).get(DOWNSTREAM_UID) == uid or is_proved(namespace, self.proof(key, view))
 
     def put_view(self, key: Key, view: JsonObject) -> None:
         """Take in a view."""

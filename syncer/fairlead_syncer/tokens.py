@@ -20,7 +20,8 @@ from fairlead_api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from fairlead_machinery import failpoints
 from fairlead_machinery.client import MERGE_PATCH, Client, Gvr
 from fairlead_machinery.transport import Unreachable
-from fairlead_syncer.plan import PROOF, annotations_of, is_tombstone
+from fairlead_syncer.plan import annotations_of, is_tombstone
+from fairlead_syncer.proofs import OWN_MANAGER, PROOF, is_proved
 from fairlead_syncer.state import NAMESPACES, State
 from fairlead_syncer.target import Key
 from fairlead_syncer.upstream import Upstream
@@ -31,6 +32,7 @@ SECRETS = Gvr("", "v1", "secrets")
 LIFETIME_S = 6 * 3600
 RENEW_SHARE = 0.5
 """A token is renewed when this share of its life is over, so that an outage of hours finds it valid."""
+_WRITE = {"fieldManager": OWN_MANAGER}
 RENEW_AT = "internal.workload.kcp.io/renew-at"
 TOKENS = "internal.workload.kcp.io/token-uids"
 """On the view of a namespace: JSON of the uids of our Secrets in it, by name."""
@@ -143,13 +145,15 @@ class Tokens:
         if found is not None:
             metadata |= {field: found["metadata"][field] for field in ("uid", "resourceVersion")}
             body = {"metadata": metadata, "data": data}
-            made = await self._cluster.patch(SECRETS, name, body, type_=MERGE_PATCH, namespace=self._home(place))
+            made = await self._cluster.patch(
+                SECRETS, name, body, type_=MERGE_PATCH, namespace=self._home(place), query=_WRITE
+            )
         else:
             metadata["name"] = name
             marks[PROOF] = self._proof(place)  # of its making alone: with a newer one a copy of it would pass for ours
             full = {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": data}
             try:
-                made = await self._cluster.create(SECRETS, full, namespace=self._home(place))
+                made = await self._cluster.create(SECRETS, full, namespace=self._home(place), query=_WRITE)
             except AlreadyExists as error:
                 raise Unreachable(f"another wrote {name} at the same moment") from error
         failpoints.hit("syncer-after-token")
@@ -196,7 +200,7 @@ class Tokens:
 
     def _is_made(self, place: Place, secret: JsonObject) -> bool:
         """Tell whether we made this Secret: it is the recorded one, or nothing was recorded since it got its proof."""
-        return self._is_recorded(place[:2], secret) or annotations_of(secret).get(PROOF) == self._proof(place)
+        return self._is_recorded(place[:2], secret) or is_proved(secret, self._proof(place))
 
     def _proof(self, place: Place) -> str:
         cluster, namespace, account = place

@@ -10,6 +10,7 @@ import copy
 
 from fairlead_api import JsonObject
 from tests.integration.syncer.joined import BOTH_MODES, SYNC_TIMEOUT_S, Joined
+from tests.support.proxy import status
 from tests.support.servers import run_program
 from tests.support.waiting import wait_until
 
@@ -44,6 +45,25 @@ def test_a_copied_namespace_is_filled_by_nobody_until_it_is_handed_over(joined: 
     assert joined.wait_value("settings", "1")["metadata"]["uid"] == held["metadata"]["uid"]
     joined.wait_value("later", "1")
     wait_until(lambda: not _reasons(joined), SYNC_TIMEOUT_S)
+
+
+def test_a_copy_of_what_was_never_reported_stays(joined: Joined) -> None:
+    """Its proof is good until then; but the cluster says who wrote it, whatever the copy says itself of that."""
+    joined.proxy.inject(status(503), method="PUT", path="/configmaps/")
+    joined.write("settings", "1")
+    ours = joined.wait_value("settings", "1")
+    home = joined.home()
+    joined.kill_agent()
+    path = f"/api/v1/namespaces/{home}/configmaps"
+    joined.down.ok("DELETE", f"{path}/settings")
+    claimed = {"metadata": {**_bare(ours)["metadata"], "managedFields": ours["metadata"]["managedFields"]}}
+    held = joined.down.ok("POST", path, {**ours, **claimed, "data": {"k": "theirs"}})
+    joined.proxy.heal()
+    joined.start_agent()
+    wait_until(lambda: _reasons(joined).get("settings") == "NameTaken", SYNC_TIMEOUT_S)
+    joined.assign("default", "Leaving")
+    wait_until(lambda: _reasons(joined).get("default") == "NamespaceNotEmpty", SYNC_TIMEOUT_S)
+    assert joined.down.ok("GET", f"{path}/settings") == held
 
 
 def _is_sealed(joined: Joined, home: str) -> bool:

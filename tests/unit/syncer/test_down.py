@@ -14,10 +14,12 @@ from fairlead_machinery.transport import Unreachable
 from fairlead_syncer.brake import Brake
 from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.down import Down
-from fairlead_syncer.plan import CAUSE, HASH, PROOF, ROW
+from fairlead_syncer.plan import CAUSE, HASH, ROW
+from fairlead_syncer.proofs import PROOF
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_transforms.denied import PolicyDenied
+from tests.support.owned import created
 
 MAPS = Gvr("", "v1", "configmaps")
 KEY = Key("", "configmaps", "team", "default", "settings")
@@ -34,17 +36,23 @@ class Both:
     ensured: int = 0
     loses: bool = False
 
-    async def create(self, gvr: Gvr, body: JsonObject, **_: object) -> JsonObject:
+    async def create(self, gvr: Gvr, body: JsonObject, *, query: Any, **_: object) -> JsonObject:
         self.asked.append("create")
         if self.found is not None:
             raise AlreadyExists(f"{gvr} exists")
-        self.found = {**body, "metadata": {**body["metadata"], "uid": "d1", "resourceVersion": "1"}}
+        self.found = created(body, "d1", query["fieldManager"])
+        if self.loses:
+            raise Unreachable("no answer")
         return self.found
 
     async def apply(self, gvr: Gvr, body: JsonObject, **_: object) -> JsonObject:
         del gvr
         self.asked.append("apply")
         return {**body, "metadata": {**body["metadata"], "uid": "d1", "resourceVersion": "2"}}
+
+    async def patch(self, gvr: Gvr, *_: object, **__: object) -> None:
+        """Turn what the create owns into what an apply does."""
+        self.asked.append(f"patch {gvr.resource}")
 
     async def find(self, *_: object, **__: object) -> JsonObject | None:
         self.asked.append("get")
@@ -129,7 +137,7 @@ async def test_a_user_who_was_faster_than_the_report_is_heard() -> None:
     await down.reconcile(KEY)
     state.put_view(KEY, view(11, **{HASH: "h2"}))
     await down.reconcile(KEY)
-    assert both.asked == ["create", "report", "apply", "report"]
+    assert both.asked == ["create", "report", "patch configmaps", "apply", "report"]
 
 
 async def test_a_change_on_either_side_is_looked_at() -> None:
@@ -249,13 +257,50 @@ async def test_a_copy_that_takes_the_place_of_what_is_being_removed_stays() -> N
     gone = view(12, **{CAUSE: "Moved"})
     gone["metadata"]["deletionTimestamp"] = "now"
     state.put_view(KEY, gone)
-    metadata = {"name": "settings", "uid": "d1", "resourceVersion": "1", "annotations": {PROOF: state.proof(KEY, gone)}}
-    both.found = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    body = {"metadata": {"name": "settings", "annotations": {PROOF: state.proof(KEY, gone)}}}
+    both.found = created(body, "d1")
     with pytest.raises(Unreachable):
         await down.reconcile(KEY)
-    both.found = {**both.found, "metadata": {**metadata, "uid": "copy"}}
+    both.found = created(body, "copy")
     await down.reconcile(KEY)
     assert both.asked == ["get", "check", "delete d1", "get", "confirm"]
+
+
+@pytest.mark.parametrize("copier", ["kubectl-create", ""])
+async def test_a_copy_of_what_was_made_without_an_answer_stays(copier: str) -> None:
+    """Nobody knows the uid of what was made; the copy has its proof, and the cluster says that another wrote it."""
+    both = Both(loses=True)
+    state, down = made(both)
+    state.put_view(KEY, view(10))
+    with pytest.raises(Unreachable):
+        await down.reconcile(KEY)
+    assert both.found is not None
+    both.found = created(both.found, "copy", copier)
+    both.loses = False
+    with pytest.raises(Conflict):
+        await down.reconcile(KEY)
+    await down.reconcile(KEY)
+    assert both.told[-1]["reason"] == "NameTaken"
+    gone = view(12, **{CAUSE: "Moved"})
+    gone["metadata"]["deletionTimestamp"] = "now"
+    state.put_view(KEY, gone)
+    await down.reconcile(KEY)
+    assert both.asked[-2:] == ["get", "confirm"]
+    assert both.found["metadata"]["uid"] == "copy"
+
+
+async def test_what_was_made_without_an_answer_is_known_again() -> None:
+    """Also as it is kept in memory, from what a watch has shown of it."""
+    both = Both(loses=True)
+    state, down = made(both)
+    state.put_view(KEY, view(10))
+    with pytest.raises(Unreachable):
+        await down.reconcile(KEY)
+    assert both.found is not None
+    state.put_actual(KEY, both.found)
+    await down.reconcile(KEY)
+    assert both.asked == ["create", "report"]
+    assert both.told[-1]["downstreamUID"] == "d1"
 
 
 async def test_a_tombstone_is_confirmed_after_a_look() -> None:

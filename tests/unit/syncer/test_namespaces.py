@@ -17,6 +17,7 @@ from fairlead_syncer.plan import CAUSE, DOWNSTREAM_UID, REASON
 from fairlead_syncer.state import NAMESPACES, State
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_transforms.downstream import LOCATOR
+from tests.support.owned import created
 from tests.support.rights import granted
 
 TARGET = SyncTarget("root", "east", "t1", "host", "443", b"secret")
@@ -43,8 +44,8 @@ class Both:
         marks = {"annotations": {LOCATOR: locator, **self.marks}, "labels": self.labels}
         return {"metadata": {**item(name)["metadata"], "uid": self.uid, **marks, "gvr": str(gvr)}}
 
-    async def patch(self, gvr: Gvr, name: str, body: JsonObject, *, type_: str) -> None:
-        del gvr, type_
+    async def patch(self, gvr: Gvr, name: str, body: JsonObject, *, type_: str, query: JsonObject) -> None:
+        del gvr, type_, query
         assert (name, body["metadata"]["uid"]) == (HOME, self.uid)
         self.marks |= body["metadata"]["annotations"]
         self.labels |= body["metadata"]["labels"]
@@ -63,11 +64,11 @@ class Both:
     async def confirm(self, *_: object) -> None:
         self.did.append("confirm")
 
-    async def create(self, gvr: Gvr, body: JsonObject) -> JsonObject:
+    async def create(self, gvr: Gvr, body: JsonObject, *, query: JsonObject) -> JsonObject:
         del gvr
         if self.is_away:
             raise Unreachable("no answer")
-        return {**body, "metadata": {**body["metadata"], "uid": "n2", "resourceVersion": "6"}}
+        return created(body, "n2", query["fieldManager"])
 
     async def check(self, *_: object) -> None:
         self.did.append("check")

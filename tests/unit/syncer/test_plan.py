@@ -13,7 +13,6 @@ from fairlead_syncer.plan import (
     DOWNSTREAM_UID,
     GENERATION,
     HASH,
-    PROOF,
     REPLACES,
     Adopt,
     Adoption,
@@ -28,7 +27,9 @@ from fairlead_syncer.plan import (
     plan,
     report,
 )
+from fairlead_syncer.proofs import PROOF
 from fairlead_transforms.downstream import UPSTREAM_UID
+from tests.support.owned import created
 
 MARK = "proof-of-u1"
 
@@ -49,8 +50,8 @@ def desired(of: dict[str, Any], proof: str = MARK) -> dict[str, Any]:
 
 
 def in_cluster(of: dict[str, Any], uid: str = "d1", **metadata: Any) -> dict[str, Any]:
-    made = desired(of)
-    return {**made, "metadata": {**made["metadata"], "uid": uid, "resourceVersion": "9", **metadata}}
+    made = created(desired(of), uid)
+    return {**made, "metadata": {**made["metadata"], "resourceVersion": "9", **metadata}}
 
 
 def test_no_view_no_deed() -> None:
@@ -175,28 +176,30 @@ VALUES = st.sampled_from(["1", "2"])
     recorded=st.sampled_from(["", "d1", "d2"]),
     tombstone=st.sampled_from(["", "Deleted", "Unassigned"]),
     present=st.booleans(),
-    foreign=st.booleans(),
+    copier=st.sampled_from(["", "plain", "kubectl-create", "fairlead-syncer-too"]),
     old_value=VALUES,
 )
 def test_plans_come_to_rest_and_touch_only_ours(
-    *, value: str, recorded: str, tombstone: str, present: bool, foreign: bool, old_value: str
+    *, value: str, recorded: str, tombstone: str, present: bool, copier: str, old_value: str
 ) -> None:
-    """Played against a model cluster, every plan ends, and a foreign object is never changed."""
+    """Played against a model cluster, every plan ends, and what others made is never changed, whatever it bears."""
     wanted = view(recorded=recorded, value=value, tombstone=tombstone)
     actual: dict[str, Any] | None = in_cluster(view(value=old_value)) if present else None
-    if actual is not None and foreign:
+    if actual is not None and copier == "plain":
         actual = {"metadata": {"name": "c", "uid": "foreign", "resourceVersion": "1"}, "data": {"k": old_value}}
+    elif actual is not None and copier:
+        actual = created(desired(view(value=old_value)), "foreign", copier)
     before = repr(actual)
     for _ in range(4):
         action = plan(wanted, None if tombstone else desired(wanted), actual, proof=MARK)
         if isinstance(action, Create | Apply):
-            actual = {**action.obj, "metadata": {"uid": "d1", "resourceVersion": "9", **action.obj["metadata"]}}
+            actual = created(action.obj, "d1")
         elif isinstance(action, Remove):
             assert actual is not None
             assert action.uid == actual["metadata"]["uid"]
             actual = None
     assert isinstance(action, Nothing | Refuse | Confirm)
-    if present and foreign:
+    if present and copier:
         assert repr(actual) == before
     elif tombstone:
         assert actual is None
@@ -224,7 +227,7 @@ def test_drift_of_labels_and_annotations_counts() -> None:
     wanted = view()
     made = desired(wanted)
     made["metadata"] |= {"labels": {"a": "b"}, "annotations": {**made["metadata"]["annotations"], "note": "x"}}
-    actual = {**made, "metadata": {**made["metadata"], "uid": "d1", "resourceVersion": "9"}}
+    actual = created(made, "d1")
     assert plan(wanted, made, actual, proof=MARK) == Nothing()
     for field in ("labels", "annotations"):
         values = {key: "edited" if key in {"a", "note"} else value for key, value in made["metadata"][field].items()}

@@ -13,6 +13,7 @@ from fairlead_syncer.rules import POD_SECURITY, Rules, RulesNotKept
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_transforms.policy import QUOTA_NAME, Isolation, TenantPolicy
+from tests.support.owned import created
 
 TARGET = SyncTarget("root", "east", "t1", "host", "443", b"secret")
 HOME = TARGET.namespace("team", "default")
@@ -41,8 +42,7 @@ class Cluster:
             raise self.refusal
         assert namespace == HOME
         self.asked.append(f"create {gvr.group}/{gvr.resource}")
-        made = {**body, "metadata": {**body["metadata"], "uid": gvr.resource, "resourceVersion": "1"}}
-        return self._put(gvr.resource, made, query["fieldManager"])
+        return self._put(gvr.resource, created(body, gvr.resource, query["fieldManager"]), query["fieldManager"])
 
     async def patch(
         self, gvr: Gvr, name: str, body: Any, *, type_: str, namespace: str, query: JsonObject
@@ -71,7 +71,8 @@ class Cluster:
         body = {**body, "spec": {**body["spec"], **({"hard": hard} if hard else {})}}
         fields: JsonObject = {"f:spec": {"f:hard": {f"f:{name}": {} for name in hard}}}
         entry = {"manager": manager, "operation": "Update", "time": "2026-01-01T00:00:00Z", "fieldsV1": fields}
-        made = {**body, "metadata": {**body["metadata"], "managedFields": [entry]}}
+        of_making = body["metadata"]["managedFields"][0]
+        made = {**body, "metadata": {**body["metadata"], "managedFields": [of_making, entry]}}
         self.there[plural] = made
         return made
 
@@ -205,3 +206,16 @@ async def test_a_level_that_was_never_set_was_not_taken_away() -> None:
     rules.look(without)
     await rules.keep(HOME)
     assert [one["manager"] for one in cluster.told[0]["drift"]] == ["unknown"]
+
+
+async def test_a_copy_of_a_rule_is_neither_changed_nor_removed() -> None:
+    """It has the mark of ours, but another wrote it; whoever runs there hears so."""
+    rules, cluster, state = kept(QUOTA)
+    await rules.keep(HOME)
+    copy = created(cluster.there["resourcequotas"], "resourcequotas", "kubectl-create")
+    cluster.there["resourcequotas"] = copy
+    with pytest.raises(RulesNotKept, match="not the agent's"):
+        await rules.keep(HOME)
+    state.policy = TenantPolicy()
+    await rules.keep(HOME)
+    assert cluster.there["resourcequotas"] is copy

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from fairlead_api import JsonObject
-from fairlead_syncer.plan import ADOPTION, DOWNSTREAM_UID, PROOF, ROW, SEAL
+from fairlead_syncer.plan import ADOPTION, DOWNSTREAM_UID, ROW, SEAL
+from fairlead_syncer.proofs import PROOF
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_transforms.downstream import LOCATOR
+from tests.support.owned import created
 
 TARGET = SyncTarget("root", "east", "uid", "host", "443", b"secret")
 HOME = TARGET.namespace("team", "default")
@@ -39,10 +41,10 @@ def test_a_late_answer_hides_no_newer_event(known: JsonObject | None, answer: Js
     assert (state.actual[KEY] is answer) == is_taken
 
 
-def _space(uid: str, **marks: str) -> JsonObject:
+def _space(uid: str, manager: str = "syncer", **marks: str) -> JsonObject:
     """Return a namespace of the cluster with our locator and other marks."""
     locator = {LOCATOR: TARGET.locator("team", "default").to_json()}
-    return {"metadata": {"name": HOME, "uid": uid, "annotations": locator | marks}}
+    return created({"metadata": {"name": HOME, "annotations": locator | marks}}, uid, manager)
 
 
 def _knowing(recorded: str = "", row: str = "7", **marks: str) -> State:
@@ -79,6 +81,8 @@ def test_a_namespace_is_ours_before_its_uid_was_recorded() -> None:
     state = _knowing()
     proof = state.proof(SPACE, state.views[SPACE])
     assert _knowing().home_of(_space("n1", **{PROOF: proof})) == ("team", "default")
+    assert _knowing().home_of(_space("n1", "fairlead-syncer", **{PROOF: proof})), "made by an agent of before"
+    assert _knowing().home_of(_space("n2", "kubectl-create", **{PROOF: proof})) is None, "a copy"
 
 
 def test_a_namespace_is_ours_when_it_was_handed_over() -> None:

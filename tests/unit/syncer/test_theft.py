@@ -12,6 +12,7 @@ from fairlead_syncer import target as targets
 from fairlead_syncer.namespaces import Namespaces, NamespaceTaken
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
+from tests.support.owned import created
 from tests.support.rights import granted
 
 
@@ -25,10 +26,10 @@ class _Cluster:
     async def find(self, gvr: Gvr, name: str, **_: object) -> JsonObject | None:
         return self.held.get(name) if gvr.resource == "namespaces" else None
 
-    async def create(self, gvr: Gvr, body: JsonObject, **_: object) -> JsonObject:
+    async def create(self, gvr: Gvr, body: JsonObject, *, query: JsonObject) -> JsonObject:
         del gvr
         self.writes += 1
-        made = {**body, "metadata": {**body["metadata"], "uid": "d1", "resourceVersion": "1"}}
+        made = created(body, "d1", query["fieldManager"])
         self.held[body["metadata"]["name"]] = made
         return made
 

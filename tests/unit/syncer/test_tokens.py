@@ -12,6 +12,7 @@ from fairlead_api.errors import Conflict
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
 from fairlead_syncer.tokens import TOKENS, CannotMint, Tokens
+from tests.support.owned import created
 
 HOME = Key("", "namespaces", "team", "", "default")
 PLACE = ("team", "default", "builder")
@@ -36,10 +37,10 @@ class Both:
     async def find(self, *_: object, **__: object) -> JsonObject | None:
         return self.found
 
-    async def create(self, gvr: object, body: JsonObject, **_: object) -> JsonObject:
+    async def create(self, gvr: object, body: JsonObject, *, query: Any, **_: object) -> JsonObject:
         del gvr
         self.writes += 1
-        self.found = {**body, "metadata": {**body["metadata"], "uid": "s1", "resourceVersion": "1"}}
+        self.found = created(body, "s1", query["fieldManager"])
         return self.found
 
     async def patch(self, gvr: object, name: str, body: JsonObject, **_: object) -> JsonObject:
@@ -76,6 +77,17 @@ async def test_what_a_crash_kept_from_being_recorded_is_recorded() -> None:
     await agent(both, b"first").ensure(*PLACE)
     assert both.writes == 1
     assert both.recorded == {"kcp-token-builder": "s1"}
+
+
+async def test_a_copy_of_a_secret_that_was_never_recorded_stays_as_it_is() -> None:
+    """It bears the proof that is good until then, but it was another who wrote it."""
+    both = Both()
+    await agent(both, b"first").ensure(*PLACE)
+    assert both.found is not None
+    both.recorded, both.found = {}, created(both.found, "theirs", "kubectl-create")
+    with pytest.raises(CannotMint):
+        await agent(both, b"first").ensure(*PLACE)
+    assert (both.writes, both.recorded) == (1, {})
 
 
 async def test_no_secret_is_made_before_it_is_known_what_was_recorded() -> None:
