@@ -25,7 +25,7 @@ What a library adds (quantities, addresses, URLs) are classes of that library, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from fairlead_schema.cel.types import Type
@@ -49,10 +49,15 @@ class Duration:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Timestamp:
-    """A moment: seconds since 1970-01-01T00:00:00Z and nanoseconds of that second."""
+    """
+    A moment: seconds since 1970-01-01T00:00:00Z and nanoseconds of that second.
+
+    ``offset`` is the zone it was written in, in seconds east of UTC: ``string(timestamp)`` shows it, nothing else does.
+    """
 
     seconds: int
     nanoseconds: int = 0
+    offset: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
