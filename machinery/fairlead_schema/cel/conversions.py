@@ -113,6 +113,11 @@ def double_to_uint(number: float) -> UInt:
     raise EvaluationError("unsigned integer overflow")
 
 
+def to_bytes(text: str) -> bytes:
+    """Write UTF-8."""
+    return text.encode("utf-8", "surrogatepass")
+
+
 def bytes_to_string(data: bytes) -> str:
     """Read UTF-8."""
     try:

@@ -18,7 +18,7 @@ from fairlead_schema.cel.values import Duration, EvaluationError, Optional, Time
 _NUMBERS = frozenset((int, UInt, float))
 _LISTS = frozenset((list, GrowingList))
 _MAPS = frozenset((dict, GrowingMap))
-_PLAIN = frozenset((str, bool, bytes, type(None), Duration, Timestamp))
+_PLAIN: frozenset[type] = frozenset((str, bool, bytes, type(None), Duration, Timestamp))
 _ORDERED = _NUMBERS | {str, bool, bytes, Duration, Timestamp}
 _TWO_63, _TWO_64 = float(2**63), float(2**64)
 
@@ -122,7 +122,7 @@ def compare(operator: str, left: Value, right: Value) -> int:
         raise EvaluationError("no such overload" if kind in _ORDERED else f"no such overload: {operator}")
     elif kind not in _ORDERED:
         raise EvaluationError(f"no such overload: {operator}")
-    return (left > right) - (left < right)
+    return int((left > right) - (left < right))
 
 
 def _float_order(left: Value, right: Value) -> int:
@@ -130,11 +130,11 @@ def _float_order(left: Value, right: Value) -> int:
     if type(left) is not float:
         return -_float_order(right, left)
     if type(right) is float:
-        return (left > right) - (left < right)
+        return int((left > right) - (left < right))
     least, most = (0.0, _TWO_64) if type(right) is UInt else (-_TWO_63, _TWO_63)
     if left < least:
         return -1
     if left > most:
         return 1
     against = float(right)
-    return (left > against) - (left < against)
+    return int((left > against) - (left < against))
