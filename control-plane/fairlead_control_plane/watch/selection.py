@@ -36,6 +36,13 @@ from fairlead_control_plane.watch.subscription import Delivery, Frame
 _META_FIELDS = ("metadata.name", "metadata.namespace")
 _SOURCE = "source"
 """Of events: the component, whichever of two fields names it."""
+_TYPED = {
+    "spec.unschedulable": ("spec.unschedulable", "false"),
+    "spec.hostNetwork": ("spec.hostNetwork", "false"),
+    "status.replicas": ("status.replicas", "0"),
+    "status.successful": ("status.succeeded", "0"),
+}
+"""Of built-in kinds: where a selectable field is, and what Go's zero value reads like where it is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +52,13 @@ class Selection:
 
     Attributes:
         hints: Texts that stand in the stored bytes of every matching object; most others are told by them alone.
+        typed: Whether it selects from a built-in kind.
     """
 
     labels: Selector = EVERYTHING
     fields: tuple[FieldRequirement, ...] = ()
     hints: tuple[bytes, ...] = ()
+    typed: bool = False
 
     @property
     def is_everything(self) -> bool:
@@ -77,7 +86,11 @@ class Selection:
         """Tell whether a decoded object is shown."""
         if not self.labels.matches(obj["metadata"].get("labels")):
             return False
-        return all(one.matches(_field(obj, one.field)) for one in self.fields)
+        return all(one.matches(self._value(obj, one.field)) for one in self.fields)
+
+    def _value(self, obj: JsonObject, field: str) -> str:
+        path, zero = _TYPED.get(field, (field, "")) if self.typed else (field, "")
+        return _field(obj, path) or zero
 
 
 ALL = Selection()
@@ -108,7 +121,7 @@ def selection(label_selector: str, field_selector: str, version: Version) -> Sel
     for one in fields:
         if one.field not in known:
             raise BadRequest(_unknown_field(one.field, version))
-    return Selection(labels, fields, _hints(labels, fields))
+    return Selection(labels, fields, _hints(labels, fields), typed=not version.open_api)
 
 
 def _unknown_field(field: str, version: Version) -> str:
