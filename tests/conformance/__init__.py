@@ -1,0 +1,1 @@
+"""Kubernetes' own conformance suite against this server: ``make conformance``."""
