@@ -8,6 +8,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from fairlead_machinery.transport import Unreachable
 from fairlead_scheduler import main as scheduler
 from fairlead_syncer import identity
 from fairlead_syncer import main as syncer
-from fairlead_syncer.identity import TargetGone
+from fairlead_syncer.identity import NotLetIn, TargetGone
 from fairlead_syncer.leadership import Instance
 from tests.simulation.clock import SKEW_S
 from tests.simulation.mood import Mood
@@ -147,6 +148,10 @@ class Agent:
             file.unlink()
         write_key(self.folder, number)
         self.crash()
+        await self._let_in()
+
+    async def _let_in(self) -> None:
+        """Give it a bootstrap token, as an administrator does who runs ``cluster join``."""
         path = f"/services/syncer/{self.target.cluster}/{self.target.host}/{self.target.uid}/bootstrap"
         async with to(PLANE, ADMIN) as admin:
             self._bootstrap = str((await admin.request("POST", path, body=b"{}")).json()["token"])
@@ -178,6 +183,9 @@ class Agent:
                     self.endings.append(error)
                 if isinstance(error, TargetGone):
                     return
+                if isinstance(error, NotLetIn) and self._bootstrap:  # cut off for longer than the token was good
+                    with suppress(ApiError, Unreachable):
+                        await self._let_in()
             self._kill()
             await asyncio.sleep(_RESTART_S)
 
