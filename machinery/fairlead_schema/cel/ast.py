@@ -153,14 +153,34 @@ class CompileError(ValueError):
         self.issues = issues
 
 
+MOST_ISSUES = 100
+LONGEST_LINE = 16384
+
+
 def render(text: str, issues: tuple[Issue, ...]) -> str:
-    """Return issues as cel-go prints them: ``ERROR: <input>:1:5: message``, the line, and a mark below the column."""
-    return "\n".join(_render(text, issue) for issue in issues)
+    """
+    Return issues as cel-go prints them: ``ERROR: <input>:1:5: message``, the line, and a mark below the column.
+
+    The first hundred are printed, by where they are; an issue at -1 concerns the whole.
+    """
+    shown = [_render(text, issue) for issue in sorted(issues[:MOST_ISSUES], key=lambda issue: issue.at)]
+    if len(issues) > MOST_ISSUES:
+        shown.append(f"{len(issues) - MOST_ISSUES} more errors were truncated")
+    return "\n".join(shown)
 
 
 def _render(text: str, issue: Issue) -> str:
+    if issue.at < 0:
+        return f"ERROR: <input>:-1:0: {issue.message}"
+    if not text:
+        return f"ERROR: <input>:1:0: {issue.message}"
     line_number = text.count("\n", 0, issue.at) + 1
     begins = text.rfind("\n", 0, issue.at) + 1
-    line = text[begins:].split("\n", 1)[0]
+    line = text[begins:].split("\n", 1)[0].replace("\t", " ")
     column = issue.at - begins
-    return f"ERROR: <input>:{line_number}:{column + 1}: {issue.message}\n | {line}\n | {'.' * column}^"
+    shown = f"ERROR: <input>:{line_number}:{column + 1}: {issue.message}"
+    if len(line.encode()) > LONGEST_LINE:
+        return shown
+    dots = "".join("." if character.isascii() else "\uff0e" for character in line[:column])
+    mark = "^" if line[column : column + 1].isascii() else "\uff3e"
+    return f"{shown}\n | {line}\n | {dots}{mark}"
