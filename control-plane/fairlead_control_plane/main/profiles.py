@@ -11,12 +11,12 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.admission.contract import Plugin
 from fairlead_control_plane.admission.lifecycle import NamespaceLifecycle
@@ -44,6 +44,7 @@ from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.main import compute
 from fairlead_control_plane.main.children import supervise
 from fairlead_control_plane.main.cluster_catalog import ClusterCatalog
+from fairlead_control_plane.main.first_objects import make_first_objects
 from fairlead_control_plane.main.readings import Agents
 from fairlead_control_plane.main.settings import Settings
 from fairlead_control_plane.main.workspaces import workspace_rooms
@@ -53,7 +54,6 @@ from fairlead_control_plane.store.contract import Store
 from fairlead_control_plane.watch.hub import Hub
 
 ROOT = "root"
-_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ def _cluster(ground: Ground) -> Profile:
         # No metadata is reserved here: agents mark what they bring into a plain cluster.
         plugins=(NamespaceLifecycle(ground.store, common.namespaces),),
         effects=(common.first.effects,),
-        begin=_first_namespaces,
+        begin=lambda registry: make_first_objects(registry, ROOT, partial(_builtin, ""), ground.url),
         build=lambda built: Parts(common.controllers(built.registry)),
         closers=(catalog.close,),
     )
@@ -262,13 +262,3 @@ def _builtin(group: str, plural: str) -> Resource:
     if found is None:
         raise LookupError(f"{plural}.{group} is built in")
     return found
-
-
-async def _first_namespaces(registry: Registry) -> None:
-    kind = _builtin("", "namespaces")
-    for name in _NAMESPACES:
-        namespace: JsonObject = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        try:
-            await registry.create(kind, ROOT, namespace)
-        except AlreadyExists:
-            continue
