@@ -8,6 +8,7 @@ was, and none of them speaks of it.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ LIVE, WAITING, HELD, ORPHAN, FOREIGN = "live", "waiting", "held", "orphan", "for
 AGENT_PREFIX = "kcp-syncer-"
 UPSTREAM_UID = "internal.workload.kcp.io/upstream-uid"
 _DOWNSTREAM_UID = "internal.workload.kcp.io/downstream-uid"
+_ADOPTION = "internal.workload.kcp.io/adoption"
 _REASON = "internal.workload.kcp.io/reason"
 _MANAGER = "syncer"
 _UP = {("", "configmaps", "kcp-root-ca.crt"): "kube-root-ca.crt"}
@@ -103,7 +105,7 @@ def _of_namespace(found: Found, name: str, locator: names.Locator, views: Mappin
     """Judge a namespace, and what agents make in one for themselves, which goes with it."""
     view = views.get(_namespace_key(locator))
     if found.kind == ("", "namespaces"):
-        if name != names.downstream_namespace(locator):
+        if name not in {names.downstream_namespace(locator), _given_home(view)}:
             return Judged(found, FOREIGN, "its locator is another namespace's")
         if _is_another(view, found.body):
             return Judged(found, FOREIGN, "bears our marks, but another was made under this name")
@@ -119,6 +121,12 @@ def _synced(found: Found, locator: names.Locator, views: Mapping[ViewKey, JsonOb
     if not any(entry.get("manager") == _MANAGER for entry in metadata.get("managedFields") or ()):
         return Judged(found, FOREIGN, "bears our marks, but no agent has ever written it")
     return Judged(found, *_of_view(view))
+
+
+def _given_home(view: JsonObject | None) -> str:
+    """Return the downstream namespace that was handed over for one upstream; "" for none."""
+    text = _annotations(view).get(_ADOPTION) if view is not None else ""
+    return str(json.loads(text)["home"]) if text else ""
 
 
 def _is_another(view: JsonObject | None, body: JsonObject) -> bool:
@@ -161,6 +169,13 @@ def has_controller(obj: JsonObject) -> bool:
     return any(owner.get("controller") for owner in obj["metadata"].get("ownerReferences") or ())
 
 
+def _is_agents_binding(kind: Kind, obj: JsonObject) -> bool:
+    """Tell whether an object is the RoleBinding by which an agent takes its rights in a namespace that it made."""
+    name = str(obj["metadata"]["name"])
+    is_named = name.startswith(AGENT_PREFIX) and (obj.get("roleRef") or {}).get("name") == name
+    return kind == ("rbac.authorization.k8s.io", "rolebindings") and is_named
+
+
 def digest(judged: Iterable[Judged]) -> str:
     """Return the name of exactly this set of objects; "" for none."""
     uids = sorted(f"{one.found.said} {one.found.body['metadata']['uid']}" for one in judged)
@@ -175,6 +190,7 @@ def strangers(contents: Sequence[tuple[Kind, JsonObject]]) -> list[str]:
         if not (
             kind[1] in {"events", "endpoints", "endpointslices", "leases"}
             or has_controller(obj)
+            or _is_agents_binding(kind, obj)
             or (kind[1], obj["metadata"]["name"])
             in {("configmaps", "kube-root-ca.crt"), ("serviceaccounts", "default")}
             or names.DOWNSTREAM_CLUSTER_LABEL in (obj["metadata"].get("labels") or {})

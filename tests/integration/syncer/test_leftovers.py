@@ -14,6 +14,7 @@ from tests.integration.syncer.joined import SYNC_TIMEOUT_S, Joined, config_map
 from tests.support.servers import run_program
 from tests.support.waiting import wait_until
 
+_RBAC = "rbac.authorization.k8s.io/v1"
 _GONE = "11111111-2222-3333-4444-555555555555"
 
 
@@ -76,6 +77,7 @@ def test_what_a_lost_synctarget_left(joined: Joined) -> None:
         names.append(name)
         metadata = {"name": name, "annotations": {"kcp.io/namespace-locator": locator.to_json()}}
         joined.down.ok("POST", "/api/v1/namespaces", {"metadata": metadata})
+        joined.down.ok("POST", f"/apis/{_RBAC}/namespaces/{name}/rolebindings", _binding())
     joined.down.ok("POST", f"/api/v1/namespaces/{names[1]}/configmaps", config_map("theirs", "1"))
     _, states = _audit(joined)
     assert {states[name] for name in names} == {"foreign"}
@@ -87,6 +89,13 @@ def test_what_a_lost_synctarget_left(joined: Joined) -> None:
     shared = joined.down.ok("GET", f"/api/v1/namespaces/{names[1]}")
     assert "deletionTimestamp" not in shared["metadata"]
     wait_until(lambda: _is_going(joined, names[0]), SYNC_TIMEOUT_S)
+
+
+def _binding() -> JsonObject:
+    """Return what each agent binds its rights with in a namespace that it made."""
+    name = "kcp-syncer-lost-1-namespace"
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+    return {"metadata": {"name": name}, "roleRef": role}
 
 
 def _is_going(joined: Joined, name: str) -> bool:

@@ -98,6 +98,9 @@ def test_a_namespace_and_what_agents_keep_in_it() -> None:
     assert judge(Found(SPACES, copied, HOME), known(home=view(made="n1"))).state == FOREIGN
     stolen = {"metadata": {"name": "kcp-other", "uid": "n2"}}
     assert judge(Found(SPACES, stolen, HOME), known()).state == FOREIGN
+    adopted = view(made="n2")
+    adopted["metadata"]["annotations"][f"{_INTERNAL}/adoption"] = '{"home": "kcp-other", "uid": "n2", "objects": []}'
+    assert judge(Found(SPACES, stolen, HOME), known(home=adopted)).state == LIVE
 
 
 def test_agents() -> None:
@@ -131,6 +134,15 @@ def test_a_set_is_named_by_what_is_in_it() -> None:
 def test_strangers(kind: tuple[str, str], metadata: dict[str, Any], *, is_strange: bool) -> None:
     """What must not go with a namespace."""
     assert bool(strangers([(kind, {"metadata": metadata})])) is is_strange
+
+
+def test_the_binding_of_an_agent_goes_with_its_namespace() -> None:
+    """It is in every namespace that an agent made; somebody's own binding, of whatever name, is not of it."""
+    kind = ("rbac.authorization.k8s.io", "rolebindings")
+    role = "kcp-syncer-east-1-namespace"
+    bindings = [{"metadata": {"name": name}, "roleRef": {"name": role}} for name in (role, "theirs")]
+    assert strangers([(kind, one) for one in bindings]) == ["rolebindings/theirs"]
+    assert strangers([(kind, {"metadata": {"name": role}, "roleRef": {"name": "admin"}})]) == [f"rolebindings/{role}"]
 
 
 def test_a_locator_that_cannot_be_read() -> None:
