@@ -17,7 +17,7 @@ import click
 
 from fairlead_api import JsonObject, names
 from fairlead_api.errors import Forbidden, NotFound
-from fairlead_cli import downstream, draining, explaining, inventory, leftovers, resolving
+from fairlead_cli import downstream, draining, explaining, inventory, leftovers, registering, resolving
 from fairlead_cli.assignments import Assigned, cluster_of
 from fairlead_cli.failure import USAGE, Failure
 from fairlead_cli.inventory import Found
@@ -86,13 +86,13 @@ def adopt(what: str, upstream: Server, physical: Server, **options: Any) -> None
 
 
 async def _adopt(wanted: Wanted, upstream: Server, physical: Server) -> None:
-    async with connected(upstream) as session, downstream.reached(physical) as (cluster, _):
+    async with connected(upstream) as session, downstream.reached(physical) as (cluster, local):
         word, name = resolving.split(wanted.what)
-        if word.lower() in _SPACES:
-            await _adopt_namespace(session, cluster, wanted, await _place(session, wanted, name))
-            return
+        is_whole = word.lower() in _SPACES
         namespace = wanted.namespace or session.local.config.credentials(session.local.context).namespace
-        await _adopt_object(session, cluster, wanted, await _place(session, wanted, namespace))
+        place = await _place(session, wanted, name if is_whole else namespace)
+        registering.check_context(place.target, await downstream.cluster_uid(cluster, local.context), local.context)
+        await (_adopt_namespace if is_whole else _adopt_object)(session, cluster, wanted, place)
 
 
 async def _place(session: Session, wanted: Wanted, namespace: str) -> Place:
@@ -116,6 +116,8 @@ async def _place(session: Session, wanted: Wanted, namespace: str) -> Place:
             pass
     targets = [one for part in (await everywhere(session, kinds.SYNC_TARGETS)).objects.values() for one in part]
     meant = [one for one in targets if one["metadata"]["uid"] in uids or one["metadata"]["name"] == wanted.target]
+    if wanted.target and not meant:
+        raise Failure(f'SyncTarget "{wanted.target}" not found', fix="kubectl fairlead cluster list")
     if len(meant) != 1:
         saw = f"namespace {namespace} is assigned to {len(meant)} clusters" if not wanted.target else ""
         raise Failure("it is not clear which cluster is meant", saw, "name a SyncTarget: --cluster NAME", code=USAGE)

@@ -216,12 +216,22 @@ def _refuse_stuck(steps: Sequence[Step]) -> None:
         raise Failure("; ".join(stuck), fix="join or uncordon another cluster", code=TIMED_OUT)
 
 
+async def _check_draining(session: Session, registration: Registration) -> None:
+    """Fail where somebody else ended the drain: what is empty now would be filled again."""
+    name = registration.name
+    target = await registering.find(session.here, name)
+    if target is not None and not cordoning.evict_after(target):
+        raise Failure(
+            f"{name} is not drained", "somebody uncordoned it meanwhile", f"kubectl fairlead cluster drain {name}"
+        )
+
+
 async def follow(session: Session, registration: Registration, found: Sequence[Assigned], timeout_s: float) -> None:
     """
     Wait until no Assignment names the SyncTarget, with progress.
 
     Raises:
-        Failure: It takes longer (exit code 3); the message names what is not ready.
+        Failure: It takes longer (exit code 3), and the message names what is not ready; or it takes work again.
         SystemExit: Ctrl-C; the drain goes on.
     """
     steps = Steps()
@@ -233,6 +243,7 @@ async def follow(session: Session, registration: Registration, found: Sequence[A
 
     async def emptied() -> bool | None:
         nonlocal left
+        await _check_draining(session, registration)
         left = await assignments.on_target(session, registration, paths)
         seen.update((one.workspace, one.namespace) for one in left)
         gone = len(seen) - len(left)

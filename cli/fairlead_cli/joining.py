@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,7 +106,9 @@ async def _join(session: Session, cluster: Client, context: str, wanted: Wanted,
         if wanted.print_only:
             _print(agent, manifests.manifest(agent), wanted.output)
             return
-        agent = await _set_up(cluster, wanted, agent, folder, steps)
+        running = folder.pid(registration.uid)
+        is_known = folder.has_key(registering.pinned_key(registration.target))
+        agent = await _set_up(cluster, wanted, agent, folder, steps, is_known=is_known)
         _note(wanted, session, agent, folder, physical, context)
         await registering.note_agent(session.here, registration, folder.url if wanted.as_process else IN_CLUSTER)
     except (ApiError, Failure, OSError, _unreachable(), asyncio.CancelledError) as error:
@@ -116,7 +118,8 @@ async def _join(session: Session, cluster: Client, context: str, wanted: Wanted,
         if isinstance(error, OSError):
             raise _cannot_write(folder, error) from error
         raise (explain(error) or error) from error
-    await _wait(session, cluster, wanted, agent, folder, steps)
+    is_heard = _listener(session, registration, is_new=wanted.as_process and folder.pid(agent.uid) != running)
+    await _wait(is_heard, cluster, wanted, agent, folder, steps)
     click.echo(f"Cluster {wanted.name} is joined and takes work.")
     click.echo(f"Next: kubectl ws create NAME --compute --enter   (a workspace whose workloads run in {wanted.name})")
 
@@ -220,8 +223,10 @@ def _as_wanted(agent: Agent, wanted: Wanted) -> Agent:
     return replace(agent, image=wanted.image, wide=wanted.wide, policy=policy, privileged=privileged)
 
 
-async def _set_up(cluster: Client, wanted: Wanted, agent: Agent, folder: AgentFolder, steps: Steps) -> Agent:
-    """Make what the agent needs in the cluster, and start it."""
+async def _set_up(
+    cluster: Client, wanted: Wanted, agent: Agent, folder: AgentFolder, steps: Steps, *, is_known: bool
+) -> Agent:
+    """Make what the agent needs in the cluster, and start it; again, if the key of one that runs is not known."""
     if not wanted.as_process:
         # A cluster joined before keeps its key: the pods that run are the same agent.
         key = await downstream.known_key(cluster, agent.home, agent.id, manifests.IDENTITY_KEY) or agent.key
@@ -240,8 +245,9 @@ async def _set_up(cluster: Client, wanted: Wanted, agent: Agent, folder: AgentFo
         f"--sync-target-name={agent.name}",
         *(["--wide"] if agent.wide else []),
     ]
-    if folder.pid(agent.uid) and folder.record().get("arguments") != arguments:
-        # One of before may not know how to live with the rights it has now.
+    if folder.pid(agent.uid) and not (is_known and folder.record().get("arguments") == arguments):
+        # One of before may not know how to live with the rights it has now; and only a new one has the token by which
+        # a control plane that was restored takes its key.
         folder.stop(agent.uid)
         await until(lambda: _ended(folder, agent.uid), _STOP_S)
         folder.kill(agent.uid)
@@ -292,8 +298,24 @@ def _note(wanted: Wanted, session: Session, agent: Agent, folder: AgentFolder, s
     )  # fmt: skip
 
 
+def _listener(session: Session, registration: Registration, *, is_new: bool) -> Callable[[], Awaitable[bool]]:
+    """Return what tells whether the agent is heard of; a new one by news, as what was stored is of one before it."""
+    before = registering.pulse(registration.target) if is_new else None
+
+    async def is_heard() -> bool:
+        target = await registering.find(session.here, registration.name)
+        return target is not None and registering.is_ready(target) and registering.pulse(target) != before
+
+    return is_heard
+
+
 async def _wait(
-    session: Session, cluster: Client, wanted: Wanted, agent: Agent, folder: AgentFolder, steps: Steps
+    is_heard: Callable[[], Awaitable[bool]],
+    cluster: Client,
+    wanted: Wanted,
+    agent: Agent,
+    folder: AgentFolder,
+    steps: Steps,
 ) -> None:
     """Wait for the heartbeat; say what is wrong with the agent meanwhile."""
     said = ""
@@ -304,8 +326,7 @@ async def _wait(
         problem = await _trouble(cluster, wanted, agent, folder)
         if problem and wanted.as_process:
             return False  # nobody will start it again
-        target = await registering.find(session.here, wanted.name)
-        if target is not None and registering.is_ready(target):
+        if await is_heard():
             return True
         if problem and problem != said:
             steps.failed(problem)

@@ -163,6 +163,16 @@ class AgentFolder:
         self.write(PID, f"{process.pid}\n")
         return process.pid
 
+    def has_key(self, pinned: str) -> bool:
+        """Tell whether the agent's key has this thumbprint, or none is pinned yet; not when its state is lost."""
+        from fairlead_machinery import agentkeys  # noqa: PLC0415 - slow to load
+
+        try:
+            key = agentkeys.from_pem((self.path / STATE / agentkeys.KEY).read_bytes())
+        except (OSError, ValueError):
+            return not pinned
+        return not pinned or agentkeys.thumbprint(agentkeys.public_jwk(key)) == pinned
+
     def stop(self, uid: str) -> int:
         """Ask the agent to end; return its process id, 0 when it did not run."""
         pid = self.pid(uid)

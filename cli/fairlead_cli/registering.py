@@ -6,6 +6,7 @@ Used by ``kubectl fairlead cluster join`` and ``kubectl kcp workload sync``.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -22,6 +23,7 @@ from fairlead_cli.session import Session
 if TYPE_CHECKING:
     from fairlead_machinery.client import Client
 
+PINNED, LEADER = "internal.workload.kcp.io/agent-key", "internal.workload.kcp.io/agent-leader"
 CLUSTER_UID = "workload.fairlead.io/cluster-uid"
 """Annotation of a SyncTarget: uid of the physical cluster's namespace kube-system, which names the cluster for life."""
 AGENT = "workload.fairlead.io/agent"
@@ -179,6 +181,19 @@ def check_same_cluster(target: JsonObject, cluster_uid: str) -> None:
         )
 
 
+def check_context(target: JsonObject, cluster_uid: str, context: str) -> None:
+    """
+    Check that a context of the user's is the cluster that a SyncTarget was joined from.
+
+    Raises:
+        Failure: It is another one; nothing may be changed then.
+    """
+    known = (target["metadata"].get("annotations") or {}).get(CLUSTER_UID, "")
+    if known and cluster_uid != known:
+        name = target["metadata"]["name"]
+        raise Failure(f'context "{context}" is another cluster than {name}', fix=f"name that of {name}: --context")
+
+
 async def bootstrap_token(session: Session, registration: Registration) -> str:
     """
     Have a single-use token made for the agent's first start.
@@ -244,6 +259,20 @@ def is_ready(target: JsonObject) -> bool:
     """Tell whether a SyncTarget's agent is heard of."""
     conditions = (target.get("status") or {}).get("conditions") or ()
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def pulse(target: JsonObject) -> tuple[str, str]:
+    """Return what changes when a SyncTarget's agent is heard of: the time of its heartbeat, and whose turn it is."""
+    leader = (target["metadata"].get("annotations") or {}).get(LEADER, "")
+    return str((target.get("status") or {}).get("lastSyncerHeartbeatTime") or ""), str(leader)
+
+
+def pinned_key(target: JsonObject) -> str:
+    """Return the thumbprint of the key that is pinned to a SyncTarget; "" when none is."""
+    from fairlead_machinery import agentkeys  # noqa: PLC0415 - slow to load
+
+    text = (target["metadata"].get("annotations") or {}).get(PINNED)
+    return agentkeys.thumbprint(json.loads(text)) if text else ""
 
 
 async def note_agent(workspace: Client, registration: Registration, where: str) -> None:

@@ -7,6 +7,7 @@ The SyncTarget goes last: until then a second run can finish what the first coul
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairlead_api.errors import ApiError
+from fairlead_api.errors import ApiError, NotFound
 from fairlead_api.names import Locator, downstream_namespace, syncer_id
 from fairlead_cli import assignments, cordoning, downstream, draining, forcing, registering
 from fairlead_cli.assignments import Assigned, cluster_of
@@ -25,7 +26,7 @@ from fairlead_cli.forcing import Deadlines
 from fairlead_cli.options import Server
 from fairlead_cli.output import Steps
 from fairlead_cli.process import AgentFolder, host_of
-from fairlead_cli.registering import CLUSTER_UID, Registration
+from fairlead_cli.registering import Registration
 from fairlead_cli.session import Session, connected, duration_s
 
 if TYPE_CHECKING:
@@ -174,14 +175,19 @@ async def _remove(session: Session, removal: Removal, cluster: Client, wanted: W
 
 
 async def _forget(session: Session, registration: Registration, folder: AgentFolder) -> None:
-    """Delete the SyncTarget and the agent's folder; Ctrl-C comes too late for this last step, which takes a moment."""
+    """
+    Delete the SyncTarget and the agent's folder; Ctrl-C comes too late for this last step, which takes a moment.
+
+    Whoever said the same at the same time may have been faster.
+    """
     from fairlead_cli.kinds import SYNC_TARGETS  # noqa: PLC0415 - only to talk
 
     last = asyncio.ensure_future(session.here.delete(SYNC_TARGETS, registration.name, uid=registration.uid))
-    try:
-        await asyncio.shield(last)
-    except asyncio.CancelledError:
-        await last
+    with contextlib.suppress(NotFound):
+        try:
+            await asyncio.shield(last)
+        except asyncio.CancelledError:
+            await last
     if folder.record().get("uid") == registration.uid:
         folder.forget()
 
@@ -207,9 +213,7 @@ async def _reach(
         uid = await downstream.cluster_uid(cluster, local.context)
     except Failure as failure:
         return None, failure.message
-    known = (registration.target["metadata"].get("annotations") or {}).get(CLUSTER_UID, "")
-    if known and uid != known:
-        raise Failure(f'context "{local.context}" is another cluster than {registration.name}')
+    registering.check_context(registration.target, uid, local.context)
     return cluster, ""
 
 

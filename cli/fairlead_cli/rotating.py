@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairlead_api import JsonObject
 from fairlead_api.errors import NotFound
 from fairlead_api.names import syncer_id
 from fairlead_cli import downstream, registering
 from fairlead_cli.failure import Failure
 from fairlead_cli.options import Server
 from fairlead_cli.process import IN_CLUSTER
-from fairlead_cli.registering import CLUSTER_UID, Registration
+from fairlead_cli.registering import Registration
 from fairlead_cli.session import Session, connected, duration_s, timed_out, until
 
 if TYPE_CHECKING:
     from fairlead_machinery.client import Client
 
-PINNED, ROTATE = "internal.workload.kcp.io/agent-key", "workload.fairlead.io/rotate-key"
+ROTATE = "workload.fairlead.io/rotate-key"
 
 
 async def rotate(name: str, *, upstream: Server, physical: Server, namespace: str, within: str) -> None:
@@ -41,16 +40,14 @@ async def rotate(name: str, *, upstream: Server, physical: Server, namespace: st
     timeout_s = duration_s(within)
     async with connected(upstream) as session:
         registration = await registering.get(session, name)
-        old = _thumbprint(registration.target)
+        old = registering.pinned_key(registration.target)
         if not old:
             raise Failure(f"no agent has enrolled for {name}", fix=f"kubectl fairlead cluster join {name}")
         where = (registration.target["metadata"].get("annotations") or {}).get(registering.AGENT, "")
         if where == IN_CLUSTER:
             async with downstream.reached(physical) as (cluster, local):
                 uid = await downstream.cluster_uid(cluster, local.context)
-                known = registration.target["metadata"]["annotations"].get(CLUSTER_UID, "")
-                if known and uid != known:
-                    raise Failure(f'context "{local.context}" is another cluster than {name}')
+                registering.check_context(registration.target, uid, local.context)
                 await _in_secret(session, registration, cluster, namespace)
         else:
             await _ask(session, registration, old, timeout_s)
@@ -65,7 +62,7 @@ async def _ask(session: Session, registration: Registration, old: str, timeout_s
 
     async def replaced() -> bool | None:
         found = await registering.find(session.here, name)
-        return True if found is not None and _thumbprint(found) not in {"", old} else None
+        return True if found is not None and registering.pinned_key(found) not in {"", old} else None
 
     if await until(replaced, timeout_s) is None:
         fix = f"it is asked with its next heartbeat; see kubectl fairlead cluster describe {name}"
@@ -109,11 +106,3 @@ async def _pin(session: Session, registration: Registration, key: object) -> Non
     body = {"publicKey": agentkeys.public_jwk(key), "proof": agentkeys.proof(key, path, time.time())}
     headers = {"Authorization": f"Bearer {token}"}
     await session.top.request("POST", path, body=json.dumps(body).encode(), headers=headers)
-
-
-def _thumbprint(target: JsonObject) -> str:
-    """Return the thumbprint of the key that is pinned to a SyncTarget; "" when none is."""
-    from fairlead_machinery import agentkeys  # noqa: PLC0415 - slow to load
-
-    text = (target["metadata"].get("annotations") or {}).get(PINNED)
-    return agentkeys.thumbprint(json.loads(text)) if text else ""

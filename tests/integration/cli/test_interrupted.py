@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.integration.cli.desk import DEPLOYMENT, Desk, dump
+from tests.support.servers import PROGRAMS
 from tests.support.waiting import wait_until
 
 
@@ -39,6 +40,7 @@ def test_drain_and_remove(desk: Desk) -> None:
     said = desk.interrupt("moving", "cluster", "drain", "east", "--yes")
     assert "east goes on draining. Come back with: kubectl fairlead cluster drain east" in said
     assert "is being drained" in desk.run("kubectl-fairlead", "why", "deploy/web", "-w", "shop")
+    assert "somebody uncordoned it meanwhile" in _uncordoned_while_draining(desk)
     desk.join("west", desk.west)
     assert "east drained" in desk.cluster("drain", "east", "--yes")
     said = desk.interrupt("nothing is left", "cluster", "remove", "east", "--yes")
@@ -48,6 +50,19 @@ def test_drain_and_remove(desk: Desk) -> None:
     assert "not found" in desk.cluster("remove", "east", "--yes", code=1)
     desk.run("kubectl-ws", "delete", "shop")
     desk.cluster("remove", "west", "--yes")
+
+
+def _uncordoned_while_draining(desk: Desk) -> str:
+    """Have the drain that another command waits for ended; return what that command says."""
+    command = [str(PROGRAMS / "kubectl-fairlead"), "cluster", "drain", "east", "--yes"]
+    environment = {**os.environ, **desk.environment()}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as it:
+        assert it.stderr is not None
+        assert any("moving" in line for line in it.stderr)
+        desk.cluster("uncordon", "east")
+        said = it.stderr.read()
+        assert it.wait(30) == 1, said
+    return said
 
 
 def test_an_agent_elsewhere_is_found_again(desk: Desk) -> None:

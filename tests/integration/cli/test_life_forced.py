@@ -91,6 +91,20 @@ def test_force_without_the_cluster_names_what_it_cannot_see(desk: Desk) -> None:
     desk.east.kubectl("delete", "namespace", home)
 
 
+def _knows_another_key(desk: Desk) -> None:
+    """The control plane was restored, say, and knows another key than the agent's: to join again lets the agent in."""
+    key = agentkeys.new_key()
+    (desk.folder / ".fairlead" / "clusters" / "east" / "state" / agentkeys.KEY).write_bytes(agentkeys.to_pem(key))
+    mark = agentkeys.thumbprint(agentkeys.public_jwk(key))
+    desk.join("east", desk.east)
+
+    def is_pinned() -> bool:
+        pinned = json.loads(_target(desk, "east")["metadata"]["annotations"][PINNED])  # type: ignore[index]
+        return agentkeys.thumbprint(pinned) == mark
+
+    wait_until(is_pinned, 30)
+
+
 def test_rotate(desk: Desk) -> None:
     """A process replaces its key; a Deployment's is replaced in its Secret, also when that was begun before."""
     desk.join("east", desk.east)
@@ -99,6 +113,7 @@ def test_rotate(desk: Desk) -> None:
     after = _target(desk, "east")["metadata"]["annotations"][PINNED]  # type: ignore[index]
     assert before != after
     assert "(" not in desk.cluster("list").splitlines()[1]
+    _knows_another_key(desk)
     desk.server.kubectl("annotate", "synctarget", "east", "workload.fairlead.io/agent=cluster", "--overwrite")
     agent = syncer_id("east", _target(desk, "east")["metadata"]["uid"])
     old, following = agentkeys.new_key(), agentkeys.new_key()

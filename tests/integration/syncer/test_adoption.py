@@ -97,11 +97,20 @@ def test_exactly_one_foreign_object_is_handed_over(joined: Joined) -> None:
     wait_until(lambda: _blocked(joined) == {"mine", "other"}, SYNC_TIMEOUT_S)
     wrong = _adopt(joined, "configmap/mine", "-n", "default", "--set", "0", "--yes", code=1)
     assert "is not what is there now" in wrong
+    _joined_from(joined, "another")
+    assert "is another cluster than" in _adopt(joined, "configmap/mine", "-n", "default", "--yes", code=1)
+    _joined_from(joined, None)
     _adopt(joined, "configmap/mine", "-n", "default", "--yes")
     after = joined.wait_value("mine", "ours")
     assert after["metadata"]["uid"] == taken
     assert joined.down.ok("GET", f"{maps}/other")["metadata"] == other
     wait_until(lambda: _blocked(joined) == {"other"}, SYNC_TIMEOUT_S)
+
+
+def _joined_from(joined: Joined, uid: str | None) -> None:
+    """Write down by which uid the cluster was known when it was joined."""
+    path = f"/apis/workload.kcp.io/v1alpha1/synctargets/{joined.name}"
+    joined.root.merge(path, {"metadata": {"annotations": {"workload.fairlead.io/cluster-uid": uid}}})
 
 
 def _blocked(joined: Joined) -> set[str]:

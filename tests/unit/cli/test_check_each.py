@@ -338,7 +338,7 @@ CASES: list[tuple[str, Change, Level, str]] = [
         "says it is at https://moved.test:443",
     ),
     ("agent-credentials", process(cluster_token=token(-60)), E, "its token for the cluster ended at"),
-    ("agent-credentials", process(cluster_token=token(60)), W, "and it does not renew it"),
+    ("agent-credentials", process(cluster_token=token(290)), W, "and it does not renew it"),
     ("agent-leftovers", cluster("GET /api/v1/namespaces", listed(LOST)), W, "namespace/kcp-0123456789ab"),
     ("join-cluster", cluster("GET /api/v1/namespaces/kube-system", Unreachable("refused")), E, "cannot be reached"),
     ("join-kubernetes", cluster("GET /version", {"gitVersion": "v1.28.0"}), E, "supported are 1.30 to 1.36"),

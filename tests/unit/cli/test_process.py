@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from fairlead_cli.process import CLUSTER, PID, AgentFolder
-from fairlead_machinery import kubeconfig
+from fairlead_cli.process import CLUSTER, PID, STATE, AgentFolder
+from fairlead_machinery import agentkeys, kubeconfig
 from fairlead_machinery.kubeconfig import Credentials
 
 
@@ -73,3 +73,16 @@ def test_only_the_agents_own_living_process_counts(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_whose_key_it_is(tmp_path: Path) -> None:
+    """The pinned one's or another's; with its state lost it has none, and before its first start none is expected."""
+    folder, key = AgentFolder(tmp_path), agentkeys.new_key()
+    mark = agentkeys.thumbprint(agentkeys.public_jwk(key))
+    assert folder.has_key("")
+    assert not folder.has_key(mark)
+    (tmp_path / STATE).mkdir()
+    (tmp_path / STATE / agentkeys.KEY).write_bytes(agentkeys.to_pem(key))
+    assert folder.has_key(mark)
+    assert folder.has_key("")
+    assert not folder.has_key("another")
