@@ -20,6 +20,7 @@ _FLOAT = re.compile(
     r"[+-]?(?:([0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE
 )
 _HEX = re.compile(r"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)p[+-]?[0-9]+", re.ASCII | re.IGNORECASE)
+_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])_(?=[0-9])|(?<=[0-9a-fx])_(?=[0-9a-f])(?=.*p)", re.ASCII | re.IGNORECASE)
 _BOOLS = {
     **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
     **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
@@ -59,11 +60,12 @@ def to_uint(text: str) -> UInt:
 
 def to_double(text: str) -> float:
     """Read a floating-point number as Go does."""
-    decimal = _FLOAT.fullmatch(text)
-    if decimal is None and not _HEX.fullmatch(text):
+    plain = _BETWEEN_DIGITS.sub("", text)
+    decimal = _FLOAT.fullmatch(plain)
+    if decimal is None and not _HEX.fullmatch(plain):
         raise _refused(text, "double")
     try:
-        number = float(text) if decimal else float.fromhex(text)
+        number = float(plain) if decimal else float.fromhex(plain)
     except OverflowError:
         raise _refused(text, "double") from None
     if decimal and decimal[1] and number in (float("inf"), float("-inf")):

@@ -1,0 +1,410 @@
+"""
+From a checked tree to nodes that can be evaluated.
+
+What cel-go folds beforehand is folded here, because it costs nothing then: lists and maps of constants, conversions of
+constants, ``in`` with a list of constants. Source: cel-go interpreter/planner.go and decorators.go (OptOptimize).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import singledispatchmethod
+from typing import Protocol
+
+from fairlead_schema.cel import ast
+from fairlead_schema.cel import types as t
+from fairlead_schema.cel.declarations import Coster, Environment, Overload
+from fairlead_schema.cel.kinds import kind_of, no_overload, runtime_name
+from fairlead_schema.cel.nodes import (
+    MAP_COST,
+    STRUCT_COST,
+    Call,
+    Constant,
+    Fold,
+    Logic,
+    MakeList,
+    MakeMap,
+    Member,
+    Otherwise,
+)
+from fairlead_schema.cel.ordering import equal
+from fairlead_schema.cel.paths import Choice, Computed, Key, Meter, Name, Node, Path
+from fairlead_schema.cel.schema_values import Equal, converter, equality, join
+from fairlead_schema.cel.standard_costs import equality_cost
+from fairlead_schema.patterns import BadPattern, compile_pattern
+from fairlead_schema.cel.types import AnyType, ListType, ObjectType, Type
+from fairlead_schema.cel.values import EvaluationError, UInt, Value
+
+CONVERSIONS = frozenset(("bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"))
+_SINGLE = frozenset(
+    (
+        "_+_",
+        "_-_",
+        "_*_",
+        "_/_",
+        "_%_",
+        "-_",
+        "!_",
+        "_<_",
+        "_<=_",
+        "_>_",
+        "_>=_",
+        "@in",
+        "size",
+        "type",
+        "matches",
+        "dyn",
+    )
+)
+"""Operators and functions with one implementation for all forms, which gets whatever there is."""
+_UNGUARDED = frozenset(("contains", "startsWith", "endsWith"))
+_PLAIN = frozenset((bool, int, UInt, float, str))
+_FREE = 2**64
+
+
+class PlanError(ValueError):
+    """A constant part of an expression that cannot be computed; cel-go refuses the program."""
+
+
+class Reference(Protocol):
+    """What a name or a call refers to, as the checker found."""
+
+    @property
+    def name(self) -> str:
+        """Of the variable."""
+
+    @property
+    def overloads(self) -> Sequence[str]:
+        """Ids that may be meant."""
+
+    @property
+    def constant(self) -> Value:
+        """What the name stands for when it is a constant, else None."""
+
+
+class Checked(Protocol):
+    """A tree with the types and references of its nodes."""
+
+    @property
+    def source(self) -> ast.Source:
+        """The tree."""
+
+    @property
+    def types(self) -> Mapping[int, AnyType]:
+        """By node number."""
+
+    @property
+    def references(self) -> Mapping[int, Reference]:
+        """By node number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """The functions of an environment: by name, with the overloads that all libraries add."""
+
+    by_name: Mapping[str, tuple[Overload, ...]]
+    costs: Mapping[str, Coster]
+
+    @classmethod
+    def of(cls, environment: Environment) -> Functions:
+        """Gather them."""
+        by_name: dict[str, tuple[Overload, ...]] = {}
+        costs: dict[str, Coster] = {}
+        for library in environment.libraries:
+            for function in library.functions:
+                by_name[function.name] = by_name.get(function.name, ()) + function.overloads
+                if function.cost is not None:
+                    costs[function.name] = function.cost
+        return cls(by_name, costs)
+
+    def chosen(self, name: str, ids: Sequence[str]) -> tuple[Overload, ...]:
+        """Return a function's overloads of these ids, or all when none is named."""
+        return tuple(overload for overload in self.by_name.get(name, ()) if not ids or overload.id in ids)
+
+
+def fits(kind: AnyType, value: Value) -> bool:
+    """Tell whether an argument is of a type, so far as cel-go looks: at the first element of lists and maps."""
+    if isinstance(kind, t.Parameter) or kind.name == "dyn":
+        return True
+    if runtime_name(kind) != runtime_name(kind_of(value)):
+        return False
+    if isinstance(value, list) and value and kind.parameters:
+        return fits(kind.parameters[0], value[0])
+    if isinstance(value, dict) and value and len(kind.parameters) == 2:
+        key, held = next(iter(value.items()))
+        return fits(kind.parameters[0], key) and fits(kind.parameters[1], held)
+    return True
+
+
+def dispatch(name: str, overloads: Sequence[Overload]) -> Callable[..., Value]:
+    """Return what calls the first overload whose types fit."""
+    if name in _SINGLE or (name in _UNGUARDED and len(overloads) == 1):
+        call = overloads[0].call
+        assert call is not None
+        return call
+
+    def invoke(*values: Value) -> Value:
+        for overload in overloads:
+            if len(values) == len(overload.arguments) and all(map(fits, overload.arguments, values)):
+                assert overload.call is not None
+                return overload.call(*values)
+        raise no_overload(name, *values)
+
+    return invoke
+
+
+def effective(tree: ast.Expr, types: Mapping[int, AnyType]) -> AnyType | None:
+    """Return the type of an expression, keeping that a list is a set or a map through ``+`` and conditions."""
+    kind = types.get(tree.number)
+    if isinstance(tree, ast.Call) and tree.function in ("_+_", "_?_:_"):
+        inner = effective(tree.arguments[-1 if tree.function == "_?_:_" else 0], types)
+        if isinstance(inner, ListType):
+            return inner
+    return kind
+
+
+def bare(kind: AnyType | None) -> AnyType | None:
+    """Return the type that an optional holds, or the type itself."""
+    if isinstance(kind, Type) and kind.name == "optional_type" and kind.parameters:
+        return kind.parameters[0]
+    return kind
+
+
+class Planner:
+    """Makes nodes of one checked tree."""
+
+    def __init__(self, checked: Checked, functions: Functions) -> None:
+        self._types = checked.types
+        self._references = checked.references
+        self._functions = functions
+
+    @singledispatchmethod
+    def plan(self, tree: ast.Expr) -> Node:
+        """
+        Return the node of a tree.
+
+        Raises:
+            PlanError: A constant part cannot be computed.
+        """
+        raise TypeError(type(tree).__name__)
+
+    @plan.register
+    def _(self, tree: ast.Const) -> Node:
+        return Constant(tree.value)
+
+    @plan.register
+    def _(self, tree: ast.Ident) -> Node:
+        return self._name(tree, tree.name)
+
+    def _name(self, tree: ast.Ident | ast.Select, name: str) -> Node:
+        reference = self._references.get(tree.number)
+        kind = self._types.get(tree.number)
+        if reference is not None and reference.constant is not None:
+            return Constant(reference.constant)
+        if isinstance(kind, Type) and kind.name == "type" and kind.parameters:
+            return Constant(kind.parameters[0])
+        return Path(Name(reference.name if reference is not None else name, converter(kind)))
+
+    def path(self, tree: ast.Expr) -> Path:
+        """Return the node of a tree as a path that keys can be added to."""
+        node = self.plan(tree)
+        return node if isinstance(node, Path) else Path(Computed(node))
+
+    @plan.register
+    def _(self, tree: ast.Select) -> Node:
+        if tree.number in self._references:
+            return self._name(tree, tree.field)
+        path = self.path(tree.operand)
+        path.append(self._field(tree.operand, tree.number, tree.field, test=tree.test))
+        path.test = path.test or tree.test
+        return path
+
+    def _field(self, operand: ast.Expr, number: int, name: str, *, test: bool = False, optional: bool = False) -> Key:
+        owner = bare(self._types.get(operand.number))
+        declared = owner.fields.get(name) if isinstance(owner, ObjectType) else None
+        convert = None if test else converter(bare(self._types.get(number)), declared.conversion if declared else "")
+        return Key(name, declared.name if declared else None, convert, optional, test)
+
+    @plan.register
+    def _(self, tree: ast.Call) -> Node:
+        if tree.function == "_?_:_":
+            condition, yes, no = tree.arguments
+            return Path(Choice(self.plan(condition), self._branch(yes), self._branch(no)))
+        if tree.function in ("_[_]", "_[?_]", "_?._"):
+            return self._index(tree, optional=tree.function != "_[_]")
+        if tree.function in ("_&&_", "_||_"):
+            left, right = map(self.plan, tree.arguments)
+            return Logic(tree.function == "_||_", (left, right))
+        if tree.target is not None and tree.function in ("or", "orValue") and len(tree.arguments) == 1:
+            return Otherwise(self.plan(tree.target), self.plan(tree.arguments[0]), tree.function == "orValue")
+        return self._call(tree)
+
+    def _branch(self, tree: ast.Expr) -> Path:
+        path = self.path(tree)
+        path.test = False
+        return path
+
+    def _index(self, tree: ast.Call, *, optional: bool) -> Node:
+        operand, index = tree.arguments
+        path = self.path(operand)
+        node = self.plan(index)
+        if isinstance(node, Constant):
+            if isinstance(node.value, str) and tree.function == "_?._":
+                path.append(self._field(operand, tree.number, node.value, optional=True))
+                return path
+            key = node.value
+        else:
+            key = node if isinstance(node, Path) else Path(Computed(node))
+        path.append(Key(key, None, converter(bare(self._types.get(tree.number))), optional))
+        return path
+
+    def _call(self, tree: ast.Call) -> Node:
+        trees = tree.arguments if tree.target is None else (tree.target, *tree.arguments)
+        arguments = [self.plan(argument) for argument in trees]
+        if tree.function in ("_==_", "_!=_"):
+            return self._equality(tree, arguments)
+        if tree.function == "@not_strictly_false":
+            return Call(arguments, lambda value: value if type(value) is bool else True, _one, eager=True, lax=True)
+        reference = self._references.get(tree.number)
+        ids = tuple(reference.overloads) if reference is not None else ()
+        overloads = self._functions.chosen(tree.function, ids)
+        if not overloads:
+            raise PlanError(f"no such overload: {tree.function}")
+        only = overloads[0] if len(ids) == 1 else None
+        joined = join(effective(trees[0], self._types)) if tree.function == "_+_" else None
+        invoke = joined or dispatch(tree.function, overloads)
+        eager = len(arguments) <= 2 and (only is not None or tree.function in _SINGLE)
+        if tree.function == "matches" and isinstance(pattern := arguments[-1], Constant):
+            invoke, eager = matcher(pattern.value), False
+        node = Call(arguments, invoke, self._cost(tree.function, only), eager)
+        return self._folded(tree.function, only, node)
+
+    def _cost(self, name: str, only: Overload | None) -> Callable[[Sequence[Value], Value], int]:
+        coster = self._functions.costs.get(name) if only is None else only.cost
+        if coster is None:
+            return _one
+        known: Coster = coster
+
+        def cost(values: Sequence[Value], result: Value) -> int:
+            found = known(values, result)
+            return 1 if found is None else found
+
+        return cost
+
+    def _folded(self, name: str, only: Overload | None, node: Call) -> Node:
+        first = node.arguments[0] if node.arguments else None
+        if name in CONVERSIONS and len(node.arguments) == 1 and isinstance(first, Constant):
+            value = node.run({}, Meter(_FREE))
+            if isinstance(value, EvaluationError):
+                raise PlanError(str(value))
+            return Constant(value)
+        if only is not None and only.id == "in_list" and isinstance(node.arguments[1], Constant):
+            values = node.arguments[1].value
+            if not values:
+                return Constant(False)
+            if all(type(value) in _PLAIN for value in values):
+                return Member(node.arguments[0], _membership(values))
+        return node
+
+    def _equality(self, tree: ast.Call, arguments: Sequence[Node]) -> Node:
+        same: Equal = equal
+        for argument in tree.arguments:
+            if same is equal:
+                same = equality(effective(argument, self._types))
+        if tree.function == "_==_":
+            return Call(arguments, same, _equal_cost, eager=True)
+        return Call(arguments, lambda left, right: not same(left, right), _unequal_cost, eager=True)
+
+    @plan.register
+    def _(self, tree: ast.ListLiteral) -> Node:
+        elements = [self.plan(element) for element in tree.elements]
+        node = MakeList(elements, tree.optional)
+        if all(isinstance(element, Constant) for element in elements):
+            return _constant(node)
+        return node
+
+    @plan.register
+    def _(self, tree: ast.MapLiteral) -> Node:
+        entries = [(self.plan(entry.key), self.plan(entry.value), entry.optional) for entry in tree.entries]
+        node = MakeMap(entries, MAP_COST)
+        if all(isinstance(key, Constant) and isinstance(value, Constant) for key, value, _ in entries):
+            return _constant(node)
+        return node
+
+    @plan.register
+    def _(self, tree: ast.StructLiteral) -> Node:
+        made = self._types.get(tree.number)
+        fields = made.fields if isinstance(made, ObjectType) else {}
+        entries: list[tuple[Node, Node, bool]] = []
+        for entry in tree.entries:
+            name = str(entry.key.value) if isinstance(entry.key, ast.Const) else ""
+            declared = fields.get(name)
+            key = Constant(declared.name if declared is not None else name)
+            entries.append((key, self.plan(entry.value), entry.optional))
+        return MakeMap(entries, STRUCT_COST)
+
+    @plan.register
+    def _(self, tree: ast.Comprehension) -> Node:
+        return Fold(
+            tree.variable,
+            tree.second,
+            self.plan(tree.iterated),
+            tree.accumulator,
+            self.plan(tree.initial),
+            self.plan(tree.condition),
+            self.plan(tree.step),
+            self.plan(tree.result),
+        )
+
+
+def _constant(node: Node) -> Node:
+    value = node.run({}, Meter(_FREE))
+    if isinstance(value, EvaluationError):
+        raise PlanError(str(value))
+    return Constant(value)
+
+
+def matcher(pattern: Value) -> Callable[..., Value]:
+    """
+    Return what finds a constant pattern in a text.
+
+    Raises:
+        PlanError: It is no pattern.
+    """
+    try:
+        search = compile_pattern(pattern).search
+    except BadPattern as error:
+        raise PlanError(str(error)) from error
+
+    def found(text: Value, _pattern: Value) -> bool:
+        if type(text) is not str:
+            raise EvaluationError("no such overload")
+        return search(text) is not None
+
+    return found
+
+
+def _membership(values: Sequence[Value]) -> Callable[[Value], bool]:
+    """Return whether a value is one of these, looked up by hash."""
+    booleans = {value for value in values if type(value) is bool}
+    others = {value for value in values if type(value) is not bool}
+
+    def contains(value: Value) -> bool:
+        if type(value) is bool:
+            return value in booleans
+        return type(value) in _PLAIN and value in others
+
+    return contains
+
+
+def _one(_values: Sequence[Value], _result: Value) -> int:
+    return 1
+
+
+def _equal_cost(values: Sequence[Value], _result: Value) -> int:
+    return 1 if hasattr(values[0], "cel_type") else equality_cost(values[0], values[1])
+
+
+def _unequal_cost(values: Sequence[Value], _result: Value) -> int:
+    return equality_cost(values[0], values[1])
