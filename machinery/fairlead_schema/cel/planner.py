@@ -32,9 +32,9 @@ from fairlead_schema.cel.ordering import equal
 from fairlead_schema.cel.paths import Choice, Computed, Key, Meter, Name, Node, Path
 from fairlead_schema.cel.schema_values import Equal, converter, equality, join
 from fairlead_schema.cel.standard_costs import equality_cost
-from fairlead_schema.patterns import BadPattern, compile_pattern
 from fairlead_schema.cel.types import AnyType, ListType, ObjectType, Type
 from fairlead_schema.cel.values import EvaluationError, UInt, Value
+from fairlead_schema.patterns import BadPattern, compile_pattern
 
 CONVERSIONS = frozenset(("bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"))
 _SINGLE = frozenset(
