@@ -157,17 +157,21 @@ class Key:
         return found if failed or self.convert is None else converted(self.convert, found)
 
     def _find(self, held: Value, key: Value) -> Value:
+        if self.name is not None and hasattr(held, "get"):
+            return converted(self._field, held)
         if isinstance(held, dict):
-            if self.name is None:
-                return find(held, key)
-            value = held.get(self.name)
-            return ABSENT if value is None else value
+            return find(held, key)
         if isinstance(held, list):
             place = place_of(key)
             if isinstance(place, EvaluationError):
                 return place
             return held[place] if 0 <= place < len(held) else ABSENT
         return ABSENT
+
+    def _field(self, held: Value) -> Value:
+        """Return a field of an object, which may be computed only now (policies' ``variables``)."""
+        value = held.get(self.name)
+        return ABSENT if value is None else value
 
 
 def converted(convert: Convert, value: Value) -> Value:

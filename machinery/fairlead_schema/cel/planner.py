@@ -178,8 +178,9 @@ class Planner:
         self._types = checked.types
         self._references = checked.references
         self._functions = functions
+        self.constants: dict[int, Value] = {}
+        """What was computed beforehand, by the number of the node that it is the value of."""
 
-    @singledispatchmethod
     def plan(self, tree: ast.Expr) -> Node:
         """
         Return the node of a tree.
@@ -187,13 +188,20 @@ class Planner:
         Raises:
             PlanError: A constant part cannot be computed.
         """
+        node = self._plan(tree)
+        if isinstance(node, Constant):
+            self.constants[tree.number] = node.value
+        return node
+
+    @singledispatchmethod
+    def _plan(self, tree: ast.Expr) -> Node:
         raise TypeError(type(tree).__name__)
 
-    @plan.register
+    @_plan.register
     def _(self, tree: ast.Const) -> Node:
         return Constant(tree.value)
 
-    @plan.register
+    @_plan.register
     def _(self, tree: ast.Ident) -> Node:
         return self._name(tree, tree.name)
 
@@ -211,7 +219,7 @@ class Planner:
         node = self.plan(tree)
         return node if isinstance(node, Path) else Path(Computed(node))
 
-    @plan.register
+    @_plan.register
     def _(self, tree: ast.Select) -> Node:
         if tree.number in self._references:
             return self._name(tree, tree.field)
@@ -226,7 +234,7 @@ class Planner:
         convert = None if test else converter(bare(self._types.get(number)), declared.conversion if declared else "")
         return Key(name, declared.name if declared else None, convert, optional, test)
 
-    @plan.register
+    @_plan.register
     def _(self, tree: ast.Call) -> Node:
         if tree.function == "_?_:_":
             condition, yes, no = tree.arguments
@@ -263,25 +271,52 @@ class Planner:
         trees = tree.arguments if tree.target is None else (tree.target, *tree.arguments)
         arguments = [self.plan(argument) for argument in trees]
         if tree.function in ("_==_", "_!=_"):
-            return self._equality(tree, arguments)
+            cost = _equal_cost if tree.function == "_==_" else _unequal_cost
+            return Call(arguments, self.invoke(tree), cost, eager=True)
         if tree.function == "@not_strictly_false":
             return Call(arguments, lambda value: value if type(value) is bool else True, _one, eager=True, lax=True)
-        reference = self._references.get(tree.number)
-        ids = tuple(reference.overloads) if reference is not None else ()
-        overloads = self._functions.chosen(tree.function, ids)
-        if not overloads:
-            raise PlanError(f"no such overload: {tree.function}")
-        only = overloads[0] if len(ids) == 1 else None
-        joined = join(effective(trees[0], self._types)) if tree.function == "_+_" else None
-        invoke = joined or dispatch(tree.function, overloads)
+        only = self.only(tree)
         eager = len(arguments) <= 2 and (only is not None or tree.function in _SINGLE)
-        if tree.function == "matches" and isinstance(pattern := arguments[-1], Constant):
-            invoke, eager = matcher(pattern.value), False
-        node = Call(arguments, invoke, self._cost(tree.function, only), eager)
+        if tree.function == "matches" and isinstance(arguments[-1], Constant):
+            eager = False
+        node = Call(arguments, self.invoke(tree), self.cost(tree), eager)
         return self._folded(tree.function, only, node)
 
-    def _cost(self, name: str, only: Overload | None) -> Callable[[Sequence[Value], Value], int]:
-        coster = self._functions.costs.get(name) if only is None else only.cost
+    def _ids(self, tree: ast.Call) -> Sequence[str]:
+        reference = self._references.get(tree.number)
+        return () if reference is None else tuple(reference.overloads)
+
+    def only(self, tree: ast.Call) -> Overload | None:
+        """Return the overload that a call means, None when its arguments' types leave several."""
+        ids = self._ids(tree)
+        found = self._functions.chosen(tree.function, ids) if len(ids) == 1 else ()
+        return found[0] if found else None
+
+    def invoke(self, tree: ast.Call) -> Callable[..., Value]:
+        """
+        Return what does the work of a call, given the values of its arguments.
+
+        Raises:
+            PlanError: There is no such function, or a constant pattern is none.
+        """
+        if tree.function in ("_==_", "_!=_"):
+            return self._equality(tree)
+        if tree.function == "matches" and tree.arguments[-1].number in self.constants:
+            return matcher(self.constants[tree.arguments[-1].number])
+        joined = join(effective(tree.arguments[0], self._types)) if tree.function == "_+_" else None
+        overloads = self._functions.chosen(tree.function, self._ids(tree))
+        if not overloads:
+            raise PlanError(f"no such overload: {tree.function}")
+        return joined or dispatch(tree.function, overloads)
+
+    def coster(self, tree: ast.Call) -> Coster | None:
+        """Return the run-time cost of a call; None when it is 1."""
+        only = self.only(tree)
+        return self._functions.costs.get(tree.function) if only is None else only.cost
+
+    def cost(self, tree: ast.Call) -> Callable[[Sequence[Value], Value], int]:
+        """Return the run-time cost of a call as a function of the arguments and the result."""
+        coster = self.coster(tree)
         if coster is None:
             return _one
         known: Coster = coster
@@ -307,16 +342,14 @@ class Planner:
                 return Member(node.arguments[0], _membership(values))
         return node
 
-    def _equality(self, tree: ast.Call, arguments: Sequence[Node]) -> Node:
+    def _equality(self, tree: ast.Call) -> Equal:
         same: Equal = equal
         for argument in tree.arguments:
             if same is equal:
                 same = equality(effective(argument, self._types))
-        if tree.function == "_==_":
-            return Call(arguments, same, _equal_cost, eager=True)
-        return Call(arguments, lambda left, right: not same(left, right), _unequal_cost, eager=True)
+        return same if tree.function == "_==_" else lambda left, right: not same(left, right)
 
-    @plan.register
+    @_plan.register
     def _(self, tree: ast.ListLiteral) -> Node:
         elements = [self.plan(element) for element in tree.elements]
         node = MakeList(elements, tree.optional)
@@ -324,7 +357,7 @@ class Planner:
             return _constant(node)
         return node
 
-    @plan.register
+    @_plan.register
     def _(self, tree: ast.MapLiteral) -> Node:
         entries = [(self.plan(entry.key), self.plan(entry.value), entry.optional) for entry in tree.entries]
         node = MakeMap(entries, MAP_COST)
@@ -332,7 +365,7 @@ class Planner:
             return _constant(node)
         return node
 
-    @plan.register
+    @_plan.register
     def _(self, tree: ast.StructLiteral) -> Node:
         made = self._types.get(tree.number)
         fields = made.fields if isinstance(made, ObjectType) else {}
@@ -344,7 +377,7 @@ class Planner:
             entries.append((key, self.plan(entry.value), entry.optional))
         return MakeMap(entries, STRUCT_COST)
 
-    @plan.register
+    @_plan.register
     def _(self, tree: ast.Comprehension) -> Node:
         return Fold(
             tree.variable,

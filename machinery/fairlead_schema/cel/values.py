@@ -95,7 +95,13 @@ class LibraryValue:
 
 
 class EvaluationError(Exception):
-    """An expression could not be evaluated; the text is cel-go's (``no such key: a``, ``division by zero``)."""
+    """
+    An expression could not be evaluated; the text is cel-go's (``no such key: a``, ``division by zero``).
+
+    ``cost`` is what had been spent by then, when a program raises it.
+    """
+
+    cost: int = 0
 
 
 class CostExceeded(EvaluationError):
