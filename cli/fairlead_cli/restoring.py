@@ -49,7 +49,7 @@ def restore(server: Server, what: str, namespace: str, uid: str, dry_run: bool) 
 
 async def _list(server: Server, namespace: str, output: str) -> None:
     async with connected(server) as session:
-        items = await _items(session, namespace)
+        items = of_namespace(await _items(session, namespace), namespace)
     if output in {"json", "yaml"}:
         click.echo(printing.document(printing.list_object(items), output))
     elif output == "name":
@@ -92,6 +92,11 @@ def said(item: JsonObject) -> str:
 def _left(until: str, now: datetime) -> str:
     seconds = max(int((datetime.fromisoformat(until) - now).total_seconds()), 0)
     return f"{seconds // 3600}h" if seconds >= 3600 else f"{seconds // 60}m"
+
+
+def of_namespace(items: Sequence[JsonObject], namespace: str) -> list[JsonObject]:
+    """Return what is of a namespace, itself included; the server names the other namespaces, too."""
+    return [one for one in items if not namespace or (one["namespace"] or one["name"]) == namespace]
 
 
 async def _items(session: Session, namespace: str = "") -> list[JsonObject]:

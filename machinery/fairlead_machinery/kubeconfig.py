@@ -121,7 +121,8 @@ class Kubeconfig:
         found = self.find(section, name)
         if found is None:
             files = ", ".join(str(file.path) for file in self.files) or "no kubeconfig file"
-            raise KubeconfigError(f"{_SECTIONS[section]} {name!r} does not exist ({files})")
+            known = ", ".join(one for one in self.names(section) if one) or "none"
+            raise KubeconfigError(f"{_SECTIONS[section]} {name!r} does not exist ({files}); there are: {known}")
         return found
 
     def credentials(self, context: str = "") -> Credentials:
