@@ -7,6 +7,7 @@ character in the source at which messages point (cel-go's: the operator of a cal
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fairlead_schema.cel.values import UInt
@@ -120,6 +121,34 @@ class Comprehension:
 
 
 Expr = Const | Ident | Select | Call | ListLiteral | MapLiteral | StructLiteral | Comprehension
+
+
+def children(node: Expr) -> tuple[Expr, ...]:
+    """Return the nodes right below a node, in the order in which they are written; of a struct its values only."""
+    below: tuple[Expr, ...] = ()
+    match node:
+        case Select():
+            below = (node.operand,)
+        case Call():
+            below = node.arguments if node.target is None else (node.target, *node.arguments)
+        case ListLiteral():
+            below = node.elements
+        case MapLiteral():
+            below = tuple(part for entry in node.entries for part in (entry.key, entry.value))
+        case StructLiteral():
+            below = tuple(entry.value for entry in node.entries)
+        case Comprehension():
+            below = (node.iterated, node.initial, node.condition, node.step, node.result)
+    return below
+
+
+def walk(root: Expr) -> Iterator[Expr]:
+    """Yield all nodes of a tree, each before those below it."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(children(node)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +35,21 @@ def ids(lines: list[dict[str, Any]]) -> list[str]:
     return [f"{index} {line['text'][:40]}" for index, line in enumerate(lines)]
 
 
+NAMES = {bool: "bool", UInt: "uint", int: "int", float: "double", bytes: "bytes", str: "string"}
+
+
 def literal(value: Any) -> list[Any]:
     """Return a constant's type and text; a double stays a number."""
-    names = {bool: "bool", UInt: "uint", int: "int", float: "double", bytes: "bytes", str: "string"}
-    texts: dict[type, Callable[[Any], Any]] = {bool: json.dumps, float: float, bytes: bytes.hex, str: str}
     if value is None:
         return ["null_type", "NULL_VALUE"]
-    return [names[type(value)], texts.get(type(value), lambda each: str(int(each)))(value)]
+    shown = value
+    if isinstance(value, bool):
+        shown = json.dumps(value)
+    elif isinstance(value, int):
+        shown = str(int(value))
+    elif isinstance(value, bytes):
+        shown = value.hex()
+    return [NAMES[type(value)], shown]
 
 
 def shape(node: Expr) -> list[Any]:
