@@ -16,9 +16,10 @@ from functools import singledispatchmethod
 
 from fairlead_schema.cel import ast
 from fairlead_schema.cel import types as t
+from fairlead_schema.cel.checker import Checked
 from fairlead_schema.cel.declarations import MOST, CallEstimate, Sized, Span
 from fairlead_schema.cel.nodes import LIST_COST, MAP_COST, STRUCT_COST
-from fairlead_schema.cel.planner import Checked, Functions
+from fairlead_schema.cel.planner import Functions
 from fairlead_schema.cel.standard_costs import ONE, STRING_FACTOR, estimate_equality
 from fairlead_schema.cel.types import AnyType, ObjectType
 
@@ -223,7 +224,7 @@ class _Estimate:
 
     def _overloads(self, tree: ast.Call) -> Sequence[str]:
         reference = self._references.get(tree.number)
-        return () if reference is None else tuple(reference.overloads)
+        return () if reference is None else reference.overloads
 
     def _sized(self, tree: ast.Expr) -> Sized:
         path = self._path(tree)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatchmethod
-from typing import Protocol
 
 from fairlead_schema.cel import ast
 from fairlead_schema.cel import types as t
+from fairlead_schema.cel.checker import Checked
 from fairlead_schema.cel.declarations import Coster, Environment, Overload
 from fairlead_schema.cel.kinds import kind_of, no_overload, runtime_name
 from fairlead_schema.cel.nodes import (
@@ -65,38 +65,6 @@ _FREE = 2**64
 
 class PlanError(ValueError):
     """A constant part of an expression that cannot be computed; cel-go refuses the program."""
-
-
-class Reference(Protocol):
-    """What a name or a call refers to, as the checker found."""
-
-    @property
-    def name(self) -> str:
-        """Of the variable."""
-
-    @property
-    def overloads(self) -> Sequence[str]:
-        """Ids that may be meant."""
-
-    @property
-    def constant(self) -> Value:
-        """What the name stands for when it is a constant, else None."""
-
-
-class Checked(Protocol):
-    """A tree with the types and references of its nodes."""
-
-    @property
-    def source(self) -> ast.Source:
-        """The tree."""
-
-    @property
-    def types(self) -> Mapping[int, AnyType]:
-        """By node number."""
-
-    @property
-    def references(self) -> Mapping[int, Reference]:
-        """By node number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +176,6 @@ class Planner:
     def _name(self, tree: ast.Ident | ast.Select, name: str) -> Node:
         reference = self._references.get(tree.number)
         kind = self._types.get(tree.number)
-        if reference is not None and reference.constant is not None:
-            return Constant(reference.constant)
         if isinstance(kind, Type) and kind.name == "type" and kind.parameters:
             return Constant(kind.parameters[0])
         return Path(Name(reference.name if reference is not None else name, converter(kind)))
@@ -271,8 +237,7 @@ class Planner:
         trees = tree.arguments if tree.target is None else (tree.target, *tree.arguments)
         arguments = [self.plan(argument) for argument in trees]
         if tree.function in ("_==_", "_!=_"):
-            cost = _equal_cost if tree.function == "_==_" else _unequal_cost
-            return Call(arguments, self.invoke(tree), cost, eager=True)
+            return Call(arguments, self.invoke(tree), self.cost(tree), eager=True)
         if tree.function == "@not_strictly_false":
             return Call(arguments, lambda value: value if type(value) is bool else True, _one, eager=True, lax=True)
         only = self.only(tree)
@@ -284,7 +249,7 @@ class Planner:
 
     def _ids(self, tree: ast.Call) -> Sequence[str]:
         reference = self._references.get(tree.number)
-        return () if reference is None else tuple(reference.overloads)
+        return () if reference is None else reference.overloads
 
     def only(self, tree: ast.Call) -> Overload | None:
         """Return the overload that a call means, None when its arguments' types leave several."""
@@ -316,6 +281,8 @@ class Planner:
 
     def cost(self, tree: ast.Call) -> Callable[[Sequence[Value], Value], int]:
         """Return the run-time cost of a call as a function of the arguments and the result."""
+        if tree.function in ("_==_", "_!=_"):
+            return _equal_cost if tree.function == "_==_" else _unequal_cost
         coster = self.coster(tree)
         if coster is None:
             return _one
@@ -335,12 +302,16 @@ class Planner:
                 raise PlanError(str(value))
             return Constant(value)
         if only is not None and only.id == "in_list" and isinstance(node.arguments[1], Constant):
-            values = node.arguments[1].value
-            if not values:
-                return Constant(False)
-            if all(type(value) in _PLAIN for value in values):
-                return Member(node.arguments[0], _membership(values))
+            return _member(node, node.arguments[1].value)
         return node
+
+    def membership(self, tree: ast.Call) -> Callable[[Value], bool] | None:
+        """Return what tells whether a value is in a list of constants; None when that is no such call."""
+        only, within = self.only(tree), tree.arguments[1].number
+        if only is None or only.id != "in_list" or within not in self.constants:
+            return None
+        values = self.constants[within]
+        return _membership(values) if all(type(value) in _PLAIN for value in values) else None
 
     def _equality(self, tree: ast.Call) -> Equal:
         same: Equal = equal
@@ -416,6 +387,12 @@ def matcher(pattern: Value) -> Callable[..., Value]:
         return search(text) is not None
 
     return found
+
+
+def _member(node: Call, values: Sequence[Value]) -> Node:
+    if not values:
+        return Constant(False)
+    return Member(node.arguments[0], _membership(values)) if all(type(value) in _PLAIN for value in values) else node
 
 
 def _membership(values: Sequence[Value]) -> Callable[[Value], bool]:
