@@ -21,7 +21,7 @@ from fairlead_schema.cel.kinds import GrowingMap
 from fairlead_schema.cel.nodes import LIST_COST, MAP_COST, settled
 from fairlead_schema.cel.ordering import ABSENT, find
 from fairlead_schema.cel.planner import Planner
-from fairlead_schema.cel.templates import Unusual
+from fairlead_schema.cel.templates import Template, Unusual
 from fairlead_schema.cel.types import AnyType, ObjectType
 from fairlead_schema.cel.values import CostExceeded, Value
 from fairlead_schema.cel.writer import TooDeep, Writer
@@ -266,8 +266,23 @@ class _Compiler:
             for line in known.lines:
                 self._out.line(line)
             self._out.pending += known.cost
-            return self._spent(tree, known.text, arguments) if known.measured else known.text
-        return self._called(tree, arguments)
+            if known.grows:
+                self._out.line("if c > limit: exceed(c)")
+            return known.text
+        loose = templates.loose(tree.function, kinds, arguments)
+        return self._called(tree, arguments) if loose is None else self._compared(tree, arguments, *loose)
+
+    def _compared(self, tree: ast.Call, arguments: Sequence[str], plain: str, template: Template) -> str:
+        """Write a comparison with a value of unknown type, which is as a rule of the other's."""
+        found = self._out.name()
+        with self._out.block(f"if {plain}:"):
+            for line in template.lines:
+                self._out.line(line)
+            self._out.pending += template.cost
+            self._out.line(f"{found} = {template.text}")
+        with self._out.block("else:"):
+            self._out.line(f"{found} = {self._called(tree, arguments)}")
+        return found
 
     def _atom(self, text: str) -> str:
         return text if text.isidentifier() or text[0] in "'\"-0123456789" else self._out.set(text)

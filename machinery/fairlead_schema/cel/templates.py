@@ -19,12 +19,19 @@ class Unusual(EvaluationError):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """Code of a call: lines before it, its text, and its cost; ``measured`` when the planner's cost is to be used."""
+    """
+    Code of a call.
+
+    Attributes:
+        cost: When it is always the same.
+        lines: What comes before it.
+        grows: Whether its cost depends on sizes, so that it has to be looked at at once.
+    """
 
     text: str
     cost: int = 1
     lines: tuple[str, ...] = ()
-    measured: bool = False
+    grows: bool = False
 
 
 def _convert(shape: str, kind: Type, wanted: type) -> Value:
@@ -117,20 +124,45 @@ def _binary(function: str, overload: str, kinds: Sequence[str], arguments: Seque
         return _comparison(function, kinds, left, right)
     if kinds[0] == kinds[1] == "int":
         return _whole(function, left, right)
-    if overload in _METHODS and kinds[0] == kinds[1] and kinds[0] in ("string", "double"):
-        return Template(_METHODS[overload].format(left, right), 0, measured=True)
-    return None
+    form = _FORMS.get(overload)
+    if form is None or tuple(kinds) != form.kinds:
+        return None
+    spends = (f"c += {form.cost.format(left, right)}",) if form.cost else ()
+    return Template(form.text.format(left, right), 0 if form.cost else 1, spends, bool(form.cost))
 
 
-_METHODS = {
-    "starts_with_string": "{0}.startswith({1})",
-    "ends_with_string": "{0}.endswith({1})",
-    "contains_string": "({1} in {0})",
-    "add_string": "{0} + {1}",
-    "add_double": "{0} + {1}",
-    "subtract_double": "{0} - {1}",
-    "multiply_double": "{0} * {1}",
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """Code of an overload, and of its cost when that is not 1."""
+
+    kinds: tuple[str, str]
+    text: str
+    cost: str = ""
+
+
+_STRINGS, _DOUBLES = ("string", "string"), ("double", "double")
+_FORMS = {
+    "starts_with_string": _Form(_STRINGS, "{0}.startswith({1})", "ceil(len({0}) * 0.1)"),
+    "ends_with_string": _Form(_STRINGS, "{0}.endswith({1})", "ceil(len({0}) * 0.1)"),
+    "contains_string": _Form(_STRINGS, "({1} in {0})", "ceil(len({0}) * 0.1) * ceil(len({1}) * 0.1)"),
+    "add_string": _Form(_STRINGS, "({0} + {1})", "ceil((len({0}) + len({1})) * 0.1)"),
+    "in_list": _Form(("string", "list"), "({0} in {1})", "len({1})"),
+    "in_map": _Form(("string", "map"), "({0} in {1})"),
+    "add_double": _Form(_DOUBLES, "({0} + {1})"),
+    "subtract_double": _Form(_DOUBLES, "({0} - {1})"),
+    "multiply_double": _Form(_DOUBLES, "({0} * {1})"),
 }
+
+
+def loose(function: str, kinds: Sequence[str], arguments: Sequence[str]) -> tuple[str, Template] | None:
+    """Return what to ask of a value of unknown type, and the code of a comparison when that is so; None for none."""
+    if len(kinds) != 2 or "dyn" not in kinds:
+        return None
+    known, unknown = (kinds[1], arguments[0]) if kinds[0] == "dyn" else (kinds[0], arguments[1])
+    found = call(function, "", (known, known), arguments)
+    if found is None or known not in ("int", "string") or function not in {*_COMPARISONS, "_==_", "_!=_"}:
+        return None
+    return f"{unknown}.__class__ is {_CLASSES[known]}", found
 
 
 def _whole(function: str, left: str, right: str) -> Template | None:
