@@ -32,6 +32,8 @@ HOSTS = ("east", "west")
 _READY_S = 120.0
 _APPROVE_S = 30.0
 _BACKUP_S = 200.0
+_LATEST_S = 14400.0
+"""Nothing that was begun goes on for longer than this after its day."""
 _SYNC_TARGET: JsonObject = {
     "apiVersion": "workload.kcp.io/v1alpha1",
     "kind": "SyncTarget",
@@ -138,8 +140,7 @@ async def _live(world: World, deeds: Sequence[Deed], length: Length, *, evenly: 
         under_way.append(asyncio.create_task(_do(users if deed.what in people else breakage, deed), name=deed.what))
         count(world, deed)
     await asyncio.sleep(max(0.0, start_s + length.day_s - world.now_s) if length.bursts else 0.0)
-    if len(under_way) > lasting:
-        await asyncio.wait(under_way[lasting:])
+    await _ended(under_way[lasting:])
     await _mend(world, users, length)
     under_way[0].cancel()
     under_way[2].cancel()
@@ -150,6 +151,13 @@ async def _live(world: World, deeds: Sequence[Deed], length: Length, *, evenly: 
     await world.end()
     for task in under_way[lasting:]:
         task.result()
+
+
+async def _ended(deeds: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for what was begun; RuntimeError when some of it never ends."""
+    waited = await asyncio.wait(deeds, timeout=_LATEST_S) if deeds else None
+    if waited and waited[1]:
+        raise RuntimeError(f"never ended: {', '.join(sorted(task.get_name() for task in waited[1]))}")
 
 
 def count(world: World, deed: Deed) -> None:

@@ -134,9 +134,11 @@ class Breakage:
         del chance
         self._keys += 1
         waited_s = 0.0
-        while self._world.trouble[deed.host] > 1 or not self._world.servers[PLANE].is_up:
+        self._world.better(deed.host)  # two that wait are no trouble to each other
+        while self._world.trouble[deed.host] or not self._world.servers[PLANE].is_up:
             waited_s += (pause_s := 1.0 if waited_s < LONG_S else 60.0)
             await asyncio.sleep(pause_s)
+        self._world.worse(deed.host)
         await asyncio.sleep(30)
         await self._world.agents[deed.host].lose_state(self._keys)
 
