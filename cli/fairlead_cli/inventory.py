@@ -140,10 +140,11 @@ def _of_view(view: JsonObject | None) -> tuple[str, str]:
         return ORPHAN, "upstream knows nothing of it"
     if not view["metadata"].get("deletionTimestamp"):
         return LIVE, ""
-    if _annotations(view).get(_REASON) == "DeletionHeld":
+    reason = _annotations(view).get(_REASON)
+    if reason == "DeletionHeld":
         return HELD, "its deletion waits for approval"
     cause = _annotations(view).get("internal.workload.kcp.io/cause", "")
-    return WAITING, f"is to be deleted ({cause})"
+    return WAITING, f"is to be deleted ({cause})" + (f", which is not possible: {reason}" if reason else "")
 
 
 def _agents(found: Found, name: str, known: Known) -> Judged:

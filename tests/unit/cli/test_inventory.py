@@ -71,6 +71,13 @@ def test_an_object(upstream: Known, state: str) -> None:
     assert judge(Found(MAPS, thing(), HOME), upstream).state == state
 
 
+def test_what_waits_says_what_for() -> None:
+    """The cause of its deletion, and what the agent said is in the way of it."""
+    assert judge(Found(MAPS, thing(), HOME), known(a=view(gone=True))).why == "is to be deleted (Deleted)"
+    stuck = judge(Found(MAPS, thing(), HOME), known(a=view(gone=True, reason="NamespaceNotEmpty"))).why
+    assert stuck == "is to be deleted (Deleted), which is not possible: NamespaceNotEmpty"
+
+
 def test_forged_marks() -> None:
     """What no agent wrote is nobody's orphan, whatever it bears."""
     assert judge(Found(MAPS, thing(manager="kubectl"), HOME), known()).state == FOREIGN
