@@ -200,14 +200,32 @@ def parse(value: str | float) -> Quantity:
     return Quantity(-digits if negative else digits, scale, notation, text if kept else "")
 
 
+def fits_int64(text: str) -> bool:
+    """
+    Tell whether Go keeps a quantity in 64 bits; only of such a one does it tell the integer.
+
+    Raises:
+        QuantityError: It is none.
+    """
+    match = _SHAPE.fullmatch(text)
+    if match is None:
+        raise QuantityError(WRONG_FORMAT)
+    _, whole, _, fraction, suffix = match.groups(default="")
+    return _in_int64(whole, fraction, *_suffix(suffix))
+
+
 def _suffix(suffix: str) -> tuple[int, str]:
     """Return exponent (of ten, or of two) and notation."""
     if suffix in _DECIMAL:
         return _DECIMAL[suffix], DECIMAL_SI
     if suffix in _BINARY:
         return _BINARY[suffix], BINARY_SI
-    if re.fullmatch(r"[eE][+-]?[0-9]+", suffix) and abs(exponent := int(suffix[1:])) <= _MAX_INT32:
-        return exponent, DECIMAL_EXPONENT
+    if (
+        re.fullmatch(r"[eE][+-]?[0-9]{1,4000}", suffix)
+        and -_MAX_INT64 - 1 <= (exponent := int(suffix[1:])) <= _MAX_INT64
+    ):
+        # Go cuts the exponent to 32 bits.
+        return (exponent + _MAX_INT32 + 1) % (1 << 32) - _MAX_INT32 - 1, DECIMAL_EXPONENT
     raise QuantityError(WRONG_SUFFIX)
 
 

@@ -38,8 +38,9 @@ _HOSTNAME = compile_pattern(
     r"^([a-zA-Z0-9\p{S}\p{L}]((-?[a-zA-Z0-9\p{S}\p{L}]{0,62})?)"
     r"|([a-zA-Z0-9\p{S}\p{L}](([a-zA-Z0-9-\p{S}\p{L}]{0,61}[a-zA-Z0-9\p{S}\p{L}])?)(\.)){1,}([a-zA-Z\p{L}]){2,63})$"
 )
-_DATE = re.compile(r"^\d{4}-(\d\d)-(\d\d)$")
-_DATE_TIME = re.compile(r"^\d{4}-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)([.,]\d+)?([Zz]|[+-](\d\d):?(\d\d))?$")
+_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_TIME = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|[+-][0-9]{2}:[0-9]{2})")
+_MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _GO_DURATION = re.compile(r"^[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)$")
 _WORD_DURATION = re.compile(
     r"^\s*\d+\s*(ns|nano|nanos|nanosecond|nanoseconds|us|µs|micro|micros|microsecond|microseconds|ms|milli|millis"
@@ -113,16 +114,19 @@ def _luhn(text: str) -> bool:
 
 
 def _date(text: str) -> bool:
-    found = _DATE.match(text)
-    return bool(found) and 1 <= int(found[1]) <= 12 and 1 <= int(found[2]) <= 31  # type: ignore[index]  # found above
+    found = _DATE.fullmatch(text)
+    if not found:
+        return False
+    year, month, day = (int(part) for part in found.groups())
+    leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    return 1 <= month <= 12 and 1 <= day <= _MONTH_DAYS[month - 1] + leap
 
 
 def _date_time(text: str) -> bool:
-    found = _DATE_TIME.match(text)
-    if not found:
-        return False
-    month, day, hour, minute, second = (int(found[i]) for i in range(1, 6))
-    return 1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second <= 60
+    """Check a date and a time with its zone; upstream minds neither a leap second, nor what a second t begins."""
+    date, *rest = text.lower().split("t")
+    found = _TIME.fullmatch(rest[0]) if rest and _date(date) else None
+    return bool(found) and found[1] <= "23" and found[2] <= "59" and found[3] <= "59"  # type: ignore[index]  # found
 
 
 def _rgb(text: str) -> bool:

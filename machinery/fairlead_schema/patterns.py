@@ -44,5 +44,4 @@ def compile_pattern(pattern: str) -> Any:
         said = error.args[0] if error.args else b""
         text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
         code, _, where = text.partition(": ")
-        shown = f": `{where}`" if where else ""
-        raise BadPattern(f"error parsing regexp: {_GO_WORDS.get(code, code)}{shown}") from error
+        raise BadPattern(f"error parsing regexp: {_GO_WORDS.get(code, code)}: `{where}`") from error
