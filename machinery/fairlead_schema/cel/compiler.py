@@ -21,6 +21,7 @@ from fairlead_schema.cel.kinds import GrowingMap
 from fairlead_schema.cel.nodes import LIST_COST, MAP_COST, settled
 from fairlead_schema.cel.ordering import ABSENT, find
 from fairlead_schema.cel.planner import Planner
+from fairlead_schema.cel.schema_values import converter
 from fairlead_schema.cel.templates import Template, Unusual
 from fairlead_schema.cel.types import AnyType, ObjectType
 from fairlead_schema.cel.values import CostExceeded, Value
@@ -112,6 +113,9 @@ class _Compiler:
         check = templates.check(name, kind)
         if check:
             self._out.line(check)
+        convert = converter(kind) if kind.name in ("list", "map") else None
+        if convert is not None:
+            self._out.line(f"{name} = {self._out.constant(convert)}({name})")
 
     def _name(self, tree: ast.Ident) -> str:
         local = self._locals.get(tree.name)

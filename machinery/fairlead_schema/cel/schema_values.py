@@ -70,9 +70,24 @@ def converter(kind: AnyType | None, conversion: str = "") -> Convert | None:
     Args:
         conversion: Of the field it is from; tells dates and times apart.
     """
-    if kind is None:
+    if kind is None or isinstance(kind, t.Parameter):
         return None
+    if kind.name in ("list", "map") and kind.parameters:
+        inner = converter(kind.parameters[-1])
+        if inner is not None and inner is not _int:
+            return _all_of_list(inner) if kind.name == "list" else _all_of_map(inner)
     return _SHAPES.get(conversion) or _CONVERTERS.get(kind.name)
+
+
+def _all_of_list(convert: Convert) -> Convert:
+    return lambda value: list(map(convert, value)) if type(value) is list else value
+
+
+def _all_of_map(convert: Convert) -> Convert:
+    def converted(value: Value) -> Value:
+        return {key: convert(held) for key, held in value.items()} if type(value) is dict else value
+
+    return converted
 
 
 def equality(kind: AnyType | None) -> Equal:
@@ -86,10 +101,10 @@ def equality(kind: AnyType | None) -> Equal:
         if inner is not equal:
             return _list_of(inner) if kind.name == "list" else _map_of(inner)
     convert = _CONVERTERS.get(kind.name) if kind is not None else None
-    if convert in (None, _int, _double):
+    if convert is None or convert is _int or convert is _double:
         return equal
-    assert convert is not None
-    return lambda left, right: left == right or equal(convert(left), convert(right))
+    same: Convert = convert
+    return lambda left, right: equal(same(left), same(right))
 
 
 def _list_of(inner: Equal) -> Equal:
