@@ -18,7 +18,9 @@ import orjson
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import facts, openapi_protobuf
 from fairlead_control_plane.kinds.discovery import group_versions
+from fairlead_control_plane.kinds.openapi_custom import custom_schemas
 from fairlead_control_plane.kinds.openapi_paths import paths_of
+from fairlead_control_plane.kinds.openapi_texts import described
 from fairlead_control_plane.kinds.record import Resource, Version
 from fairlead_schema.defaulting import POINTER
 
@@ -92,7 +94,7 @@ class OpenApi:
         for resource, found in self._served(group, version):
             names = (resource.plural, resource.kind, resource.list_kind, resource.namespaced, resource.origin)
             digest.update(repr((names, sorted(found.subresources), sorted(resource.strategy.verbs))).encode())
-            digest.update(orjson.dumps(found.open_api))
+            digest.update(orjson.dumps([found.open_api, found.selectable]))
         return digest.hexdigest().upper()
 
 
@@ -105,7 +107,7 @@ def _keep(fingerprint: str, document: JsonObject, encode: Callable[[JsonObject],
 
 def v3_document(served: Served) -> JsonObject:
     """Return the OpenAPI v3 document of the resources of one group version."""
-    schemas = _schemas(served)
+    schemas = _schemas(served, v2=False)
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": facts.manifest()["kubernetes"]},
@@ -123,7 +125,7 @@ def v2_document(served: Served) -> JsonObject:
         "swagger": "2.0",
         "info": {"title": "Kubernetes", "version": facts.manifest()["kubernetes"]},
         "paths": {path: _v2_path(item) for path, item in _paths(served).items()},
-        "definitions": {name: _v2(schema) for name, schema in _schemas(served).items()},
+        "definitions": {name: _v2(schema) for name, schema in _schemas(served, v2=True).items()},
         "securityDefinitions": _SECURITY,
         "security": [{"BearerToken": []}],
     }
@@ -150,13 +152,14 @@ def _paths(served: Served) -> JsonObject:
     return dict(sorted(paths.items()))
 
 
-def _schemas(served: Served) -> dict[str, JsonObject]:
+def _schemas(served: Served, *, v2: bool) -> dict[str, JsonObject]:
     """Return all definitions that the resources and their paths refer to, by name in order."""
     found: dict[str, JsonObject] = {}
     todo = list(_ALWAYS)
     for resource, version in served:
         if version.open_api:
-            found.update(_custom_schemas(resource, version))
+            names = (schema_name(resource, version), _list_name(resource, version))
+            found.update(custom_schemas(resource, version, *names, v2=v2))
             todo += [f"{facts.META}.ListMeta"]
         else:
             todo.append(schema_name(resource, version))
@@ -172,7 +175,7 @@ def _schemas(served: Served) -> dict[str, JsonObject]:
     while todo:
         name = todo.pop()
         if name not in found:
-            found[name] = facts.definitions()[name]
+            found[name] = described(name, facts.definitions()[name])
             todo += list(_references(found[name]))
     return dict(sorted(found.items()))
 
@@ -187,27 +190,6 @@ def _references(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _references(item)
-
-
-def _custom_schemas(resource: Resource, version: Version) -> dict[str, JsonObject]:
-    """Return the definitions of a custom kind and its list, with the fields that every object has."""
-    name = schema_name(resource, version)
-    kind = {"group": resource.group, "kind": resource.kind, "version": version.name}
-    text: JsonObject = {"type": "string"}
-    top = {"apiVersion": text, "kind": text, "metadata": {"$ref": f"{facts.REFERENCE}{facts.META}.ObjectMeta"}}
-    own = {**version.open_api, "properties": {**(version.open_api.get("properties") or {}), **top}}
-    items = {"type": "array", "items": {"$ref": facts.REFERENCE + name}}
-    list_kind = resource.list_kind or f"{resource.kind}List"
-    many = {
-        "type": "object",
-        "required": ["items"],
-        "properties": {**top, "metadata": {"$ref": f"{facts.REFERENCE}{facts.META}.ListMeta"}, "items": items},
-        "x-kubernetes-group-version-kind": [{**kind, "kind": list_kind}],
-    }
-    return {
-        name: {**own, "x-kubernetes-group-version-kind": [kind]},
-        _list_name(resource, version): many,
-    }
 
 
 def _wrapped(schema: Any) -> Any:
@@ -231,18 +213,15 @@ def _v2(schema: Any, *, is_properties: bool = False) -> Any:
     if is_properties:
         return {name: _v2(child) for name, child in schema.items()}
     if isinstance(schema.get("$ref"), str):
-        extensions = {key: value for key, value in schema.items() if key.startswith("x-") and key != POINTER}
+        extensions = {
+            key: value for key, value in schema.items() if key == "description" or (key[:2] == "x-" and key != POINTER)
+        }
         return {"$ref": schema["$ref"].replace(facts.REFERENCE, _V2_REFERENCE), **extensions}
     result = {
         key: _v2(value, is_properties=key == "properties") for key, value in schema.items() if key not in _V2_DROPPED
     }
     if "oneOf" in schema and "type" not in schema:
         result["type"] = "string"
-    if schema.get("x-kubernetes-preserve-unknown-fields") or schema.get("nullable"):
-        # A v2 client would refuse what the server keeps.
-        result.pop("type", None)
-        if schema.get("x-kubernetes-preserve-unknown-fields"):
-            result.pop("properties", None) if "x-kubernetes-group-version-kind" not in schema else None
     return result
 
 

@@ -5,10 +5,12 @@ from typing import Any
 
 import orjson
 
+from fairlead_api import JsonObject
 from fairlead_control_plane.kinds.builtin import builtin_resources
 from fairlead_control_plane.kinds.custom import resource_from_crd
 from fairlead_control_plane.kinds.openapi import OpenApi
 from fairlead_control_plane.kinds.own import own_resources
+from fairlead_control_plane.kinds.record import Resource
 
 _SIZE = {"type": "object", "properties": {"size": {"type": "integer", "default": 3}}}
 _CRD: dict[str, Any] = {
@@ -96,3 +98,74 @@ def test_a_changed_schema_changes_the_hash() -> None:
 def test_what_is_not_served_has_no_document() -> None:
     """An unknown path is None."""
     assert OpenApi(_ALL).v3("apis/none/v1") is None
+
+
+def _custom(schema: JsonObject) -> Resource:
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object", **schema}},
+        "selectableFields": [{"jsonPath": ".spec.color"}],
+    }
+    return resource_from_crd({**_CRD, "spec": {**_CRD["spec"], "versions": [version]}})
+
+
+def _v2_definition(schema: JsonObject) -> JsonObject:
+    definitions: JsonObject = orjson.loads(OpenApi([_custom(schema)]).v2()[0])["definitions"]
+    return next(value for name, value in definitions.items() if name.startswith("com.e.v1.F") and "List" not in name)
+
+
+def test_v2_says_nothing_of_the_fields_of_what_keeps_unknown_ones() -> None:
+    """With properties at its root kubectl would refuse every other field."""
+    found = _v2_definition({"x-kubernetes-preserve-unknown-fields": True, "properties": {"spec": {"type": "object"}}})
+    assert set(found) == {"type", "x-kubernetes-group-version-kind"}
+
+
+def test_v2_leaves_out_what_kubectl_would_misread() -> None:
+    """A nullable field has no type and is not required; an object that keeps unknown fields has no type either."""
+    spec = {
+        "type": "object",
+        "required": ["a", "b"],
+        "properties": {
+            "a": {"type": "string", "nullable": True},
+            "b": {"type": "array", "x-kubernetes-preserve-unknown-fields": True, "items": {"type": "string"}},
+            "c": {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "properties": {"d": {}}},
+            "e": {"type": "integer", "oneOf": [{"minimum": 1}]},
+        },
+    }
+    found = _v2_definition({"properties": {"spec": spec}})["properties"]["spec"]
+    assert found == {
+        "type": "object",
+        "required": ["b"],
+        "properties": {
+            "a": {},
+            "b": {"x-kubernetes-preserve-unknown-fields": True},
+            "c": {"x-kubernetes-preserve-unknown-fields": True},
+            "e": {"type": "integer"},
+        },
+    }
+
+
+def test_v3_names_selectable_fields_and_completes_embedded_objects() -> None:
+    """As apiextensions-apiserver publishes them."""
+    template = {"type": "object", "x-kubernetes-embedded-resource": True, "properties": {"spec": {"type": "object"}}}
+    found = OpenApi([_custom({"properties": {"template": template}})]).v3("apis/e.com/v1")
+    assert found is not None
+    schemas = orjson.loads(found[0])["components"]["schemas"]
+    own = next(value for name, value in schemas.items() if name.startswith("com.e.v1.F") and "List" not in name)
+    assert own["x-kubernetes-selectable-fields"] == [{"fieldPath": "spec.color"}]
+    embedded = own["properties"]["template"]
+    assert embedded["required"] == ["kind", "apiVersion"]
+    assert set(embedded["properties"]) == {"apiVersion", "kind", "metadata", "spec"}
+
+
+def test_fields_that_every_object_has_are_described() -> None:
+    """`kubectl explain` says what they are, of custom kinds too."""
+    found = OpenApi([_custom({"properties": {}})]).v3("apis/e.com/v1")
+    assert found is not None
+    schemas = orjson.loads(found[0])["components"]["schemas"]
+    own = next(value for name, value in schemas.items() if name.startswith("com.e.v1.F") and "List" not in name)
+    assert all(own["properties"][field]["description"] for field in ("apiVersion", "kind", "metadata"))
+    meta = next(value for name, value in schemas.items() if name.endswith(".ObjectMeta"))["properties"]
+    assert all(field["description"] for field in meta.values())
