@@ -19,7 +19,7 @@ from fairlead_schema.cel.ast import (
 )
 
 ACCUMULATOR = "@result"
-MOST_COPIES = 20_000
+MOST_COPIES = 10_000
 """
 Nodes that macros may copy. Each ``optMap`` copies its target, so that a chain of n of them has 2**n nodes; cel-go has
 no bound.

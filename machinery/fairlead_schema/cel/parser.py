@@ -78,17 +78,14 @@ def parse(text: str, libraries: Iterable[Library]) -> Source:
     sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
     names = {name for library in libraries for name in library.macros}
     parser = _Parser(found, macros_for(names), optional="optMap" in names)
-    issues = [*found.issues]
     try:
         root = parser.whole()
     except _Misfit:
-        issues += syntax.diagnose(text, found)
-        raise CompileError(text, tuple(issues)) from None
+        raise CompileError(text, syntax.diagnose(text, found)) from None
     except TooLarge as error:
-        raise CompileError(text, (*issues, *parser.issues, Issue(NOWHERE, str(error)))) from None
-    issues += parser.issues
-    if issues:
-        raise CompileError(text, tuple(issues))
+        raise CompileError(text, (*found.issues, *parser.issues, Issue(NOWHERE, str(error)))) from None
+    if found.issues or parser.issues:
+        raise CompileError(text, (*found.issues, *parser.issues))
     return Source(text, root, parser.expanded)
 
 

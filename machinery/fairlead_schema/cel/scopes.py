@@ -44,11 +44,11 @@ def _merged(first: Function | None, second: Function) -> Function:
 class Scopes:
     """Variables of an environment, and within them those of comprehensions."""
 
-    __slots__ = ("_functions", "_inner", "_types", "_variables")
+    __slots__ = ("_functions", "_inner", "_libraries", "_variables")
 
     def __init__(self, environment: Environment) -> None:
         self._variables = environment.variables
-        self._types = {name: of for library in environment.libraries for name, of in library.types.items()}
+        self._libraries = environment.libraries
         self._functions = functions_of(environment.libraries)
         self._inner: list[Mapping[str, AnyType]] = []
 
@@ -67,8 +67,10 @@ class Scopes:
                 return name, variables[name]
         if name in self._variables:
             return name, self._variables[name]
-        if name in self._types:
-            return name, type_of(self._types[name])
+        for library in self._libraries:
+            named = library.types.get(name)
+            if named is not None:
+                return name, type_of(named)
         return None
 
     def function(self, name: str) -> Function | None:

@@ -37,15 +37,23 @@ _NUMBERS = frozenset(("NUM_INT", "NUM_FLOAT"))
 _RESERVED = re.compile(r"no viable alternative at input '.(true|false|null)'")
 
 
-def diagnose(text: str, found: Words) -> list[Issue]:
-    """Return what is wrong, in the order in which it is met; at least one issue."""
+def diagnose(text: str, found: Words) -> tuple[Issue, ...]:
+    """
+    Return what is wrong, words that are none included; at least one issue.
+
+    Where reading was given up, what comes behind was not looked at.
+    """
     reader = _Reader(text, found)
+    seen = len(text)
     try:
         reader.run(None, reader.start, _NONE)
     except _Stop as stop:
+        seen = found.tokens[reader.furthest].at
         if stop.args:
             reader.issues.append(Issue(NOWHERE, str(stop)))
-    return [*reader.issues, *reader.later]
+            reader.later.clear()
+    lexical = (issue for issue in found.issues if issue.at <= seen)
+    return (*lexical, *reader.issues, *reader.later)
 
 
 class _Stop(Exception):
@@ -71,6 +79,7 @@ class _Strategy:
         self._dropped = found.dropped
         self._tokens = found.tokens
         self._index = 0
+        self.furthest = 0
         self._follows: list[tuple[_Kinds, bool]] = []
         self._depths: dict[str, int] = {}
         self._recovering = False
@@ -84,7 +93,9 @@ class _Strategy:
 
     def ahead(self, count: int = 1) -> str:
         """Return the kind of the word ``count`` behind the next one."""
-        return self._tokens[min(self._index + count, len(self._tokens) - 1)].kind
+        index = min(self._index + count, len(self._tokens) - 1)
+        self.furthest = max(self.furthest, index)
+        return self._tokens[index].kind
 
     def run(self, name: str | None, rule: Callable[[], None], follow: _Kinds, *, ends: bool = False) -> None:
         """Read a rule, and recover where it fails."""
@@ -157,6 +168,7 @@ class _Strategy:
 
     def _consume(self) -> None:
         self._index = min(self._index + 1, len(self._tokens) - 1)
+        self.furthest = max(self.furthest, self._index)
 
     def _settle(self) -> None:
         self._recovering = False
@@ -327,11 +339,12 @@ class _Reader(_Strategy):
         self.run(None, self._field_name, _MEMBER, ends=True)
 
     def _field_name(self) -> None:
+        at = self.token.at
         self.sync(_FIELD)
         if self.token.kind not in _FIELD:
             raise self.dead_end(0)
         if self.token.kind == "ESC_IDENTIFIER":
-            self.later.append(Issue(self.token.at, "unsupported syntax: '`'"))
+            self.later.append(Issue(at, "unsupported syntax: '`'"))
         self.match(self.token.kind, _NONE, ends=True)
 
     def _arguments(self) -> None:
@@ -374,6 +387,7 @@ class _Reader(_Strategy):
         self.match(self.token.kind, _NONE, ends=True)
 
     def _name(self) -> None:
+        at = self.token.at
         if self.token.kind == ".":
             if self.ahead() != "IDENTIFIER":
                 raise self.dead_end(1)
@@ -382,7 +396,7 @@ class _Reader(_Strategy):
             self._struct()
             return
         if self.token.text in RESERVED:
-            self.later.append(Issue(self.token.at, f"reserved identifier: {self.token.text}"))
+            self.later.append(Issue(at, f"reserved identifier: {self.token.text}"))
         self.match("IDENTIFIER", frozenset("("), ends=True)
         if self.token.kind == "(":
             self._arguments()

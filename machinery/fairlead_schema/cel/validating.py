@@ -12,6 +12,8 @@ from fairlead_schema.cel import types as t
 from fairlead_schema.cel.ast import Call, Const, Expr, Issue, ListLiteral, MapLiteral, walk
 from fairlead_schema.cel.conversions import refuse_duration, timestamp_of, to_duration, to_timestamp
 from fairlead_schema.cel.declarations import Environment
+from fairlead_schema.cel.format_calls import FUNCTION, OVERLOAD, check_format
+from fairlead_schema.cel.scopes import functions_of
 from fairlead_schema.cel.types import AnyType
 from fairlead_schema.cel.unifying import is_exact, shown, unwrapped
 from fairlead_schema.cel.values import EvaluationError, Value
@@ -24,6 +26,8 @@ def validate(root: Expr, types: Mapping[int, AnyType], environment: Environment)
     """
     Return what is wrong with literals: arguments that no call can take, and lists and maps of mixed types.
 
+    What is given to ``format`` may be of mixed types.
+
     Args:
         root: The tree with full names.
         types: Of its nodes, by number.
@@ -32,16 +36,28 @@ def validate(root: Expr, types: Mapping[int, AnyType], environment: Environment)
     checks = dict(_CHECKS)
     for library in environment.libraries:
         checks.update(library.check)
+    formats = _formats(environment)
+    mixed_freely: set[int] = set()
     issues: list[Issue] = []
     for node in walk(root):
         match node:
             case Call() if node.function in checks and node.arguments:
                 issues += _argument(node, checks[node.function])
-            case ListLiteral():
+            case Call() if formats and node.function == FUNCTION:
+                if node.number not in mixed_freely:
+                    mixed_freely |= {below.number for below in walk(node)}
+                if node.target is not None and node.arguments:
+                    issues += check_format(node, types)
+            case ListLiteral() if node.number not in mixed_freely:
                 issues += _list(node, types)
-            case MapLiteral():
+            case MapLiteral() if node.number not in mixed_freely:
                 issues += _map(node, types)
     return tuple(issues)
+
+
+def _formats(environment: Environment) -> bool:
+    function = functions_of(environment.libraries).get(FUNCTION)
+    return function is not None and any(overload.id == OVERLOAD for overload in function.overloads)
 
 
 def _argument(call: Call, check: Check) -> Iterator[Issue]:

@@ -51,5 +51,7 @@ TWO_VARIABLES = Library(
             ),
         ),
     ),
-    macros=frozenset({"transformList", "transformMap", "transformMapEntry"}),
+    macros=frozenset(
+        ("all", "exists", "existsOne", "exists_one", "transformList", "transformMap", "transformMapEntry"),
+    ),
 )

@@ -76,10 +76,11 @@ def nameless(recorded: dict[str, Any] | None) -> dict[str, Any] | None:
     return parts
 
 
-@pytest.mark.parametrize("line", RECORDED, ids=[str(index) for index in range(len(RECORDED))])
-def test_types_and_bounds_are_kubernetes(line: dict[str, Any]) -> None:
-    found = declare(line["schema"], "selfType.0", is_root=line["root"])
-    assert shape(found) == nameless(line["decl"])
+@pytest.mark.parametrize("first", range(4))
+def test_types_and_bounds_are_kubernetes(first: int) -> None:
+    for line in RECORDED[first::4]:
+        found = declare(line["schema"], "selfType.0", is_root=line["root"])
+        assert shape(found) == nameless(line["decl"]), line["schema"]
 
 
 @pytest.mark.parametrize(
