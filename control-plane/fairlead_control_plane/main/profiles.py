@@ -22,6 +22,7 @@ from fairlead_control_plane.admission.contract import Plugin
 from fairlead_control_plane.admission.lifecycle import NamespaceLifecycle
 from fairlead_control_plane.admission.namespace_objects import NamespaceObjects
 from fairlead_control_plane.admission.placements import May, PlacementAdmission
+from fairlead_control_plane.admission.quota import ResourceQuotas
 from fairlead_control_plane.admission.reserved import ReservedMetadata
 from fairlead_control_plane.auth.accounts import Assigned
 from fairlead_control_plane.auth.authenticate import TokenVerifier
@@ -182,7 +183,10 @@ def _cluster(ground: Ground) -> Profile:
         resolve=None,
         home=ROOT,
         # No metadata is reserved here: agents mark what they bring into a plain cluster.
-        plugins=(NamespaceLifecycle(ground.store, common.namespaces),),
+        plugins=(
+            NamespaceLifecycle(ground.store, common.namespaces),
+            ResourceQuotas(ground.store, _builtin("", "resourcequotas")),
+        ),
         effects=(common.first.effects,),
         begin=lambda registry: make_first_objects(registry, ROOT, partial(_builtin, ""), ground.url),
         build=lambda built: Parts(common.controllers(built.registry)),
