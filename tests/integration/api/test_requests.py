@@ -18,11 +18,12 @@ from tests.integration.api.requests import REQUESTS, Asked
 from tests.integration.api.requests_forms import FORMS
 from tests.integration.security.wire import Answer, Wire
 from tests.support import process_cluster, processes
+from tests.support.chance import UID, without_repetition
 from tests.support.servers import fairlead_server
 from tests.support.waiting import wait_until
 
 _GIVEN = (
-    (r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", "UID"),
+    (UID, "UID"),
     (r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", "TIME"),
     (r'("(?:resourceVersion|continue)": ")[^"]+', r"\1GIVEN"),
     (r'"(?:nodePort|healthCheckNodePort)": 3\d{4},?\s*', ""),
@@ -88,23 +89,7 @@ def _shown(answer: Answer) -> str:
 
 
 def _sorted(text: str) -> str:
-    return json.dumps(_plain(json.loads(text)), indent=1, sort_keys=True)
-
-
-def _plain(value: Any) -> Any:
-    """
-    Leave out what depends on chance, in place.
-
-    A cause is named once (Kubernetes checks metadata twice and says so twice), and managers are sorted by name, not by
-    time: two requests may fall into one second here and into two there.
-    """
-    entries = value.get("metadata", {}).get("managedFields") if isinstance(value, dict) else None
-    if entries:
-        entries.sort(key=lambda each: (each["manager"], each["operation"], each.get("subresource", "")))
-    causes = value.get("details", {}).get("causes") if isinstance(value, dict) else None
-    if causes:
-        value["details"]["causes"] = [each for index, each in enumerate(causes) if each not in causes[:index]]
-    return value
+    return json.dumps(without_repetition(json.loads(text)), indent=1, sort_keys=True)
 
 
 @pytest.mark.parametrize("scenario", ALL)

@@ -1,0 +1,67 @@
+"""``python -m tests.fuzz``: see ``--help``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.fuzz.asked import load
+from tests.fuzz.groups import FOUND, Groups, named
+from tests.fuzz.run import Options, Run, report, run, servers
+from tests.fuzz.sides import Address, Pair, pair
+
+
+def main() -> int:
+    """Run, or replay a saved sequence; 1 when there is a difference that has no name."""
+    parser = argparse.ArgumentParser(prog="fuzz", description="The same random requests to our server and Kubernetes'")
+    parser.add_argument("--requests", type=int, default=1500, help="about so many to each server")
+    parser.add_argument("--seed", type=int, default=None, help="default: from the clock, and printed")
+    parser.add_argument("--only", default="", help="kinds that have one of these words, by commas; 'custom' for CRDs")
+    parser.add_argument("--cel", action="store_true", help="CRDs have CEL rules")
+    parser.add_argument("--limit-s", type=float, default=0.0, help="end after so many seconds")
+    parser.add_argument("--reducing-s", type=float, default=300.0, help="seconds for making shorter what was found")
+    parser.add_argument("--all", action="store_true", help="show differences that are named, too")
+    parser.add_argument("--replay", type=Path, nargs="*", default=[], help="saved sequences")
+    asked = parser.parse_args()
+    seed = asked.seed if asked.seed is not None else time.time_ns() % 1_000_000
+    print(f"seed {seed}", flush=True)
+    options = Options(asked.requests, seed, asked.only, asked.cel, asked.limit_s, asked.reducing_s)
+    groups = Groups(named())
+    with tempfile.TemporaryDirectory(prefix="fairlead-fuzz-") as folder, servers(Path(folder)) as addresses:
+        asyncio.run(_main(addresses, options, groups, asked.replay))
+    if asked.all:
+        print(*groups.excused, sep="\n")
+    return 1 if groups.unnamed else 0
+
+
+async def _main(addresses: tuple[Address, Address], options: Options, groups: Groups, files: list[Path]) -> None:
+    async with pair(*addresses) as two:
+        if files:
+            await _replay(two, groups, files)
+            return
+        started = time.monotonic()
+        made, found = await run(options, two, groups)
+        took_s = time.monotonic() - started
+    print(report(made, found, options))
+    print(f"{took_s:.0f} s, {2 * made.coverage.total / took_s:.0f} requests a second, both servers together")
+    FOUND.mkdir(exist_ok=True)
+    for group in groups.unnamed:
+        print("saved", group.save(FOUND, options.seed))
+
+
+async def _replay(two: Pair, groups: Groups, files: list[Path]) -> None:
+    for file in files:
+        made = Run(two, groups)
+        await made.sequence(load(file.read_text()))
+        key = json.loads(file.read_text())["key"]
+        print("still differs" if key in groups.found else "the same by now", key)
+    print(*groups.found.values(), sep="\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
