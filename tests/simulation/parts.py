@@ -8,7 +8,6 @@ import os
 import random
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,10 +150,16 @@ class Agent:
         await self._let_in()
 
     async def _let_in(self) -> None:
-        """Give it a bootstrap token, as an administrator does who runs ``cluster join``."""
+        """Give it a bootstrap token, as an administrator does who runs ``cluster join`` until it works."""
         path = f"/services/syncer/{self.target.cluster}/{self.target.host}/{self.target.uid}/bootstrap"
         async with to(PLANE, ADMIN) as admin:
-            self._bootstrap = str((await admin.request("POST", path, body=b"{}")).json()["token"])
+            while True:
+                try:
+                    self._bootstrap = str((await admin.request("POST", path, body=b"{}")).json()["token"])
+                except (ApiError, Unreachable):
+                    await asyncio.sleep(_RESTART_S)
+                else:
+                    return
 
     def _kill(self) -> None:
         self.life.alive = False
@@ -184,8 +189,7 @@ class Agent:
                 if isinstance(error, TargetGone):
                     return
                 if isinstance(error, NotLetIn) and self._bootstrap:  # cut off for longer than the token was good
-                    with suppress(ApiError, Unreachable):
-                        await self._let_in()
+                    await self._let_in()
             self._kill()
             await asyncio.sleep(_RESTART_S)
 
