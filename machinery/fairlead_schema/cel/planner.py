@@ -28,9 +28,9 @@ from fairlead_schema.cel.nodes import (
     Member,
     Otherwise,
 )
-from fairlead_schema.cel.ordering import equal
+from fairlead_schema.cel.ordering import equal, unequal
 from fairlead_schema.cel.paths import Choice, Computed, Key, Meter, Name, Node, Path
-from fairlead_schema.cel.schema_values import Equal, converter, equality, join
+from fairlead_schema.cel.schema_values import Equal, converter, equality, field_converter, join
 from fairlead_schema.cel.standard_costs import equality_cost
 from fairlead_schema.cel.types import AnyType, ListType, ObjectType, Type
 from fairlead_schema.cel.values import EvaluationError, UInt, Value
@@ -197,7 +197,7 @@ class Planner:
     def _field(self, operand: ast.Expr, number: int, name: str, *, test: bool = False, optional: bool = False) -> Key:
         owner = bare(self._types.get(operand.number))
         declared = owner.fields.get(name) if isinstance(owner, ObjectType) else None
-        convert = None if test else converter(bare(self._types.get(number)), declared.conversion if declared else "")
+        convert = field_converter(declared) if declared else converter(bare(self._types.get(number)))
         return Key(name, declared.name if declared else None, convert, optional, test)
 
     @_plan.register
@@ -268,6 +268,8 @@ class Planner:
             return self._equality(tree)
         if tree.function == "matches" and tree.arguments[-1].number in self.constants:
             return matcher(self.constants[tree.arguments[-1].number])
+        if tree.function in ("find", "findAll") and tree.arguments[0].number in self.constants:
+            matcher(self.constants[tree.arguments[0].number])  # refuses what is no pattern
         joined = join(effective(tree.arguments[0], self._types)) if tree.function == "_+_" else None
         overloads = self._functions.chosen(tree.function, self._ids(tree))
         if not overloads:
@@ -318,7 +320,7 @@ class Planner:
         for argument in tree.arguments:
             if same is equal:
                 same = equality(effective(argument, self._types))
-        return same if tree.function == "_==_" else lambda left, right: not same(left, right)
+        return same if tree.function == "_==_" else unequal(same)
 
     @_plan.register
     def _(self, tree: ast.ListLiteral) -> Node:

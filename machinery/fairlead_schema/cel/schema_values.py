@@ -16,7 +16,7 @@ from collections.abc import Callable
 from fairlead_schema.cel import types as t
 from fairlead_schema.cel.ordering import equal
 from fairlead_schema.cel.times import schema_duration, schema_timestamp
-from fairlead_schema.cel.types import AnyType, ListType, ObjectType, Type
+from fairlead_schema.cel.types import AnyType, Field, ListType, ObjectType, Type
 from fairlead_schema.cel.values import EvaluationError, Value
 
 Convert = Callable[[Value], Value]
@@ -55,7 +55,6 @@ def _duration(value: Value) -> Value:
 
 _CONVERTERS: dict[str, Convert] = {
     t.DOUBLE.name: _double,
-    t.INT.name: _int,
     t.BYTES.name: _bytes,
     t.TIMESTAMP.name: _timestamp(""),
     t.DURATION.name: _duration,
@@ -74,7 +73,7 @@ def converter(kind: AnyType | None, conversion: str = "") -> Convert | None:
         return None
     if kind.name in ("list", "map") and kind.parameters:
         inner = converter(kind.parameters[-1])
-        if inner is not None and inner is not _int:
+        if inner is not None:
             return _all_of_list(inner) if kind.name == "list" else _all_of_map(inner)
     return _SHAPES.get(conversion) or _CONVERTERS.get(kind.name)
 
@@ -90,6 +89,11 @@ def _all_of_map(convert: Convert) -> Convert:
     return converted
 
 
+def field_converter(declared: Field) -> Convert | None:
+    """Return what makes the JSON value of a declared field one of its type; a whole number must not look like 1.0."""
+    return _int if declared.type == t.INT else converter(declared.type, declared.conversion)
+
+
 def equality(kind: AnyType | None) -> Equal:
     """Return how values of a type are compared."""
     if isinstance(kind, ListType):
@@ -101,7 +105,7 @@ def equality(kind: AnyType | None) -> Equal:
         if inner is not equal:
             return _list_of(inner) if kind.name == "list" else _map_of(inner)
     convert = _CONVERTERS.get(kind.name) if kind is not None else None
-    if convert is None or convert is _int or convert is _double:
+    if convert is None or convert is _double:
         return equal
     same: Convert = convert
     return lambda left, right: equal(same(left), same(right))

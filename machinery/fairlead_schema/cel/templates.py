@@ -160,7 +160,12 @@ def loose(function: str, kinds: Sequence[str], arguments: Sequence[str]) -> tupl
         return None
     known, unknown = (kinds[1], arguments[0]) if kinds[0] == "dyn" else (kinds[0], arguments[1])
     found = call(function, "", (known, known), arguments)
-    if found is None or known not in ("int", "string") or function not in {*_COMPARISONS, "_==_", "_!=_"}:
+    if (
+        not unknown.isidentifier()
+        or found is None
+        or known not in ("int", "string")
+        or function not in {*_COMPARISONS, "_==_", "_!=_"}
+    ):
         return None
     return f"{unknown}.__class__ is {_CLASSES[known]}", found
 
