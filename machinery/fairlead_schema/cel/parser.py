@@ -43,6 +43,8 @@ _FRAMES = 12_000
 Frames of Python that trees of the greatest depth take: 250 nested macros are some 1,500 nodes deep, each of which a
 walk enters by a few calls. Python calling Python takes none of the C stack.
 """
+# Once for the process, on import: checking, compiling and evaluating walk such trees as well.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
 
 _RELATIONS = frozenset(("<", "<=", ">=", ">", "==", "!=", "in"))
 _CALCULATIONS = {"*": 2, "/": 2, "%": 2, "+": 1, "-": 1}
@@ -75,7 +77,6 @@ def parse(text: str, libraries: Iterable[Library]) -> Source:
     if len(found.issues) > MOST_ISSUES:
         excess = Issue(found.issues[MOST_ISSUES].at, f"Syntax error: More than {MOST_ISSUES} syntax errors")
         raise CompileError(text, (*found.issues[:MOST_ISSUES], excess))
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), _FRAMES))
     names = {name for library in libraries for name in library.macros}
     parser = _Parser(found, macros_for(names), optional="optMap" in names)
     try:
