@@ -32,12 +32,13 @@ class Program:
 
     Attributes:
         checked: The tree with its types; ``checked.result`` is the expression's type.
+        compiled: The code, for evaluations in which nothing goes wrong; None when there is none.
     """
 
     checked: Checked
     _functions: Functions
     _node: Node
-    _fast: Fast | None
+    compiled: Fast | None
 
     @property
     def result(self) -> AnyType:
@@ -60,9 +61,9 @@ class Program:
             CostExceeded: It would have cost more than ``limit``.
             EvaluationError: There is no value; ``cost`` of the error tells what was spent.
         """
-        if self._fast is not None:
+        if self.compiled is not None:
             try:
-                return self._fast(variables, limit)
+                return self.compiled(variables, limit)
             except CostExceeded:
                 raise
             except (EvaluationError, LookupError, AttributeError, TypeError):
