@@ -18,6 +18,7 @@ from fairlead_machinery import failpoints
 from fairlead_machinery.client import JSON_PATCH, Client, Gvr
 from fairlead_syncer import drift, plan
 from fairlead_syncer.deletions import Deletions
+from fairlead_syncer.goings import GOING_S, Goings
 from fairlead_syncer.hosts import Hosts
 from fairlead_syncer.namespaces import Namespaces
 from fairlead_syncer.proofs import OWN_MANAGER
@@ -38,10 +39,12 @@ _REFUSALS = {400: "Unsupported", 403: "Forbidden", 404: "Unsupported", 422: "Ref
 _WEBHOOK = "failed calling webhook"
 """How an API server says that somebody's webhook is broken, which may last; its own troubles pass."""
 _TERMINATING = "NamespaceTerminating"
+_IMMUTABLE = ("immutable", "updates to statefulset spec for fields other than")
+"""How an API server says that a field of what is there may not be changed."""
 _BLOCKED_S = 15.0
 """Seconds after which a foreign object under our name is looked at again: it carries no label, so no event tells."""
-_GOING_S = 5.0
-"""The same for an object that is being deleted but still there."""
+_ILL_TYPED = "failed to create typed patch object"
+"""How an API server answers an apply that does not fit its schema: with 500, and after any other try again."""
 _log = structlog.get_logger(__name__)
 
 
@@ -75,6 +78,7 @@ class Down:
         self._repairs = Repairs()
         self._drifts = drift.Drifts()
         self._settled = Settled()
+        self._goings = Goings()
         self.hosts: Hosts | None = None
         """Knows whose the hosts of Ingresses are; without it no Ingress is asked about."""
         self._met: set[Key] = set()  # whose names something unknown had when we wanted to create: looked up first
@@ -130,6 +134,7 @@ class Down:
             self._met.discard(key)
             self._repairs.forget(key)
             self._drifts.forget(key)
+            self._goings.forget(key)
 
     async def _bring(self, key: Key, gvr: Gvr, view: JsonObject) -> float | None:
         is_going = plan.is_tombstone(view)
@@ -146,23 +151,48 @@ class Down:
             desired, drifts = drift.settle(desired, actual, drift.policy_of(view))
             self._drifts.note(key, drifts)
         action = plan.plan(view, desired, actual, proof=proof, given=given)
-        if isinstance(action, plan.Confirm):
-            await self._confirm(key, gvr, action.uid)
-            return None
-        if isinstance(action, plan.Refuse) and self._state.actual.pop(key, None) is not None:
-            self._met.add(key)  # what we remember is perhaps not what is there
-            return await self._bring(key, gvr, view)
+        if isinstance(action, plan.Going) and actual is not None:
+            return await self._wait(key, gvr, view, action, actual)
+        self._goings.forget(key)
         if isinstance(action, plan.Refuse):
+            if self._state.actual.pop(key, None) is not None:
+                self._met.add(key)  # what we remember is perhaps not what is there
+                return await self._bring(key, gvr, view)
             await self._refuse(key, gvr, view, action)
             return _BLOCKED_S
-        if isinstance(action, plan.Remove) and actual is not None:
-            if not self._deletions.allows(key, view, action.cause):
-                refusal = self._deletions.refusal()
-                if refusal is not None:
-                    await self._refuse(key, gvr, view, refusal)
-                return None
+        if isinstance(action, plan.Confirm | plan.Remove):
+            await self._end(key, gvr, view, action, actual)
+            return None
+        return GOING_S if is_going else await self._run(key, gvr, view, action, actual)
+
+    async def _end(
+        self, key: Key, gvr: Gvr, view: JsonObject, action: plan.Confirm | plan.Remove, actual: JsonObject | None
+    ) -> None:
+        """Confirm that an object is gone, or delete it unless the brake holds it."""
+        if isinstance(action, plan.Confirm):
+            await self._confirm(key, gvr, action.uid)
+        elif actual is not None and self._deletions.allows(key, view, action.cause):
             await self._remove(key, gvr, view, action, actual)
-        return _GOING_S if is_going else await self._run(key, gvr, view, action, actual)
+        elif (refusal := self._deletions.refusal()) is not None:
+            await self._refuse(key, gvr, view, refusal)
+
+    async def _wait(self, key: Key, gvr: Gvr, view: JsonObject, action: plan.Going, actual: JsonObject) -> float | None:
+        """Wait for the end of what is being deleted in the cluster, and say what keeps it once that has lasted."""
+        lasts = self._goings.lasts(key, actual, asyncio.get_running_loop().time())
+        if plan.is_tombstone(view):
+            is_known = plan.annotations_of(view).get(plan.REASON) == plan.TERMINATING
+            if lasts and self._goings.is_news(key, action.message, is_known=is_known):
+                await self._refuse(key, gvr, view, plan.Refuse(plan.TERMINATING, action.message))
+            return GOING_S
+        await self._prepare(key, view)
+        if not lasts:
+            await self._report(key, gvr, view, actual)
+            return GOING_S
+        body = plan.report(actual, synced=False, reason=plan.TERMINATING, message=action.message)
+        await self._upstream.report(gvr, key, view["metadata"]["uid"], actual.get("status"), body)
+        self._state.told(key, view, actual["metadata"]["uid"])
+        self._state.refused.add(key)
+        return None
 
     async def _run(
         self, key: Key, gvr: Gvr, view: JsonObject, action: plan.Action, actual: JsonObject | None
@@ -238,11 +268,11 @@ class Down:
             raise Conflict(error.message) from error
         except ApiError as error:
             await self._namespaces.regain(self._home(key), error)
-            raise self._judged(key, error) from error
+            raise self._judged(key, gvr, error) from error
         failpoints.hit("syncer-after-create")
         return made
 
-    def _judged(self, key: Key, error: ApiError) -> Exception:
+    def _judged(self, key: Key, gvr: Gvr, error: ApiError) -> Exception:
         """Tell a refusal, which the user must hear, from a namespace on its way out and a cluster in trouble."""
         going = any(cause.reason == _TERMINATING for cause in error.causes)
         if going or (error.code == 404 and error.kind == "namespaces"):
@@ -250,9 +280,17 @@ class Down:
             return Conflict(error.message)
         if error.code == 500 and _WEBHOOK in error.message:
             return Refused("WebhookFailed", error.message)
+        if error.code == 500 and _ILL_TYPED in error.message:
+            return Refused("Refused", error.message, Invalid.code)
         if error.code not in _REFUSALS:
             return error
-        return Refused(_REFUSALS[error.code], error.message, error.code)
+        message = error.message
+        if error.code == NotFound.code and not error.is_status:
+            version = f"{gvr.group}/{gvr.version}" if gvr.group else gvr.version
+            message = f"the cluster does not serve {gvr.resource} in version {version} any more"
+        if error.code == Invalid.code and any(word in message for word in _IMMUTABLE):
+            message = f"{message}; delete it and create it again"
+        return Refused(_REFUSALS[error.code], message, error.code)
 
     async def _apply(self, key: Key, gvr: Gvr, obj: JsonObject, actual: JsonObject) -> JsonObject:
         try:
@@ -268,12 +306,15 @@ class Down:
             )
         except (Conflict, NotFound, Invalid) as error:
             self._state.actual.pop(key, None)  # what we remembered is perhaps not what is there
-            if isinstance(error, Invalid) and not any(cause.field == "metadata.uid" for cause in error.causes):
-                raise self._judged(key, error) from error
+            is_unserved = isinstance(error, NotFound) and not error.is_status
+            if is_unserved or (
+                isinstance(error, Invalid) and not any(cause.field == "metadata.uid" for cause in error.causes)
+            ):
+                raise self._judged(key, gvr, error) from error
             raise Conflict(error.message) from error
         except ApiError as error:
             await self._namespaces.regain(self._home(key), error)
-            raise self._judged(key, error) from error
+            raise self._judged(key, gvr, error) from error
         failpoints.hit("syncer-after-apply")
         self._repairs.applied(key, obj, applied, asyncio.get_running_loop().time())
         return applied
@@ -286,7 +327,7 @@ class Down:
                 gvr, action.obj, field_manager=OWN_MANAGER, force=True, namespace=self._home(key), query=query
             )
         except ApiError as error:
-            raise self._judged(key, error) from error
+            raise self._judged(key, gvr, error) from error
         if not action.restart and plan.template_of(tried) != plan.template_of(actual):
             message = "taking over what runs there would change its pod template, and so restart its pods"
             raise Refused("WouldRestart", message)
@@ -345,6 +386,7 @@ class Down:
         self._deletions.forget(key)
         self._repairs.forget(key)
         self._drifts.forget(key)
+        self._goings.forget(key)
         self._namespaces.look_again(key.cluster, key.namespace)
 
     async def _refuse(self, key: Key, gvr: Gvr, view: JsonObject, refusal: plan.Refuse) -> None:

@@ -31,6 +31,8 @@ ADOPTION = "internal.workload.kcp.io/adoption"
 """On the view of a namespace: JSON of what an administrator has handed over."""
 ROW = "internal.workload.kcp.io/row"
 """On a view: names its row; a view of the same object after its row went has another."""
+TERMINATING = "Terminating"
+"""Why an object is not as it must be that is being deleted in the cluster, and is kept there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +100,18 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
+class Going:
+    """Ours, and being deleted in the cluster already: nothing can be done before its end; ``message`` says why."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Nothing:
     """As it must be."""
 
 
-Action = Create | Apply | Adopt | Remove | Confirm | Refuse | Nothing
+Action = Create | Apply | Adopt | Remove | Confirm | Refuse | Going | Nothing
 
 
 def plan(
@@ -125,8 +134,8 @@ def plan(
         given: What an administrator has handed over in the object's namespace.
 
     Returns:
-        One action. Invariant: carried out and asked again, the plan ends in :class:`Nothing`, :class:`Refuse` or, for
-        a tombstone, :class:`Confirm`.
+        One action. Invariant: carried out and asked again, the plan ends in :class:`Nothing`, :class:`Refuse`,
+        :class:`Going` or, for a tombstone, :class:`Confirm`.
     """
     if view is None:
         return Nothing()
@@ -140,10 +149,10 @@ def _plan_running(
 ) -> Action:
     if actual is None:
         return Nothing() if desired is None else Create(desired)
-    if actual["metadata"].get("deletionTimestamp"):
-        return Nothing()  # going, by our own word or another's; the event of its end brings us back
     if not is_ours(view, actual, proof):
         return _plan_foreign(view, desired, actual, given)
+    if actual["metadata"].get("deletionTimestamp"):  # the event of its end brings us back
+        return Going(f"{_kept(actual)}; once it is gone it is made again, as it is to be by then")
     # Upstream must know of the other one too: who edits a mark in the cluster must not have workloads made again.
     if annotations_of(view).get(REPLACES) and annotations_of(actual).get(UPSTREAM_UID) != view["metadata"]["uid"]:
         return _remove(actual, "Replaced")
@@ -154,6 +163,8 @@ def _plan_running(
 
 def _plan_foreign(view: JsonObject, desired: JsonObject | None, actual: JsonObject, given: Adoption | None) -> Action:
     if desired is not None and given is not None and actual["metadata"]["uid"] in given.objects:
+        if actual["metadata"].get("deletionTimestamp"):
+            return Refuse(TERMINATING, f"{_kept(actual)}; what was handed over is taken once it is not")
         return Adopt(_over(desired, actual), given.restart)
     name, metadata = actual["metadata"]["name"], view["metadata"]
     what = f"{str(view.get('kind') or '').lower()}/{metadata.get('name', '')} -n {metadata.get('namespace', '')}"
@@ -177,11 +188,19 @@ def _plan_removal(view: JsonObject, actual: JsonObject | None, proof: str) -> Ac
     if actual is None or not is_ours(view, actual, proof):
         return Confirm(view["metadata"]["uid"])
     if actual["metadata"].get("deletionTimestamp"):
-        return Nothing()
+        return Going(_kept(actual))
     cause = annotations_of(view).get(CAUSE)
     if not cause:
         return Nothing()
     return _remove(actual, cause)
+
+
+def _kept(actual: JsonObject) -> str:
+    """Say that an object is being deleted, and what keeps it."""
+    metadata = actual["metadata"]
+    finalizers = ", ".join(metadata.get("finalizers") or ())
+    waits = f" and waits for finalizers [{finalizers}]" if finalizers else ""
+    return f"{metadata['name']!r} in namespace {metadata.get('namespace', '')} of the cluster is being deleted{waits}"
 
 
 def _remove(actual: JsonObject, cause: str) -> Remove:

@@ -8,13 +8,14 @@ from typing import Any, cast
 import pytest
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import AlreadyExists, Conflict
+from fairlead_api.errors import AlreadyExists, ApiError, Conflict, Invalid, from_status
 from fairlead_machinery.client import Gvr
 from fairlead_machinery.transport import Unreachable
+from fairlead_syncer import goings
 from fairlead_syncer.brake import Brake
 from fairlead_syncer.deletions import Deletions
-from fairlead_syncer.down import Down
-from fairlead_syncer.plan import CAUSE, HASH, ROW
+from fairlead_syncer.down import Down, Refused
+from fairlead_syncer.plan import CAUSE, DOWNSTREAM_UID, HASH, REASON, ROW
 from fairlead_syncer.proofs import PROOF
 from fairlead_syncer.state import State
 from fairlead_syncer.target import Key, SyncTarget
@@ -35,6 +36,11 @@ class Both:
     version: int = 10
     ensured: int = 0
     loses: bool = False
+    answer: ApiError | None = None
+    """To an apply."""
+
+    async def regain(self, *_: object) -> None:
+        """Have all rights."""
 
     async def create(self, gvr: Gvr, body: JsonObject, *, query: Any, **_: object) -> JsonObject:
         self.asked.append("create")
@@ -48,6 +54,8 @@ class Both:
     async def apply(self, gvr: Gvr, body: JsonObject, **_: object) -> JsonObject:
         del gvr
         self.asked.append("apply")
+        if self.answer is not None:
+            raise self.answer
         return {**body, "metadata": {**body["metadata"], "uid": "d1", "resourceVersion": "2"}}
 
     async def patch(self, gvr: Gvr, *_: object, **__: object) -> None:
@@ -315,3 +323,133 @@ async def test_a_tombstone_is_confirmed_after_a_look() -> None:
     state.put_view(KEY, gone)
     await down.reconcile(KEY)
     assert both.asked[2:] == ["get", "confirm"]
+
+
+def going_below(both: Both, *finalizers: str) -> JsonObject:
+    """Have the object be deleted in the cluster, and kept there; return it."""
+    assert both.found is not None
+    metadata = {**both.found["metadata"], "resourceVersion": "7", "deletionTimestamp": "now"}
+    both.found = {**both.found, "metadata": {**metadata, "finalizers": list(finalizers)}}
+    return both.found
+
+
+async def test_what_is_deleted_below_and_does_not_go_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once that has lasted, with what keeps it; taken back, and made again, when it is gone."""
+    both = Both()
+    state, down = made(both)
+    state.put_view(KEY, view(10))
+    await down.reconcile(KEY)
+    state.put_actual(KEY, going_below(both, "example.com/x"))
+    assert await down.reconcile(KEY) == goings.GOING_S, "most go at once"
+    assert both.told[-1]["synced"] is True
+    monkeypatch.setattr(goings, "GOING_S", 0.0)
+    state.put_view(KEY, view(12, **{HASH: "h2"}))
+    assert await down.reconcile(KEY) is None, "the event of its end brings it back"
+    assert (both.told[-1]["synced"], both.told[-1]["reason"]) == (False, "Terminating")
+    assert "waits for finalizers [example.com/x]" in both.told[-1]["message"]
+    assert "'settings' in namespace " in both.told[-1]["message"]
+    assert both.told[-1]["downstreamUID"] == "d1"
+    assert state.refused == {KEY}, "said again at each resync"
+    both.found = None
+    state.actual.pop(KEY)
+    await down.reconcile(KEY)
+    assert both.told[-1]["synced"] is True
+    assert both.asked[-2:] == ["create", "report"]
+    assert state.refused == set()
+
+
+async def test_what_keeps_a_removed_object_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And again when something else keeps it, or the control plane has forgotten it."""
+    both = Both()
+    state, down = made(both)
+    state.put_view(KEY, view(10))
+    await down.reconcile(KEY)
+    going_below(both, "example.com/x")
+    gone = view(12, **{CAUSE: "Moved", DOWNSTREAM_UID: "d1"})
+    gone["metadata"]["deletionTimestamp"] = "now"
+    state.put_view(KEY, gone)
+    assert await down.reconcile(KEY)
+    assert both.asked[2:] == ["get"]
+    monkeypatch.setattr(goings, "GOING_S", 0.0)
+    await down.reconcile(KEY)
+    gone["metadata"]["annotations"][REASON] = "Terminating"
+    await down.reconcile(KEY)
+    assert both.asked[2:] == ["get", "get", "report", "get"]
+    assert both.told[-1]["message"].endswith("waits for finalizers [example.com/x]")
+    going_below(both, "example.com/y")
+    await down.reconcile(KEY)
+    assert both.told[-1]["message"].endswith("waits for finalizers [example.com/y]")
+    del gone["metadata"]["annotations"][REASON]
+    await down.reconcile(KEY)
+    assert both.asked[-2:] == ["get", "report"]
+
+
+async def test_a_foreign_object_that_is_being_deleted_is_not_reported_as_ours() -> None:
+    """Else its status would be shown to a tenant, and its uid be taken for that of ours."""
+    metadata = {"name": "settings", "uid": "foreign", "resourceVersion": "7", "deletionTimestamp": "now"}
+    both = Both(found={"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    state, down = made(both)
+    state.put_view(KEY, view(10))
+    with pytest.raises(Conflict):
+        await down.reconcile(KEY)
+    await down.reconcile(KEY)
+    assert [said["reason"] for said in both.told] == ["NameTaken"]
+    assert "downstreamUID" not in both.told[0]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [".spec.size: expected string, got &value.valueUnstructured{Value:5}", ".spec.size: field not declared in schema"],
+)
+async def test_what_does_not_fit_the_clusters_schema_is_told(fault: str) -> None:
+    """The server answers an apply of it with 500; it is tried again as what it refuses with 422 is."""
+    both = Both()
+    state, down = made(both)
+    state.put_view(KEY, view(10))
+    await down.reconcile(KEY)
+    both.answer = ApiError(f"failed to create typed patch object (kcp-x/settings; v1, Kind=ConfigMap): {fault}")
+    state.put_view(KEY, view(12, **{HASH: "h2"}))
+    with pytest.raises(Refused) as caught:
+        await down.reconcile(KEY)
+    assert caught.value.code == 422
+    assert (both.told[-1]["synced"], both.told[-1]["reason"]) == (False, "Refused")
+    assert fault in both.told[-1]["message"]
+
+
+async def test_any_other_error_of_a_cluster_is_not_told() -> None:
+    """It passes."""
+    both = Both()
+    state, down = made(both)
+    state.put_view(KEY, view(10))
+    await down.reconcile(KEY)
+    both.answer = ApiError("etcdserver: leader changed")
+    state.put_view(KEY, view(12, **{HASH: "h2"}))
+    with pytest.raises(ApiError, match="leader changed"):
+        await down.reconcile(KEY)
+    assert both.told[-1]["synced"] is True
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "said"),
+    [
+        (
+            Invalid('ConfigMap "settings" is invalid: data: Forbidden: field is immutable when `immutable` is set'),
+            "Refused",
+            "field is immutable when `immutable` is set; delete it and create it again",
+        ),
+        (Invalid("spec.size: Required value"), "Refused", "spec.size: Required value"),
+        (from_status(404, {}), "Unsupported", "the cluster does not serve configmaps in version v1 any more"),
+    ],
+)
+async def test_a_refusal_says_what_to_do(answer: ApiError, reason: str, said: str) -> None:
+    """What may not be changed is to be made again; what is not served is named."""
+    both = Both()
+    state, down = made(both)
+    state.put_view(KEY, view(10))
+    await down.reconcile(KEY)
+    both.answer = answer
+    state.put_view(KEY, view(12, **{HASH: "h2"}))
+    with pytest.raises(Refused):
+        await down.reconcile(KEY)
+    assert both.told[-1]["reason"] == reason
+    assert both.told[-1]["message"].endswith(said)

@@ -19,6 +19,7 @@ from fairlead_syncer.plan import (
     Apply,
     Confirm,
     Create,
+    Going,
     Nothing,
     Refuse,
     Remove,
@@ -136,10 +137,24 @@ def test_an_edited_mark_makes_nothing_again() -> None:
 
 
 def test_terminating_object_is_waited_for() -> None:
-    """Its end is an event of its own."""
-    going = in_cluster(view(), deletionTimestamp="now")
-    assert plan(view(tombstone="Deleted"), None, going, proof=MARK) == Nothing()
-    assert plan(view(), desired(view()), going, proof=MARK) == Nothing()
+    """Its end is an event of its own; what keeps it is said."""
+    going = in_cluster(view(), deletionTimestamp="now", namespace="home", finalizers=["a/x", "b/y"])
+    kept = "'c' in namespace home of the cluster is being deleted and waits for finalizers [a/x, b/y]"
+    assert plan(view(tombstone="Deleted"), None, going, proof=MARK) == Going(kept)
+    again = f"{kept}; once it is gone it is made again, as it is to be by then"
+    assert plan(view(), desired(view()), going, proof=MARK) == Going(again)
+
+
+def test_a_foreign_object_that_is_going_stays_foreign() -> None:
+    """Until it is gone its name is taken; handed over or not, nothing is applied over it."""
+    going = in_cluster(view(), deletionTimestamp="now", annotations={})
+    refused = plan(view(), desired(view()), going, proof=MARK)
+    assert isinstance(refused, Refuse)
+    assert refused.reason == "NameTaken"
+    given = Adoption("home", "n", frozenset({"d1"}), restart=True)
+    refused = plan(view(), desired(view()), going, proof=MARK, given=given)
+    assert isinstance(refused, Refuse)
+    assert refused.reason == "Terminating"
 
 
 def test_report_is_read_from_the_object_alone() -> None:
