@@ -8,12 +8,16 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tests.fuzz.asked import load
 from tests.fuzz.groups import FOUND, Groups, named
-from tests.fuzz.run import Options, Run, report, run, servers
-from tests.fuzz.sides import Address, Pair, pair
+from tests.fuzz.run import Options, Run, Surface, report, run, servers
+from tests.fuzz.sides import Address, pair
+
+PART = 100_000
+"""Requests to each server before both are started anew."""
 
 
 def main() -> int:
@@ -32,34 +36,52 @@ def main() -> int:
     print(f"seed {seed}", flush=True)
     options = Options(asked.requests, seed, asked.only, asked.cel, asked.limit_s, asked.reducing_s)
     groups = Groups(named())
-    with tempfile.TemporaryDirectory(prefix="fairlead-fuzz-") as folder, servers(Path(folder)) as addresses:
-        asyncio.run(_main(addresses, options, groups, asked.replay))
+    with tempfile.TemporaryDirectory(prefix="fairlead-fuzz-") as folder:
+        if asked.replay:
+            with servers(Path(folder)) as addresses:
+                asyncio.run(_replay(addresses, groups, asked.replay))
+        else:
+            _run(Path(folder), options, groups)
     if asked.all:
         print(*groups.excused, sep="\n")
     return 1 if groups.unnamed else 0
 
 
-async def _main(addresses: tuple[Address, Address], options: Options, groups: Groups, files: list[Path]) -> None:
-    async with pair(*addresses) as two:
-        if files:
-            await _replay(two, groups, files)
-            return
-        started = time.monotonic()
-        made, found = await run(options, two, groups)
+def _run(folder: Path, options: Options, groups: Groups) -> None:
+    """Send all requests, in parts to servers of their own: nothing that is left behind grows without end."""
+    made: Run | None = None
+    started = time.monotonic()
+    for part in range(PART, options.requests + PART, PART):
+        is_last = part >= options.requests
+        wanted = replace(options, requests=min(part, options.requests), reducing_s=is_last * options.reducing_s)
+        with servers(folder / str(part)) as addresses:
+            made, found = asyncio.run(_part(addresses, wanted, made, groups))
         took_s = time.monotonic() - started
+        print(f"{made.coverage.total} requests, {made.coverage.share_2xx:.1%} 2xx, {took_s:.0f} s", flush=True)
+    assert made is not None
     print(report(made, found, options))
-    print(f"{took_s:.0f} s, {2 * made.coverage.total / took_s:.0f} requests a second, both servers together")
+    print(f"{2 * made.coverage.total / took_s:.0f} requests a second, both servers together, starts included")
     FOUND.mkdir(exist_ok=True)
     for group in groups.unnamed:
         print("saved", group.save(FOUND, options.seed))
 
 
-async def _replay(two: Pair, groups: Groups, files: list[Path]) -> None:
-    for file in files:
-        made = Run(two, groups)
-        await made.sequence(load(file.read_text()))
-        key = json.loads(file.read_text())["key"]
-        print("still differs" if key in groups.found else "the same by now", key)
+async def _part(
+    addresses: tuple[Address, Address], options: Options, made: Run | None, groups: Groups
+) -> tuple[Run, Surface]:
+    async with pair(*addresses) as two:
+        made = made or Run(two, groups, told=lambda group: print("found", group.key, flush=True))
+        made.pair = two
+        return made, await run(options, made)
+
+
+async def _replay(addresses: tuple[Address, Address], groups: Groups, files: list[Path]) -> None:
+    async with pair(*addresses) as two:
+        for file in files:
+            made = Run(two, groups)
+            await made.sequence(load(file.read_text()))
+            key = json.loads(file.read_text())["key"]
+            print("still differs" if key in groups.found else "the same by now", key)
     print(*groups.found.values(), sep="\n")
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,8 +26,6 @@ from tests.fuzz.sides import CRDS, Address, Pair, Side
 from tests.support import process_cluster
 from tests.support.servers import fairlead_server
 
-BATCH = 1
-"""Sequences of one kind in a row."""
 TOLD = 200
 """More combinations than these are only counted."""
 CUSTOM_IN_TURN = 8
@@ -57,12 +54,16 @@ class Run:
         groups: The differences.
         coverage: What was asked.
         comparer: :func:`comparing.differences`, unless a bug is planted.
+        told: Is called for each difference that has no name when it is met first.
+        turn: The number of the next sequence, from which it follows.
     """
 
     pair: Pair
     groups: Groups
     coverage: Coverage = field(default_factory=Coverage)
     comparer: comparing.Comparer = comparing.differences
+    told: Callable[[Group], None] = lambda group: None
+    turn: int = 0
     ended_early: int = 0
 
     async def sequence(self, requests: list[Request]) -> None:
@@ -90,7 +91,9 @@ class Run:
             if difference.what == "object" and (difference.what, difference.where) in known:
                 continue
             known.add((difference.what, difference.where))
-            self.groups.add(requests, answers, difference)
+            group = self.groups.add(requests, answers, difference)
+            if group.count == 1 and not group.reason:
+                self.told(group)
             is_over |= difference.what == "code" and requests[-1].method != "GET"
         return is_over
 
@@ -152,13 +155,13 @@ def _strategies(found: Surface, *, custom: bool, has_rules: bool) -> list[Strate
     return parts
 
 
-def drawn(strategy: Strategy, number: int, count: int = BATCH) -> list[list[Request]]:
-    """Return so many sequences; the same number gives the same ones."""
+def drawn(strategy: Strategy, number: int) -> list[Request]:
+    """Return a sequence; the same number gives the same one."""
     batch: list[list[Request]] = []
 
     @seed(number)
     @settings(
-        max_examples=count + 1, database=None, deadline=None, phases=[Phase.generate], derandomize=False,
+        max_examples=2, database=None, deadline=None, phases=[Phase.generate], derandomize=False,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(strategy)
@@ -166,7 +169,7 @@ def drawn(strategy: Strategy, number: int, count: int = BATCH) -> list[list[Requ
         batch.append(requests)
 
     collect()
-    return batch[1:]  # the first one is the least there can be, whatever the seed
+    return batch[-1]  # the first one is the least there can be, whatever the seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,36 +190,32 @@ class Options:
     sequences: int = 0
 
 
-async def run(
-    options: Options, two: Pair, groups: Groups, comparer: comparing.Comparer | None = None
-) -> tuple[Run, Surface]:
-    """Send about so many requests to each server, then reduce what was found and has no name."""
-    found = await surface(two.sides[1], options.only)
-    strategies = _strategies(found, custom=not options.only or "custom" in options.only, has_rules=options.has_rules)
-    made = Run(two, groups, comparer=comparer or comparing.differences)
-    started = time.monotonic()
-
-    def endless() -> Iterator[list[Request]]:
-        number = 0
-        for turn, strategy in enumerate(itertools.cycle(strategies)):
-            for requests in drawn(strategy, options.seed * 1_000_000 + turn):
-                is_enough = (
-                    number >= options.sequences if options.sequences else made.coverage.total >= options.requests
-                )
-                if is_enough or 0 < options.limit_s < time.monotonic() - started:
-                    return
-                number += 1
-                yield requests
-
-    waiting = endless()
+async def run(options: Options, made: Run) -> Surface:
+    """Send about so many requests to each server, in all; what was found and has no name is made shorter after."""
+    found = await surface(made.pair.sides[1], options.only)
+    waiting = _waiting(options, made, found)
     async with asyncio.TaskGroup() as workers:
         for number in range(AT_ONCE):
             workers.create_task(_work(made, waiting), name=f"fuzz {number}")
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(options.reducing_s):
-            for group in groups.unnamed:
+            for group in made.groups.unnamed:
                 await made.reduce(group)
-    return made, found
+    return found
+
+
+def _waiting(options: Options, made: Run, found: Surface) -> Iterator[list[Request]]:
+    """Yield sequences about one kind after the other until there are enough."""
+    strategies = _strategies(found, custom=not options.only or "custom" in options.only, has_rules=options.has_rules)
+    started = time.monotonic()
+    first = made.turn
+    while True:
+        sent = made.turn - first
+        is_enough = sent >= options.sequences if options.sequences else made.coverage.total >= options.requests
+        if is_enough or 0 < options.limit_s < time.monotonic() - started:
+            return
+        made.turn += 1
+        yield drawn(strategies[made.turn % len(strategies)], options.seed * 1_000_000 + made.turn)
 
 
 async def _work(made: Run, waiting: Iterator[list[Request]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from hypothesis import strategies as st
@@ -14,6 +14,8 @@ from tests.fuzz.kinds import Kind, Schemas
 from tests.fuzz.mutations import Draw, mutations
 
 SLOTS = ("a", "b", "c")
+_SLOW = {"v1/namespaces", "v1/replicationcontrollers", "batch/v1/jobs"}
+"""What controllers finish deleting, or orphan the dependents of, unless told otherwise."""
 LENGTH = (10, 25)
 """Requests after the first one."""
 _TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1,application/json"
@@ -136,11 +138,13 @@ class Writer:
         request = self._of_object("DELETE", "delete", slot, query)
         if "dryRun" not in query and not options.get("preconditions"):
             self._made.pop(slot, None)
-        asked = [replace(request, body=options or None, headers=_json() if options else {})]
+        asked = replace(request, body=options or None, headers=_json() if options else {})
         is_slow = {"Foreground", "Orphan"} & {options.get("propagationPolicy"), query.get("propagationPolicy")}
-        if is_slow or self._kind.key == "v1/namespaces":
-            asked.append(replace(self._of_object("GET", "settle", slot, {}), slot=""))
-        return asked
+        return [asked, *self._settled((slot,) if is_slow or self._kind.key in _SLOW else ())]
+
+    def _settled(self, slots: Iterable[str]) -> list[Request]:
+        """Return what waits until garbage collectors and the like are done with objects."""
+        return [replace(self._of_object("GET", "settle", slot, {}), slot="") for slot in slots]
 
     def _deletion(self) -> tuple[JsonObject, dict[str, str]]:
         policies = ("Background",) if self._kind.is_custom else ("Background", "Foreground", "Orphan", "Bad")
@@ -162,11 +166,12 @@ class Writer:
         )
         return self._draw(st.sampled_from(choices)), query
 
-    def _delete_some(self) -> Request:
+    def _delete_some(self) -> list[Request]:
         chosen = self._draw(st.sampled_from(("slot=a", "slot in (b,c)", "none", "slot!=a")))
         query = {"labelSelector": f"fuzz=${{id}},{chosen}"}
         query |= self._draw(st.sampled_from(({}, {"dryRun": "All"}, {"gracePeriodSeconds": "0"})))
-        return self._of_collection("DELETE", "deletecollection", query)
+        asked = self._of_collection("DELETE", "deletecollection", query)
+        return [asked, *self._settled(SLOTS if self._kind.key in _SLOW else ())]
 
     # Reading many.
 
@@ -191,9 +196,7 @@ class Writer:
             {},
             {},
             {},
-            {"limit": "1"},
-            {"limit": "2"},
-            {"limit": "-1"},
+            *(({"limit": "1"}, {"limit": "2"}, {"limit": "-1"}) if self._kind.is_namespaced else ()),
             {"resourceVersion": "0"},
             {"resourceVersion": "${listrv}", "resourceVersionMatch": "Exact"},
             {"resourceVersion": "${listrv}", "resourceVersionMatch": "NotOlderThan"},

@@ -24,7 +24,7 @@ TIMEOUT_S = 30.0
 SETTLE_S = 15.0
 QUIET_S = 0.08
 """A watch has told all when both servers have told as much and then nothing for so long."""
-WATCH_S = 2.0
+WATCH_S = 5.0
 """So long a server may be behind the other one in a watch."""
 _POLL_S = 0.02
 CRDS = "apiextensions.k8s.io/v1/customresourcedefinitions"
