@@ -5,8 +5,9 @@ Record what cel-go answers to expressions, for tests of fairlead_schema.cel.
 
 Each line of a recording is an object with what was asked (``text``; perhaps ``parse``, ``schema``, ``root``) and what
 was answered. ORACLE is a program built with cel-go and k8s.io/apiserver that reads such lines, without answers, on
-standard input and writes each with ``issues``, or with ``ast``, or with ``type`` and ``types``. The recording is asked
-anew and written back; lines of MORE are expressions to add (one that begins with ``J`` is a JSON string behind it).
+standard input and writes each with ``issues``, or with ``ast``, or with ``type`` and ``types``, and with ``decl`` for
+what a schema without an expression declares. The recording is asked anew and written back; lines of MORE are
+expressions to add (one that begins with ``J`` is a JSON string behind it).
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ def main(oracle: str, recording: Path, more: list[Path]) -> None:
     with recording.open("w") as file:
         print(json.dumps({"made by": "scripts/record_cel.py"}), file=file)
         for question, answer in zip(unique.values(), answers, strict=True):
-            print(json.dumps(question | json.loads(answer)), file=file)
+            line = question | json.loads(answer)
+            if line["text"]:
+                line.pop("decl", None)
+            print(json.dumps(line), file=file)
 
 
 def expressions(path: Path) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fairlead_schema.cel.ast import CompileError
@@ -19,6 +19,7 @@ PIECES = (
 TEXTS = st.one_of(st.text(max_size=12), st.lists(st.sampled_from(PIECES), max_size=15).map("".join))
 
 
+@settings(max_examples=50, deadline=None)
 @given(TEXTS)
 def test_words_and_what_is_dropped_follow_one_another(text: str) -> None:
     found = words(text)
@@ -31,6 +32,7 @@ def test_words_and_what_is_dropped_follow_one_another(text: str) -> None:
     assert all(text[token.at : token.end] == token.text for token in found.tokens[:-1])
 
 
+@settings(max_examples=50, deadline=None)
 @given(TEXTS)
 @example("1 + " * 400)
 @example("$" * 300)

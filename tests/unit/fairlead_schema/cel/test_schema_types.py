@@ -9,14 +9,22 @@ from typing import Any
 import pytest
 
 from fairlead_schema.cel import types as t
+from fairlead_schema.cel.ast import CompileError
 from fairlead_schema.cel.checker import check
 from fairlead_schema.cel.declarations import Environment, Library
+from fairlead_schema.cel.libraries import KUBERNETES
 from fairlead_schema.cel.parser import parse
 from fairlead_schema.cel.schema_types import NAMES, Declared, declare, escape, limits
 from fairlead_schema.cel.standard import STANDARD
 from fairlead_schema.cel.unifying import shown
 
-RECORDED = [json.loads(line) for line in Path(__file__).with_name("schemas.jsonl").read_text().splitlines()[1:]]
+
+def recorded(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(__file__).with_name(name).read_text().splitlines()[1:]]
+
+
+RECORDED = recorded("schemas.jsonl")
+RULES = recorded("schema_rules.jsonl")
 KEY = {"cel": "string", "max": 0, "min": 2, "name": "string"}
 SCHEMA = {
     "type": "object",
@@ -81,6 +89,18 @@ def test_types_and_bounds_are_kubernetes(first: int) -> None:
     for line in RECORDED[first::4]:
         found = declare(line["schema"], "selfType.0", is_root=line["root"])
         assert shape(found) == nameless(line["decl"]), line["schema"]
+
+
+@pytest.mark.parametrize("first", range(4))
+def test_rules_get_kubernetes_types_and_messages(first: int) -> None:
+    for line in RULES[first::4]:
+        variables = {"self": declared(line["schema"], is_root=line["root"]).type}
+        environment = Environment(variables, (STANDARD, *KUBERNETES, NAMES))
+        try:
+            answer = shown(check(parse(line["text"], environment.libraries), environment).result)
+        except CompileError as error:
+            answer = str(error)
+        assert answer == (line.get("type") or line["issues"]), line["text"]
 
 
 @pytest.mark.parametrize(

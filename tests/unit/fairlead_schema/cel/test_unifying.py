@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead_schema.cel import types as t
@@ -34,18 +34,21 @@ def known(bindings: Bindings) -> list[str]:
     return [shown(bindings.resolved(parameter)) for parameter in PARAMETERS]
 
 
+@settings(max_examples=50, deadline=None)
 @given(GROUND)
 def test_a_type_stands_for_itself(of: t.AnyType) -> None:
     assert Bindings().assign((of,), (of,))
     assert most_general(of, of) is of
 
 
+@settings(max_examples=50, deadline=None)
 @given(OPEN)
 def test_anything_stands_for_a_parameter_and_dyn(of: t.AnyType) -> None:
     assert Bindings().assign((of,), (t.Parameter("X"),))
     assert Bindings().assign((of,), (t.DYN,))
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(PAIRS, max_size=4), st.lists(PAIRS, min_size=1, max_size=3))
 def test_what_does_not_fit_binds_nothing(
     before: list[tuple[t.AnyType, t.AnyType]], tried: list[tuple[t.AnyType, t.AnyType]]
@@ -59,6 +62,7 @@ def test_what_does_not_fit_binds_nothing(
         assert known(bindings) == found
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(PAIRS, max_size=6), OPEN)
 def test_what_is_known_is_known_once_and_ends(pairs: Pairs, of: t.AnyType) -> None:
     """However parameters met types and each other, no type contains itself."""
@@ -71,6 +75,7 @@ def test_what_is_known_is_known_once_and_ends(pairs: Pairs, of: t.AnyType) -> No
     assert bindings.final(final) is final
 
 
+@settings(max_examples=50, deadline=None)
 @given(GROUND)
 def test_a_parameter_becomes_what_it_met(of: t.AnyType) -> None:
     bindings = Bindings()
