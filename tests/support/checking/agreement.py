@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from fairlead_api.names import Locator, downstream_namespace
-from tests.support.checking.causes import brought_back
+from tests.support.checking.causes import brought_back, takes_status_back
 from tests.support.checking.history import Found, Owner, Reported, Written
 from tests.support.checking.wanted import Limits, World
 
@@ -62,7 +62,8 @@ def status_is_that_of_a_target(world: World, limits: Limits) -> Iterator[str]:
         since_s = world.since_working(target, record.at_s, limits.lag_s)
         owner = Owner(record.cluster, record.namespace, record.name, record.uid)
         is_synced = record.resource in limits.synced
-        if is_synced and not world.wanted_within(target, owner, since_s, record.at_s):
+        is_wanted = world.wanted_within(target, owner, since_s, record.at_s)
+        if is_synced and not is_wanted and not takes_status_back(world, record, target):
             yield f"status of {record.resource} {record.namespace}/{record.name} comes from {target}, not assigned"
     below = {(one.where, one.resource, one.owner.uid): one for one in _last(world) if one.where and one.owner}
     for one in _upstream_objects(world):

@@ -190,13 +190,24 @@ def _upstream_write(world: World, record: Written, target: str, since_s: float) 
     if own and (record.resource, record.cluster) == ("events", own.cluster) and record.name.startswith(own.name + "."):
         return  # what the control plane tells of the agent itself: that another one is at work now, say
     place = Owner(record.cluster, record.namespace, record.name)
-    if not world.wanted_within(target, place, since_s, record.at_s) and not _tells_of_leaving(world, record, target):
+    may = _tells_of_leaving(world, record, target) or takes_status_back(world, record, target)
+    if not world.wanted_within(target, place, since_s, record.at_s) and not may:
         yield f"{_name(record)} was written upstream by the agent of {target}, to which it is not assigned"
     if record.resource in _SHOWN:
         return
     beyond = [part for part in record.changed if part not in _MAY_CHANGE]
     if record.verb != "update" or beyond:
         yield f"the agent of {target} may not {record.verb} {', '.join(beyond) or 'whole'} of {_name(record)}"
+
+
+def takes_status_back(world: World, record: Written, target: str) -> bool:
+    """Tell whether an agent writes a status just because its copy is gone: what is left is no word of its target's."""
+    copies = [
+        one
+        for one in world.of(Written)
+        if one.where == target and one.owner and one.owner.uid == record.uid and one.at_s <= record.at_s
+    ]
+    return record.changed == ("status",) and bool(copies) and copies[-1].verb == "delete"
 
 
 def _tells_of_leaving(world: World, record: Written, target: str) -> bool:

@@ -233,6 +233,19 @@ def test_a_target_tells_what_keeps_it_from_leaving() -> None:
     assert said("shop.123", WEST)
 
 
+def test_a_status_is_taken_back_with_the_copy_it_came_from() -> None:
+    """However long the removal waited for approval; with its copy still there it is no target's to write."""
+
+    def said(*records: Record) -> set[str]:
+        told = up(5000, "update", "web", actor=f"agent:{EAST}", changed=("status",))
+        found = check(with_(LEAVES, *records, told), LIMITS)
+        return {one.invariant for one in found if "not assigned" in one.message}
+
+    assert said() == {"I13", "I14"}
+    assert not said(down(4999, "delete", WEB))
+    assert said(down(4998, "delete", WEB), down(4999, "create", WEB)) >= {"I13", "I14"}
+
+
 def test_a_history_survives_its_file() -> None:
     """JSONL holds everything a record does."""
     assert decode(encode(CLEAN)) == CLEAN
