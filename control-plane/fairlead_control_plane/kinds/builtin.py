@@ -17,6 +17,7 @@ from typing import Literal
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import facts
+from fairlead_control_plane.kinds.autoscaler_conversion import AUTOSCALERS_V1
 from fairlead_control_plane.kinds.event_conversion import EVENTS_CONVERSION
 from fairlead_control_plane.kinds.printers.registry import columns_of
 from fairlead_control_plane.kinds.record import Conversion, Resource, ScalePaths, Version
@@ -39,8 +40,10 @@ _WORKSPACE_GROUPS = frozenset(
         "coordination.k8s.io", "events.k8s.io", "rbac.authorization.k8s.io",
     }
 )  # fmt: skip
-# Served by Kubernetes in two versions of different shape; only the one objects are stored in is served here.
-_OTHER_SHAPE = frozenset({("autoscaling", "v1")})
+_CONVERSIONS: Mapping[tuple[str, str, str], Conversion] = {
+    ("events.k8s.io", "v1", "events"): EVENTS_CONVERSION,
+    ("autoscaling", "v1", "horizontalpodautoscalers"): AUTOSCALERS_V1,
+}
 _SELECTABLE: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("", "pods"): (
         ".spec.nodeName", ".spec.restartPolicy", ".spec.schedulerName", ".spec.serviceAccountName",
@@ -112,10 +115,15 @@ def _all() -> Mapping[tuple[str, str], Resource]:
     found: dict[tuple[str, str], Resource] = {}
     for listed in facts.served():
         group, version = listed["group"], listed["version"]
-        if not _GA.fullmatch(version) or (group, version) in _OTHER_SHAPE:
+        if not _GA.fullmatch(version):
             continue
         for entry in listed["resources"]:
-            found[group, entry["plural"]] = _resource(group, version, entry)
+            first = found.get((group, entry["plural"]))
+            if first is None:
+                found[group, entry["plural"]] = _resource(group, version, entry)
+            else:
+                other = replace(_version(group, version, entry), storage=False)
+                found[group, entry["plural"]] = replace(first, versions=(*first.versions, other))
     return found
 
 
@@ -130,7 +138,7 @@ def _resource(group: str, version: str, entry: JsonObject) -> Resource:
         group=group,
         plural=plural,
         kind=entry["kind"],
-        versions=(_version(group, version, entry, EVENTS_CONVERSION if is_alias else None),),
+        versions=(_version(group, version, entry),),
         namespaced=entry["namespaced"],
         singular=entry["singular"],
         list_kind=f"{entry['kind']}List" if "list" in verbs else "",
@@ -145,10 +153,10 @@ def _has_status(entry: JsonObject) -> bool:
     return any(item["name"] == "status" for item in entry.get("subresources", ()))
 
 
-def _version(group: str, version: str, entry: JsonObject, conversion: Conversion | None) -> Version:
+def _version(group: str, version: str, entry: JsonObject) -> Version:
     plural = entry["plural"]
     subresources = frozenset(item["name"] for item in entry.get("subresources", ()))
-    key = ("", "events") if conversion else (group, plural)
+    key = ("", "events") if plural == "events" else (group, plural)
     return Version(
         name=version,
         schema=builtin_schema(facts.definition_name(group, version, entry["kind"])),
@@ -156,7 +164,7 @@ def _version(group: str, version: str, entry: JsonObject, conversion: Conversion
         scale=_SCALE.get(key) if "scale" in subresources else None,
         columns=columns_of(group, version, plural),
         selectable=_SELECTABLE.get(key, ()),
-        conversion=conversion,
+        conversion=_CONVERSIONS.get((group, version, plural)),
     )
 
 

@@ -19,6 +19,10 @@ from fairlead_schema.defaulting import POINTER
 
 REFERENCE = "#/components/schemas/"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1"
+# Looks like a default from outside, and depends on what annotations carry.
+_BY_CONVERSION = frozenset(
+    {("io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerSpec", "targetCPUUtilizationPercentage")}
+)
 
 
 def _load(name: str) -> Any:
@@ -39,6 +43,8 @@ def definitions() -> Mapping[str, JsonObject]:
     for name, defaults in _load("defaults.json").items():
         properties = found[name]["properties"]
         for field, value in defaults.items():
+            if (name, field) in _BY_CONVERSION:
+                continue
             if value == {} and "default" not in properties[field]:
                 properties[field][POINTER] = True  # a struct's own default is in the document itself
             properties[field]["default"] = value

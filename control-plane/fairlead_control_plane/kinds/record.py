@@ -44,11 +44,15 @@ class Conversion:
     """
     How objects of a version differ from those of the storage version, as pure functions that return new objects.
 
-    Both set ``apiVersion`` and ``kind``. Only for the few kinds that one store row serves under two names (events).
+    Both set ``apiVersion`` and ``kind``. Only for the few built-in kinds that one store row serves in two shapes.
+
+    Attributes:
+        is_whole: The shapes differ in more than names: objects are prepared, admitted and validated in the stored one.
     """
 
     to_storage: Callable[[JsonObject], JsonObject]
     from_storage: Callable[[JsonObject], JsonObject]
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,10 +47,12 @@ def table(
     include = include_object or "Metadata"
     is_pod = (resource.group, resource.plural) == ("", "pods")
     stored = version.conversion.to_storage if version.conversion else None
+    converted = resource.api_version(version.name)
     rows = []
     for obj in objects:
         # Cells are computed from the stored form, whatever version is shown.
-        cells = [_cell(column, stored(obj) if stored else obj, now) for column in columns]
+        told = stored(obj) if stored and obj.get("apiVersion") == converted else obj
+        cells = [_cell(column, told, now) for column in columns]
         rows.append(_row(obj, cells, include, is_pod=is_pod))
     return {
         "kind": "Table",

@@ -256,7 +256,10 @@ def checked_kind(value: Any, target: Target) -> JsonObject:
     if not isinstance(value, dict):
         raise BadRequest("the body must be an object")
     given, api_version = value.get("kind") or resource.kind, value.get("apiVersion") or target.api_version
-    if target.version.open_api and given == resource.kind and api_version != target.api_version:
+    is_known = target.version.open_api or any(
+        api_version == resource.api_version(one.name) for one in resource.versions
+    )
+    if is_known and given == resource.kind and api_version != target.api_version:
         raise BadRequest(
             f"the API version in the data ({api_version}) does not match the expected API version "
             f"({target.api_version})"

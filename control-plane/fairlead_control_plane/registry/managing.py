@@ -11,7 +11,7 @@ from collections.abc import Callable
 from fairlead_api import JsonObject
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.options import WriteOptions
-from fairlead_schema import apply
+from fairlead_schema import apply, managed
 from fairlead_schema.fieldset import EMPTY, FieldSet
 
 _STATUS = FieldSet.of(("status",))
@@ -19,6 +19,8 @@ _SPEC = FieldSet.of(("spec",))
 _BUT_STATUS = FieldSet.of(("spec",), ("metadata",))
 LABELS_KEPT = "deployments.apps"
 """The kind whose labels do not change through its status."""
+_NOBODY = "\0"
+"""Stands for the writer where what others manage is looked at in a version that is not the writer's."""
 _SPEC_AND_LABELS = FieldSet.of(("spec",), ("metadata", "labels"))
 
 Manage = Callable[[JsonObject, JsonObject | None], None]
@@ -26,7 +28,13 @@ Manage = Callable[[JsonObject, JsonObject | None], None]
 
 
 def by(parts: Parts, target: Target, options: WriteOptions) -> Manage:
-    """Return what notes the fields a create, update or patch changed as its manager's."""
+    """
+    Return what notes the fields a create, update or patch changed as its manager's.
+
+    Of a kind with two shapes it is given objects as they are stored, whatever the target's version.
+    """
+    if any(one.conversion is not None and one.conversion.is_whole for one in target.resource.versions):
+        return _by_version(parts, target, options)
 
     def manage(new: JsonObject, old: JsonObject | None) -> None:
         noted = apply.update(
@@ -42,6 +50,46 @@ def by(parts: Parts, target: Target, options: WriteOptions) -> Manage:
         new["metadata"] = noted["metadata"]
 
     return manage
+
+
+def _by_version(parts: Parts, target: Target, options: WriteOptions) -> Manage:
+    """Return what looks at a change in each version, for those who manage fields of that one."""
+
+    def manage(new: JsonObject, old: JsonObject | None) -> None:
+        kept: list[JsonObject] = []
+        own = target.version.name
+        for version in target.resource.versions:
+            show = version.conversion.from_storage if version.conversion is not None else _as_it_is
+            noted = apply.update(
+                None if old is None else show(old),
+                show(new),
+                schema=version.schema(),
+                api_version=target.resource.api_version(version.name),
+                manager=options.manager if version.name == own else _NOBODY,
+                subresource=target.subresource,
+                now=parts.timestamp(),
+                reset_fields=reset_fields(target),
+            )
+            entries = noted["metadata"].get("managedFields") or ()
+            kept += [entry for entry in entries if _is_of(entry, target, version.name)]
+        new["metadata"]["managedFields"] = managed.encode(managed.decode(kept, is_stored=True))
+        if not kept:
+            del new["metadata"]["managedFields"]
+
+    return manage
+
+
+def _as_it_is(obj: JsonObject) -> JsonObject:
+    return obj
+
+
+def _is_of(entry: JsonObject, target: Target, version: str) -> bool:
+    """Tell whether an entry is one of a version's; those of versions nobody knows are the target's."""
+    if entry.get("manager") == _NOBODY:
+        return False
+    named = str(entry.get("apiVersion", "")).rpartition("/")[2]
+    known = any(one.name == named for one in target.resource.versions)
+    return named == version or (not known and version == target.version.name)
 
 
 def reset_fields(target: Target) -> FieldSet:

@@ -22,6 +22,7 @@ from fairlead_control_plane.registry.media import OBJECT, TABLE, Form
 from fairlead_control_plane.store.contract import Row
 
 _EMPTY: JsonObject = {"spec": {}, "status": {}}
+_TYPE = frozenset({"kind", "apiVersion"})
 _NO_COLUMNS = b'"columnDefinitions":null'
 
 
@@ -42,6 +43,13 @@ class Renderer:
         self._form = form
         self._now_s = now_s
         self._convert = target.version.conversion
+        # Of kinds with two shapes, metadata alone is shown as it is stored.
+        self._shows_stored = (
+            self._convert is not None
+            and self._convert.is_whole
+            and form.kind != OBJECT
+            and (form.kind != TABLE or form.include != "Object")
+        )
         self._head = b'{"kind":"%b","apiVersion":"%b","metadata":{' % (
             target.resource.kind.encode(),
             self._api_version.encode(),
@@ -75,6 +83,11 @@ class Renderer:
 
     def decode(self, value: bytes, revision: int) -> JsonObject:
         """Return an object in the target's version as a fresh dict."""
+        if self._shows_stored:
+            obj: JsonObject = orjson.loads(memoryview(value)[4:])
+            if revision:
+                obj["metadata"]["resourceVersion"] = str(revision)
+            return obj
         return shown(orjson.loads(memoryview(value)[4:]), revision, self._version, self._api_version)
 
     def bytes_list(
@@ -106,6 +119,8 @@ class Renderer:
         if self._form.kind != OBJECT:
             kind, api_version = "PartialObjectMetadataList", self._form.meta_version
             objects = [self._partial(obj) for obj in objects]
+        elif self._resource.origin == "builtin":
+            objects = [{key: value for key, value in obj.items() if key not in _TYPE} for obj in objects]
         return orjson.dumps({"kind": kind, "apiVersion": api_version, "metadata": meta, "items": objects})
 
     def _items(self, rows: Sequence[Row]) -> bytes:

@@ -9,6 +9,7 @@ Source: k8s.io/apiserver pkg/registry/generic/registry/store.go (Create, Update)
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError, ServiceUnavailable, Unclassified
@@ -39,6 +40,14 @@ def stored(target: Target, obj: JsonObject) -> JsonObject:
     return obj if obj["apiVersion"] == storage else {**obj, "apiVersion": storage}
 
 
+def _is_whole(target: Target) -> bool:
+    return target.version.conversion is not None and target.version.conversion.is_whole
+
+
+def _as_stored(target: Target) -> Target:
+    return replace(target, version=target.resource.storage_version)
+
+
 async def create(parts: Parts, target: Target, obj: JsonObject, options: WriteOptions, manage: Manage) -> Written:
     """
     Create an object; with ``generateName`` try several names.
@@ -67,6 +76,8 @@ async def create(parts: Parts, target: Target, obj: JsonObject, options: WriteOp
 async def _create_named(
     parts: Parts, target: Target, obj: JsonObject, options: WriteOptions, manage: Manage
 ) -> Written:
+    if _is_whole(target):
+        obj, target = stored(target, obj), _as_stored(target)
     metadata.check_place(obj, target.resource, target.namespace)
     place = Target(
         target.resource, target.version, target.cluster, target.namespace, metadata.name_of(obj),
@@ -136,8 +147,10 @@ async def _create_by_update(
 async def _replace(
     parts: Parts, target: Target, row: Row, change: Change, options: WriteOptions, manage: Manage
 ) -> Written:
-    old = _decoded(target, row)
     new = await change(_decoded(target, row))
+    if _is_whole(target):
+        new, target = stored(target, new), _as_stored(target)
+    old = _decoded(target, row)
     _check_preconditions(target, new, old)
     new = await preparing.updated(parts, target, new, old, options, manage)
     new["metadata"].pop("resourceVersion", None)

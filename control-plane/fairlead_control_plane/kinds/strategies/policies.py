@@ -87,8 +87,25 @@ def _with_phase(strategy: Strategy) -> Strategy:
     return replace(strategy, prepare_create=prepare_create)
 
 
+def _with_metrics(strategy: Strategy) -> Strategy:
+    """Return a strategy whose statuses always name what is measured, be it nothing."""
+    create = strategy.prepare_create
+    assert create is not None
+
+    def measured(obj: JsonObject) -> None:
+        obj.setdefault("status", {}).setdefault("currentMetrics", None)
+
+    def prepare_create(obj: JsonObject) -> None:
+        create(obj)
+        measured(obj)
+
+    return replace(strategy, prepare_create=prepare_create, prepare_status=measured)
+
+
 NETWORK_POLICY = _with(generic_strategy("networking.k8s.io", "networkpolicies", has_status=False), _network_policy)
 LIMIT_RANGE = _with(generic_strategy("", "limitranges", has_status=False), _limit_range)
-AUTOSCALER = _with(generic_strategy("autoscaling", "horizontalpodautoscalers", has_status=True), _autoscaler)
+AUTOSCALER = _with_metrics(
+    _with(generic_strategy("autoscaling", "horizontalpodautoscalers", has_status=True), _autoscaler)
+)
 VOLUME = _with_phase(generic_strategy("", "persistentvolumes", has_status=True))
 CLAIM = _with_phase(generic_strategy("", "persistentvolumeclaims", has_status=True))
