@@ -13,7 +13,7 @@ from typing import Final
 
 from fairlead_schema.cel.kinds import GrowingList, GrowingMap, runtime_name
 from fairlead_schema.cel.types import Type
-from fairlead_schema.cel.values import Duration, EvaluationError, Optional, Timestamp, UInt, Value
+from fairlead_schema.cel.values import Duration, EvaluationError, LibraryValue, Optional, Timestamp, UInt, Value
 
 _NUMBERS = frozenset((int, UInt, float))
 _LISTS = frozenset((list, GrowingList))
@@ -39,7 +39,37 @@ def equal(left: Value, right: Value) -> bool:
         return same(left, right)
     if isinstance(left, Type):
         return isinstance(right, Type) and runtime_name(left) == runtime_name(right)
+    if isinstance(left, LibraryValue):
+        return right is not None and left.equals(right)
     return bool(type(left) is type(right) and left == right)
+
+
+def same(left: Value, right: Value) -> bool:
+    """Tell whether two values are equal; what cannot be compared is not."""
+    try:
+        return equal(left, right)
+    except EvaluationError:
+        return False
+
+
+def unequal(equality: Callable[[Value, Value], bool]) -> Callable[[Value, Value], bool]:
+    """Return the ``!=`` of an ``==``: what cannot be compared is not the same."""
+
+    def differ(left: Value, right: Value) -> bool:
+        try:
+            return not equality(left, right)
+        except EvaluationError:
+            return True
+
+    return differ
+
+
+def _alike(left: Value, right: Value) -> bool:
+    """Compare what lists and maps hold: cel-go takes there for equal what cannot be compared."""
+    try:
+        return equal(left, right)
+    except EvaluationError:
+        return True
 
 
 def _same_plain(left: Value, right: Value) -> bool:
@@ -55,7 +85,7 @@ def _same_number(left: Value, right: Value) -> bool:
 
 
 def _same_list(left: list[Value], right: Value) -> bool:
-    return type(right) in _LISTS and len(left) == len(right) and all(map(equal, left, right))
+    return type(right) in _LISTS and len(left) == len(right) and all(map(_alike, left, right))
 
 
 def _same_map(left: dict[Value, Value], right: Value) -> bool:
@@ -63,7 +93,7 @@ def _same_map(left: dict[Value, Value], right: Value) -> bool:
         return False
     for key, value in left.items():
         found = find(right, key)
-        if found is ABSENT or not equal(value, found):
+        if found is ABSENT or not _alike(value, found):
             return False
     return True
 

@@ -15,7 +15,7 @@ from fairlead_schema.cel import types as t
 from fairlead_schema.cel.arithmetic import add, divide, modulo, multiply, negate, subtract, unsigned, whole
 from fairlead_schema.cel.declarations import Function, Library, Overload
 from fairlead_schema.cel.kinds import has_size, kind_of
-from fairlead_schema.cel.ordering import ABSENT, compare, equal, find
+from fairlead_schema.cel.ordering import ABSENT, compare, equal, find, same, unequal
 from fairlead_schema.cel.standard_costs import COSTS
 from fairlead_schema.cel.times import Zones, offset_of, read, read_duration
 from fairlead_schema.cel.types import AnyType
@@ -35,14 +35,10 @@ def _not(value: Value) -> bool:
     raise EvaluationError("no such overload")
 
 
-def _unequal(left: Value, right: Value) -> bool:
-    return not equal(left, right)
-
-
 def contains(value: Value, within: Value) -> bool:
     """``value in within``: an element of a list, or a key of a map."""
     if isinstance(within, list):
-        return any(equal(value, element) for element in within)
+        return any(same(value, element) for element in within)
     if isinstance(within, dict):
         return find(within, value) is not ABSENT
     raise EvaluationError("no such overload")
@@ -140,7 +136,7 @@ def _operators() -> Iterable[Function]:
     yield _global("!_", _not, ("logical_not", (t.BOOL,), t.BOOL))
     yield _global("@not_strictly_false", None, ("not_strictly_false", (t.BOOL,), t.BOOL))
     yield _global("_==_", equal, ("equals", (t.A, t.A), t.BOOL))
-    yield _global("_!=_", _unequal, ("not_equals", (t.A, t.A), t.BOOL))
+    yield _global("_!=_", unequal(equal), ("not_equals", (t.A, t.A), t.BOOL))
     yield _global(
         "_+_",
         add,

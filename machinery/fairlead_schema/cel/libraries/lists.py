@@ -26,7 +26,7 @@ from fairlead_schema.cel.declarations import (
 )
 from fairlead_schema.cel.kinds import size_of
 from fairlead_schema.cel.libraries import costs
-from fairlead_schema.cel.ordering import compare, equal
+from fairlead_schema.cel.ordering import compare, same
 from fairlead_schema.cel.types import Parameter, Type
 from fairlead_schema.cel.values import Duration, EvaluationError, Timestamp, UInt, Value
 
@@ -94,11 +94,11 @@ def _sum_of(zero: Value) -> Callable[[Sequence[Value]], Value]:
 
 
 def _index_of(values: Sequence[Value], wanted: Value) -> int:
-    return next((index for index, value in enumerate(values) if equal(value, wanted)), -1)
+    return next((index for index, value in enumerate(values) if same(value, wanted)), -1)
 
 
 def _last_index_of(values: Sequence[Value], wanted: Value) -> int:
-    return next((index for index in reversed(range(len(values))) if equal(values[index], wanted)), -1)
+    return next((index for index in reversed(range(len(values))) if same(values[index], wanted)), -1)
 
 
 def _each(name: str, key: str, call: Callable[..., Value], result: Type | None, *kinds: str) -> Function:
@@ -215,7 +215,7 @@ def _distinct(values: list[Value]) -> list[Value]:
     costs.refuse(2 * len(values) ** 2)
     kept: list[Value] = []
     for value in values:
-        if not any(equal(value, other) for other in kept):
+        if not any(same(value, other) for other in kept):
             kept.append(value)
     return kept
 

@@ -7,6 +7,7 @@ Source: k8s.io/apiserver/pkg/cel/library/regex.go.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from fairlead_schema.cel import types as t
@@ -17,6 +18,7 @@ from fairlead_schema.cel.values import EvaluationError, Value
 from fairlead_schema.patterns import BadPattern, compile_pattern
 
 
+@lru_cache(maxsize=256)
 def _compiled(pattern: str) -> Any:
     try:
         return compile_pattern(pattern)

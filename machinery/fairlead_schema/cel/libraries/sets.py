@@ -12,7 +12,7 @@ from fairlead_schema.cel import types as t
 from fairlead_schema.cel.declarations import CallEstimate, Coster, Estimator, Function, Library, Overload, Sized
 from fairlead_schema.cel.kinds import size_of
 from fairlead_schema.cel.libraries import costs
-from fairlead_schema.cel.ordering import equal
+from fairlead_schema.cel.ordering import same
 from fairlead_schema.cel.types import Parameter
 from fairlead_schema.cel.values import Value
 
@@ -20,7 +20,7 @@ _LIST = t.list_of(Parameter("T"))
 
 
 def _holds(values: Sequence[Value], wanted: Value) -> bool:
-    return any(equal(value, wanted) for value in values)
+    return any(same(value, wanted) for value in values)
 
 
 def _contains(values: Sequence[Value], wanted: Sequence[Value]) -> bool:

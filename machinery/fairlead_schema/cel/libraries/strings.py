@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from fairlead_schema.cel import types as t
 from fairlead_schema.cel.conversions import text_of
 from fairlead_schema.cel.declarations import MOST, CallEstimate, Function, Library, Overload, Sized, Span
+from fairlead_schema.cel.kinds import size_of
 from fairlead_schema.cel.libraries import costs
 from fairlead_schema.cel.libraries.formatting import format_text
 from fairlead_schema.cel.values import EvaluationError, Value
@@ -110,7 +111,7 @@ def _quote(text: str) -> str:
 
 
 def _join_cost(_arguments: Sequence[Value], result: Value) -> int:
-    return math.ceil(len(result) * 2 * costs.STRING_FACTOR)
+    return math.ceil(size_of(result) * 2 * costs.STRING_FACTOR)
 
 
 def _estimate_replace(arguments: Sequence[Sized]) -> CallEstimate:
@@ -147,7 +148,7 @@ def _estimate_split(arguments: Sequence[Sized]) -> CallEstimate:
 
 def _estimate_join(arguments: Sequence[Sized]) -> CallEstimate:
     parts = arguments[0].size
-    text = parts * costs.element(arguments[0])
+    text = parts * costs.element(arguments[0]) if getattr(arguments[0].type, "parameters", ()) else Span(0, 0)
     if len(arguments) > 1:
         text += arguments[1].size * Span(max(parts.least - 1, 0), max(parts.most - 1, 0))
     return CallEstimate(text.by(costs.STRING_FACTOR), text)
