@@ -88,6 +88,7 @@ def syncer(**options: Any) -> None:
         key_lifetime_s=duration_s(options["key_lifetime"]),
         reload_upstream=upstream,
         reload_cluster=cluster,
+        reload_bootstrap=lambda: _bootstrap_token(options["bootstrap_token_file"]),
         wide=options["wide"],
         health=_address(options["health_address"]),
     )

@@ -89,6 +89,9 @@ class Identity:
         """After how many seconds a key is replaced; 0 for never."""
         self.bootstrap = ""
         """The single-use token of the first start, until it has been used."""
+        self.invitation: Callable[[], str] = str
+        """Reads that token again from where it came: whoever joins the cluster again puts another one there."""
+        self._tried = ""
         self.ready = asyncio.Event()
         """Set once there is a token."""
 
@@ -123,6 +126,7 @@ class Identity:
         """
         if not self.bootstrap:
             return
+        self._tried = self.bootstrap
         has_token = await asyncio.to_thread(self.token_file.exists)
         try:
             await self.enroll(self.bootstrap)
@@ -162,15 +166,43 @@ class Identity:
         return max(float(left_s) * _RENEW_SHARE, _RETRY_S)
 
     async def _token(self) -> Any:
-        """Ask for a token; with the key given to us by now, when the one we know is no longer taken."""
+        """Ask for a token; refused, with the key given to us by now, or after coming in by a new bootstrap token."""
         if await asyncio.to_thread(self._is_due):
             await self.rotate()
         try:
-            return await self._prove("/token", lambda: {"proof": self._proof("/token")}, {})
-        except Unauthorized:
-            if not await asyncio.to_thread(self._look_for_another):
-                raise
-            return await self._prove("/token", lambda: {"proof": self._proof("/token")}, {})
+            return await self._ask()
+        except Unauthorized as error:
+            refusal = error
+        for mend in (self._take_given, self._come_in_anew):
+            if await mend():
+                try:
+                    return await self._ask()
+                except Unauthorized as error:
+                    refusal = error
+        raise self._explained(refusal) from refusal
+
+    async def _ask(self) -> Any:
+        return await self._prove("/token", lambda: {"proof": self._proof("/token")}, {})
+
+    async def _take_given(self) -> bool:
+        return await asyncio.to_thread(self._look_for_another)
+
+    async def _come_in_anew(self) -> bool:
+        """Come in by a bootstrap token that was not tried yet; return whether there is one."""
+        token = await asyncio.to_thread(self.invitation)
+        if not token or token == self._tried:
+            return False
+        self.bootstrap = token
+        await self._come_in()
+        return True
+
+    def _explained(self, refusal: Unauthorized) -> Unauthorized:
+        """Return a refusal with what to do: the control plane knows another key, as after a restore."""
+        if not refusal.is_status:
+            return refusal
+        name = self._path.split("/")[-2]
+        fix = f"if it stays so, let the agent in anew: kubectl fairlead cluster join {name} --context CLUSTER"
+        return Unauthorized(f"{refusal.message}; {fix}", retry_after_s=refusal.retry_after_s)
 
     def _is_due(self) -> bool:
         """Tell whether the key is being replaced, or has been in use for long enough."""

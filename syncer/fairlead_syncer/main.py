@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,6 +60,7 @@ class AgentSettings:
         sync_target_cluster, sync_target_name, sync_target_uid: Which SyncTarget this is.
         state_directory: Where key and token are kept; must outlive a restart.
         bootstrap_token: Given once, at the first start; "" afterwards.
+        reload_bootstrap: Read that again from where it came, for an agent that is shut out; None for never.
         pod_security: Level downstream namespaces enforce until the SyncTarget names one.
         api_url: URL pods reach the workspace's API by, when it is not the agent's own; "" for that.
         deletion_share: Part of this target's objects, 0 to 1, that may be deleted within the window before deletions
@@ -91,6 +92,7 @@ class AgentSettings:
     resync_s: float = RESYNC_S
     reload_upstream: Reload | None = None
     reload_cluster: Reload | None = None
+    reload_bootstrap: Callable[[], str] | None = None
     wide: bool = False
     health: tuple[str, int] | None = None
 
@@ -115,7 +117,7 @@ async def run(settings: AgentSettings) -> None:
         folder = settings.state_directory
         identity = await asyncio.to_thread(Identity, folder, door, place, clock, settings.given)
         identity.key_lifetime_s = settings.key_lifetime_s
-        identity.bootstrap = settings.bootstrap_token
+        identity.bootstrap, identity.invitation = settings.bootstrap_token, settings.reload_bootstrap or str
         program.spawn("token", identity.run())
         program.spawn("upstream trust", trust.follow("control plane", door, settings.reload_upstream))
         if not await _has_token(program, identity):

@@ -163,3 +163,71 @@ def test_an_agent_that_had_a_token_goes_on(tmp_path: Path, error: Exception, lef
         assert one.bootstrap == left
 
     run(main())
+
+
+class Restored(Door):
+    """A control plane from before a key rotation: it takes no proof until the agent has come in anew."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.taken = {"b1"}
+        self.invited: list[str] = []
+        self.is_pinned = False
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> Answer:
+        if path.endswith("/enroll"):
+            self.invited.append((headers or {})["Authorization"].removeprefix("Bearer "))
+            if self.invited[-1] in self.taken:
+                raise Forbidden("it has been used")
+            self.is_pinned = True
+        elif not self.is_pinned:
+            raise Unauthorized("the proof is not valid for this key and address")
+        return Answer(200, {}, TOKEN)
+
+
+def test_an_agent_that_is_shut_out_comes_in_by_what_it_is_given_meanwhile(tmp_path: Path) -> None:
+    """Each bootstrap token is tried once; while there is no other the refusal names what to do."""
+
+    async def main() -> None:
+        (tmp_path / "token").write_text("old")
+        door = Restored()
+        clock = Clock(door, "control plane", lambda: 0.0)
+        one = Identity(tmp_path, door, "/services/syncer/root/east/u1", clock)
+        one.bootstrap = given = "b1"
+        one.invitation = lambda: given
+        for _ in range(3):
+            with pytest.raises(Unauthorized, match=r"not valid for this key and address; .* cluster join east"):
+                await one.renew()
+        assert door.invited == ["b1"]
+        given = "b2"
+        await one.renew()
+        assert door.invited == ["b1", "b2"]
+        assert one.ready.is_set()
+
+    run(main())
+
+
+def test_what_something_in_between_refuses_is_not_explained(tmp_path: Path) -> None:
+    """Joining again mends nothing there."""
+
+    class Between(Door):
+        async def request(self, *_: Any, **__: Any) -> Answer:
+            raise from_status(401, {})
+
+    async def main() -> None:
+        (tmp_path / "token").write_text("old")
+        door = Between([])
+        one = Identity(tmp_path, door, "/services/syncer/root/east/u1", Clock(door, "control plane", lambda: 0.0))
+        with pytest.raises(Unauthorized, match=r"401$"):
+            await one.renew()
+
+    run(main())
