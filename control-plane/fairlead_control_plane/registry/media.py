@@ -51,7 +51,13 @@ class Form:
 
 
 def accepted(
-    accept: str, *, is_list: bool = False, is_watch: bool = False, include: str = "", go_type: str = "object"
+    accept: str,
+    *,
+    is_list: bool = False,
+    is_watch: bool = False,
+    include: str = "",
+    go_type: str = "object",
+    has_columns: bool = True,
 ) -> Form:
     """
     Return the first acceptable form.
@@ -62,6 +68,7 @@ def accepted(
         is_watch: A stream of objects is asked for, which YAML cannot frame.
         include: ``includeObject`` of the query.
         go_type: What Kubernetes calls the answer's type (``apps.DeploymentList``), for its messages.
+        has_columns: Whether there is a Table of it; reviews have none.
 
     Raises:
         NotAcceptable: Nothing fits.
@@ -72,7 +79,7 @@ def accepted(
     asked = list(clauses(accept))
     for media, parameters in asked:
         form = _form(media, parameters, include=include)
-        if form is not None and not (is_watch and form.yaml):
+        if form is not None and not (is_watch and form.yaml) and (has_columns or form.kind != TABLE):
             if form.kind == PARTIAL:
                 _check_number(parameters["as"], go_type, is_list=is_list)
             return form

@@ -7,6 +7,7 @@ pkg/registry/customresource/etcd.go.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -87,6 +88,26 @@ def checked(target: Target, scale: Any) -> JsonObject:
         text = "must be greater than or equal to 0"
         raise invalid_object("autoscaling", "Scale", name, [invalid("spec.replicas", replicas, text)])
     return scale
+
+
+def patched(
+    target: Target, change: Callable[[JsonObject], Any], *, is_typed: bool
+) -> Callable[[JsonObject], JsonObject]:
+    """
+    Return what patches a Scale and checks the result.
+
+    Args:
+        change: The patch.
+        is_typed: The result is a Scale, whatever kind it names (strategic merge patch).
+    """
+
+    def apply(scale: JsonObject) -> JsonObject:
+        found = change(scale)
+        if is_typed and isinstance(found, dict):
+            found = {**found, "kind": scale["kind"], "apiVersion": scale["apiVersion"]}
+        return checked(target, found)
+
+    return apply
 
 
 def scaled(target: Target, obj: JsonObject, scale: JsonObject) -> JsonObject:

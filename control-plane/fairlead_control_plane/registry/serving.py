@@ -86,7 +86,14 @@ class Serving:
     def _renderer(self, target: Target, request: Request, *, is_list: bool = False, is_watch: bool = False) -> Renderer:
         accept, include = request.headers.get("accept", ""), request.query.get("includeObject", "")
         go_type = body.go_type(target) + ("List" if is_list else "") if "as=" in accept else ""
-        form = media.accepted(accept, is_list=is_list, is_watch=is_watch, include=include, go_type=go_type)
+        form = media.accepted(
+            accept,
+            is_list=is_list,
+            is_watch=is_watch,
+            include=include,
+            go_type=go_type,
+            has_columns=not target.resource.strategy.virtual,
+        )
         return Renderer(target, form, self._parts.now_s(), has_columns=not is_watch)
 
     async def _get(self, target: Target, request: Request) -> Response:
@@ -201,7 +208,9 @@ class Serving:
             return _written(renderer, applied)
         change, problems = await _read(raw, lambda: patching.patch_of(raw, kind, target, options.validation))
         if target.subresource == "scale":
-            return await self._rescale(target, renderer, options, lambda scale: scaling.checked(target, change(scale)))
+            is_typed = kind == media.STRATEGIC_PATCH  # its result has the type of what is patched, whatever it says
+            patched = scaling.patched(target, change, is_typed=is_typed)
+            return await self._rescale(target, renderer, options, patched)
         manage = managing.by(self._parts, target, options)
         written = await patching.patch(self._parts, target, change, options, manage, problems)
         return _written(renderer, written)

@@ -78,6 +78,8 @@ def _reviews() -> Iterator[Asked]:
         yield Asked("POST", "{ns:authorization.k8s.io/v1}/localsubjectaccessreviews", body)
     for spec in ({}, {"token": "x"}, {"token": "a.b.c"}, {"token": "x", "audiences": ["a"]}):
         yield Asked("POST", "/apis/authentication.k8s.io/v1/tokenreviews", {"spec": spec})
+    for accept in (_TABLE.format("v1"), f"{_TABLE.format('v1')},application/json", _PARTIAL.format("")):
+        yield Asked("POST", f"{_GROUPS}/selfsubjectaccessreviews", _REVIEWS[2], headers={"Accept": accept})
 
 
 def _service(**spec: Any) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from fairlead_control_plane.watch.hub import Hub
 from fairlead_machinery.web import Request, Response, error_response
 
 MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 MAPS = "/api/v1/namespaces/default/configmaps"
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.unit.control_plane.in_process import APPLY, MERGE, Api, in_process
+from tests.unit.control_plane.in_process import APPLY, MERGE, STRATEGIC, Api, in_process
 
 PODS = "/api/v1/namespaces/default/pods"
 BUDGETS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
@@ -67,3 +67,14 @@ async def test_replicas_applied_through_scale_are_that_managers(api: Api) -> Non
     assert found["spec"]["replicas"] == 7
     owners = {each["manager"]: each.get("subresource") for each in found["metadata"]["managedFields"]}
     assert owners == {"maker": None, "other": "scale"}
+
+
+async def test_a_scale_is_patched_as_a_scale_by_each_patch_type(api: Api) -> None:
+    """A strategic merge patch knows the type of what it patches, which is the Scale and not the object behind it."""
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": CONTAINERS}}
+    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+    await api.ask("POST", DEPLOYMENTS, {"metadata": {"name": "d"}, "spec": spec})
+    for replicas, kind in enumerate((MERGE, STRATEGIC), 3):
+        patch = {"metadata": {}, "spec": {"replicas": replicas}, "status": {"replicas": 0}}
+        found = await api.ask("PATCH", f"{DEPLOYMENTS}/d/scale", patch, kind=kind)
+        assert (found["kind"], found["spec"]["replicas"]) == ("Scale", replicas)
