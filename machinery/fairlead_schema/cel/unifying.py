@@ -15,15 +15,20 @@ _SHOWN = {"google.protobuf.Duration": "duration", "google.protobuf.Timestamp": "
 _PLAIN = frozenset(
     (
         *("dyn", "!error!", "null", "bool", "int", "uint", "double", "string", "bytes", "list", "map", "type"),
-        *("optional_type", *_SHOWN),
+        *_SHOWN,
     )
 )
 
+_OPAQUE = frozenset(("optional_type", "net.IP", "net.CIDR"))
+"""Types that nobody expects to have fields; other types of libraries are messages without any."""
+
 
 def kind_of(of: AnyType) -> str:
-    """Return a type's own name if CEL knows it, else ``parameter`` or ``struct``: what libraries and schemas have."""
+    """Return a type's own name if CEL knows it, else ``parameter``, ``opaque`` or ``struct``."""
     if isinstance(of, Parameter):
         return "parameter"
+    if of.name in _OPAQUE:
+        return "opaque"
     return of.name if of.name in _PLAIN and not isinstance(of, ObjectType) else "struct"
 
 
@@ -68,7 +73,7 @@ def _says_less(left: AnyType, right: AnyType) -> bool:
         return False
     if kind == "type":
         return True
-    if kind in ("optional_type", "list", "map"):
+    if kind in ("opaque", "list", "map"):
         return left.name == right.name and _all(_says_less, _parameters(left), _parameters(right))
     return is_exact(left, right)
 
@@ -82,7 +87,7 @@ def _all(relation: Callable[[AnyType, AnyType], bool], left: Sequence[AnyType], 
 
 
 def _is_nullable(of: AnyType) -> bool:
-    return kind_of(of) in ("optional_type", "struct", "null", *_SHOWN)
+    return kind_of(of) in ("opaque", "struct", "null", *_SHOWN)
 
 
 class Bindings:
