@@ -28,12 +28,12 @@ def resource_from_crd(crd: JsonObject) -> Resource:
     Names are the accepted ones where ``status`` has them, else those asked for. The CRD named ``<plural>.core`` of
     group ``""`` defines a core kind, as kcp allows.
     """
-    spec = crd["spec"]
+    spec, metadata = crd["spec"], crd["metadata"]
     accepted = (crd.get("status") or {}).get("acceptedNames") or {}
     names = accepted if accepted.get("plural") else spec["names"]
-    return _resource(
-        spec, names, [_schema_of(version) for version in spec["versions"]], owner=crd["metadata"].get("uid", "")
-    )
+    schemas = [_schema_of(version) for version in spec["versions"]]
+    resource = _resource(spec, names, schemas, owner=metadata.get("uid", ""))
+    return replace(resource, since=int(metadata.get("resourceVersion") or 0))
 
 
 def _schema_of(version: JsonObject) -> JsonObject:
@@ -99,6 +99,10 @@ def _resource(spec: JsonObject, names: Mapping[str, Any], schemas: list[JsonObje
     group, kind = spec.get("group") or "", names["kind"]
     versions = tuple(
         _version(version, schema, group, kind) for version, schema in zip(spec["versions"], schemas, strict=True)
+    )
+    stored = next((version.open_api for version in versions if version.storage), {})
+    versions = tuple(
+        version if version.open_api == stored else replace(version, is_as_stored=False) for version in versions
     )
     has_status = any("status" in version.subresources for version in versions)
     return Resource(

@@ -66,6 +66,8 @@ class Version:
         subresources: ``status``, ``scale`` and kind-specific ones (``token``, ``finalize``, ``binding``, ``eviction``).
         selectable: JSON paths (``.spec.nodeName``) usable in field selectors beside metadata.name and .namespace.
         conversion: None when the stored bytes are what is served.
+        is_as_stored: Objects stored under the definition as it is now are shown as they are, but for ``apiVersion``;
+            false for a custom version whose schema is not the storage version's.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Version:
     deprecated: bool = False
     deprecation_warning: str = ""
     conversion: Conversion | None = None
+    is_as_stored: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,8 @@ class Resource:
             ``<its cluster>/<its name>``, the same for all who bind it, so that records are shared; else ``""``.
         stored_as: The group whose store range holds the objects (``core``), where that is not ``group``:
             ``events.k8s.io`` shows core's Events through ``Version.conversion``.
+        since: Store revision of the definition: what was written before may lack its defaults and have fields that it
+            dropped. 0 for kinds that nobody defined.
     """
 
     group: str
@@ -145,6 +150,7 @@ class Resource:
     owner: str = ""
     strategy: Strategy = Strategy()
     stored_as: str = ""
+    since: int = 0
 
     @property
     def name(self) -> str:

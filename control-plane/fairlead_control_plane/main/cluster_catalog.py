@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds.custom import resource_from_crd
@@ -29,6 +30,7 @@ class ClusterCatalog:
         self._versions = {(kind.group, version.name) for kind in builtin for version in kind.versions}
         self._names = {(resource.group, resource.plural): resource for resource in builtin}
         self._changes = 0
+        self._since: dict[tuple[str, int], int] = {}
         self._known: tuple[int, tuple[Resource, ...], dict[tuple[str, str], Resource]] | None = None
         self.close: Callable[[], None] = store.listen(self._heard)
 
@@ -47,11 +49,19 @@ class ClusterCatalog:
         while self._known is None or self._known[0] != self._changes:
             changes = self._changes
             definitions = await self._reader.list(self._definitions, cluster)
-            custom = [resource_from_crd(each) for each in definitions if _is_established(each)]
+            custom = [self._record(each) for each in definitions if _is_established(each)]
+            known = {(each["metadata"]["uid"], each["metadata"].get("generation", 0)) for each in definitions}
+            self._since = {content: since for content, since in self._since.items() if content in known}
             custom = [each for each in custom if not self._is_shaded(each)]
             names = {(each.group, each.plural): each for each in custom} | self._names
             self._known = (changes, tuple(names[key] for key in {**self._names, **names}), names)
         return self._known[1:]
+
+    def _record(self, definition: JsonObject) -> Resource:
+        """Return a definition's record, whose ``since`` stays while only metadata and status of it change."""
+        made, metadata = resource_from_crd(definition), definition["metadata"]
+        content = (metadata["uid"], metadata.get("generation", 0))
+        return replace(made, since=self._since.setdefault(content, made.since))
 
     def _is_shaded(self, kind: Resource) -> bool:
         return any((kind.group, version.name) in self._versions for version in kind.versions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from secrets import choice
@@ -75,6 +75,11 @@ class Target:
     def api_version(self) -> str:
         """Return the ``apiVersion`` objects are shown in."""
         return self.resource.api_version(self.version.name)
+
+    @property
+    def as_stored(self) -> Target:
+        """Return the target in the version objects are stored in."""
+        return self if self.version.storage else replace(self, version=self.resource.storage_version)
 
 
 VirtualResource = Callable[[Target, JsonObject], Awaitable[JsonObject]]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import encoding
-from fairlead_control_plane.registry import messages, metadata, preparing
+from fairlead_control_plane.registry import messages, metadata, preparing, settling
 from fairlead_control_plane.registry.call import Parts, Target, at
 from fairlead_control_plane.registry.committing import commit
 from fairlead_control_plane.registry.options import FOREGROUND, ORPHAN, DeleteOptions
@@ -60,7 +60,7 @@ async def delete(parts: Parts, target: Target, options: DeleteOptions) -> Delete
         if row is None:
             raise messages.not_found(target.resource, target.name)
         try:
-            return await _delete_row(parts, target, row, options)
+            return await _delete_row(parts, target, settling.row(target.as_stored, row), options)
         except CompareFailed:
             continue
     raise messages.conflict(target.resource, target.name)

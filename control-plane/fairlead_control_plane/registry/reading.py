@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import keys
-from fairlead_control_plane.registry import continuation, messages
+from fairlead_control_plane.registry import continuation, messages, settling
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.continuation import Continuation
 from fairlead_control_plane.registry.options import EXACT, ListOptions, check_list_version, parse_version
@@ -43,7 +43,7 @@ async def get_row(parts: Parts, target: Target, version: str = "") -> Row:
     row = await parts.store.get(target.key)
     if row is None:
         raise messages.not_found(target.resource, target.name)
-    return row
+    return settling.row(target, row)
 
 
 async def check_not_future(parts: Parts, revision: int) -> None:
@@ -103,7 +103,7 @@ async def list_page(parts: Parts, target: Target, options: ListOptions, selected
             revision = options.revision
     # As in Kubernetes, "any version" means a whole list from memory, whatever the limit.
     limit = 0 if options.version == "0" and not options.continue_token else options.limit
-    reader = _Pages(parts, start, end, revision)
+    reader = _Pages(parts, target, start, end, revision)
     try:
         page = await reader.read(limit, selected)
     except Compacted as error:
@@ -133,8 +133,8 @@ def bounds(target: Target, selected: Selection) -> tuple[str, str, str]:
 class _Pages:
     """Reads a range in one snapshot until enough objects match."""
 
-    def __init__(self, parts: Parts, start: str, end: str, revision: int) -> None:
-        self._store = parts.store
+    def __init__(self, parts: Parts, target: Target, start: str, end: str, revision: int) -> None:
+        self._store, self._target = parts.store, target
         self._start, self._end, self._revision = start, end, revision
         self.next_key = ""
         self.remaining = 0
@@ -145,12 +145,13 @@ class _Pages:
             wanted = 0 if not limit else limit if selected.is_everything else max(limit, _PAGE)
             found = await self._store.range(self._start, self._end, limit=wanted, revision=self._revision)
             self._revision = page.revision = found.revision
+            settled = await settling.rows(self._target, found.rows)
             if selected.is_everything:
-                page.rows = found.rows
+                page.rows = settled
                 if found.more:
                     self.next_key, self.remaining = found.rows[-1].key + "\0", found.remaining
                 return page
-            if await self._filter(rows, found.rows, limit, selected, more=found.more) or not found.more:
+            if await self._filter(rows, settled, limit, selected, more=found.more) or not found.more:
                 page.rows = rows
                 return page
             self._start = found.rows[-1].key + "\0"

@@ -16,6 +16,7 @@ import yaml
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds.record import Resource, Version
 from fairlead_control_plane.kinds.table import IncludeObject, table
+from fairlead_control_plane.registry import settling
 from fairlead_control_plane.registry.call import Target
 from fairlead_control_plane.registry.joined import JoinedItems
 from fairlead_control_plane.registry.media import OBJECT, TABLE, Form
@@ -37,6 +38,7 @@ class Renderer:
 
     def __init__(self, target: Target, form: Form, now_s: float, *, has_columns: bool = True) -> None:
         self._has_columns = has_columns
+        self._target = target
         self._resource: Resource = target.resource
         self._version: Version = target.version
         self._api_version = target.api_version
@@ -56,16 +58,17 @@ class Renderer:
         )
         # Kubernetes leaves kind and apiVersion out of the items of its own kinds' lists, not of custom ones.
         self._item_head = b'{"metadata":{' if target.resource.origin == "builtin" else self._head
-        self.key = (target.version.name, form)
+        self.key = (target.version.name, form, target.resource.since)
 
     def one(self, value: bytes, revision: int) -> bytes:
         """Return a single object (get, watch) as JSON."""
+        value = self._settled(value)
         if self._form.kind == OBJECT and self._convert is None:
             offset = int.from_bytes(value[:4], "big") + 4
             if not revision:  # a dry run's create has no version
                 return self._head + value[offset:]
             return b'%b"resourceVersion":"%d",%b' % (self._head, revision, value[offset:])
-        obj = self.decode(value, revision)
+        obj = self._decoded(value, revision)
         if self._form.kind == OBJECT:
             return orjson.dumps(obj)
         if self._form.kind == TABLE:
@@ -83,6 +86,15 @@ class Renderer:
 
     def decode(self, value: bytes, revision: int) -> JsonObject:
         """Return an object in the target's version as a fresh dict."""
+        return self._decoded(self._settled(value), revision)
+
+    def _settled(self, value: bytes) -> bytes:
+        """Return the bytes of an object that was just written, as its version has it; rows that were read are."""
+        if self._version.is_as_stored or value.startswith(self._head, 4):
+            return value
+        return settling.settled(self._target, value)
+
+    def _decoded(self, value: bytes, revision: int) -> JsonObject:
         if self._shows_stored:
             obj: JsonObject = orjson.loads(memoryview(value)[4:])
             if revision:

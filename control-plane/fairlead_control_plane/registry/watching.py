@@ -14,13 +14,13 @@ import orjson
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError, InternalError, ServiceUnavailable, TooManyRequests
-from fairlead_control_plane.registry import messages, reading
+from fairlead_control_plane.registry import messages, reading, settling
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.options import ListOptions
 from fairlead_control_plane.registry.rendering import Renderer
 from fairlead_control_plane.store.contract import Compacted, StoreError
 from fairlead_control_plane.watch.selection import Selection, framer, line
-from fairlead_control_plane.watch.subscription import Broken, SlowWatcher, Subscription
+from fairlead_control_plane.watch.subscription import Broken, Delivery, Frame, SlowWatcher, Subscription
 
 _INITIAL_BYTES = 256 << 10
 """How much of the initial state is sent at a time."""
@@ -108,9 +108,15 @@ class Watch:
 
     def _subscribe(self) -> Subscription:
         renderer = self._renderer
-        frame = framer(self._selected, renderer.one, renderer.key)
+        frame = self._settled(framer(self._selected, renderer.one, renderer.key))
         prefix = self._prefix()
         return self._parts.hub.watch(prefix, after=self._revision, frame=frame, key=(self._selected.key, renderer.key))
+
+    def _settled(self, frame: Frame) -> Frame:
+        target = self._target
+        if target.version.is_as_stored and not target.resource.since:
+            return frame
+        return lambda delivery: frame(Delivery(settling.event(target, delivery.event), delivery.frames))
 
     def _prefix(self) -> str:
         """Follow one key only where the selector pins the name."""

@@ -9,12 +9,11 @@ Source: k8s.io/apiserver pkg/registry/generic/registry/store.go (Create, Update)
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError, ServiceUnavailable, Unclassified
 from fairlead_control_plane.kinds import encoding
-from fairlead_control_plane.registry import messages, metadata, preparing
+from fairlead_control_plane.registry import messages, metadata, preparing, settling
 from fairlead_control_plane.registry.aside import aside
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written, commit
@@ -36,16 +35,11 @@ def stored(target: Target, obj: JsonObject) -> JsonObject:
     """Return an object of the target's version as it is stored."""
     if target.version.conversion is not None:
         return target.version.conversion.to_storage(obj)
-    storage = target.resource.api_version(target.resource.storage_version.name)
-    return obj if obj["apiVersion"] == storage else {**obj, "apiVersion": storage}
+    return obj if target.version.storage else settling.to_storage(target, obj)
 
 
 def _is_whole(target: Target) -> bool:
     return target.version.conversion is not None and target.version.conversion.is_whole
-
-
-def _as_stored(target: Target) -> Target:
-    return replace(target, version=target.resource.storage_version)
 
 
 async def create(parts: Parts, target: Target, obj: JsonObject, options: WriteOptions, manage: Manage) -> Written:
@@ -77,7 +71,7 @@ async def _create_named(
     parts: Parts, target: Target, obj: JsonObject, options: WriteOptions, manage: Manage
 ) -> Written:
     if _is_whole(target):
-        obj, target = stored(target, obj), _as_stored(target)
+        obj, target = stored(target, obj), target.as_stored
     metadata.check_place(obj, target.resource, target.namespace)
     place = Target(
         target.resource, target.version, target.cluster, target.namespace, metadata.name_of(obj),
@@ -149,7 +143,7 @@ async def _replace(
 ) -> Written:
     new = await change(_decoded(target, row))
     if _is_whole(target):
-        new, target = stored(target, new), _as_stored(target)
+        new, target = stored(target, new), target.as_stored
     old = _decoded(target, row)
     _check_preconditions(target, new, old)
     new = await preparing.updated(parts, target, new, old, options, manage)
@@ -165,7 +159,7 @@ async def _replace(
 
 
 def _decoded(target: Target, row: Row) -> JsonObject:
-    return shown(encoding.decode(row), row.mod_revision, target.version, target.api_version)
+    return shown(encoding.decode(settling.row(target, row)), row.mod_revision, target.version, target.api_version)
 
 
 def _check_preconditions(target: Target, new: JsonObject, old: JsonObject) -> None:
