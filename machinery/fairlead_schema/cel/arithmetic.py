@@ -11,12 +11,14 @@ import math
 from collections.abc import Callable
 
 from fairlead_schema.cel.kinds import GrowingList
-from fairlead_schema.cel.values import Duration, EvaluationError, Timestamp, UInt, Value
+from fairlead_schema.cel.values import CostExceeded, Duration, EvaluationError, Timestamp, UInt, Value
 
 INT_LEAST, INT_MOST, UINT_MOST = -(2**63), 2**63 - 1, 2**64 - 1
 FIRST_SECOND, LAST_SECOND = -62135596800, 253402300799
 """Of years 1 to 9999, which timestamps span."""
 SECOND = 1_000_000_000
+LONGEST_LIST = 2**21
+"""No request has as many elements."""
 
 _RECEIVERS = frozenset((str, Duration, Timestamp))
 Binary = Callable[[Value, Value], Value]
@@ -104,6 +106,13 @@ def _same(forms: dict[type, Binary], operator: str, left: Value, right: Value) -
     return form(left, right)
 
 
+def _join(left: list[Value], right: list[Value]) -> list[Value]:
+    """Join lists; cel-go does not copy them, so it charges nothing for what can double with every ``+``."""
+    if len(left) + len(right) > LONGEST_LIST:
+        raise CostExceeded("operation cancelled: actual cost limit exceeded")
+    return [*left, *right]
+
+
 def _grow(left: GrowingList, right: list[Value]) -> GrowingList:
     left.extend(right)
     return left
@@ -153,7 +162,7 @@ _ADD: dict[type, Binary] = {
     float: lambda left, right: left + right,
     str: lambda left, right: left + right,
     bytes: lambda left, right: left + right,
-    list: lambda left, right: [*left, *right],
+    list: _join,
     GrowingList: _grow,
     Duration: _add_duration,
     Timestamp: lambda left, right: moment(instant(left) + right.nanoseconds),

@@ -21,6 +21,7 @@ from fairlead_schema.cel.kinds import GrowingMap
 from fairlead_schema.cel.nodes import LIST_COST, MAP_COST, settled
 from fairlead_schema.cel.optionals import Interpreted, is_free, is_lenient, is_path, needs
 from fairlead_schema.cel.ordering import ABSENT, find
+from fairlead_schema.cel.paths import MOST_COPIED
 from fairlead_schema.cel.planner import Planner
 from fairlead_schema.cel.schema_values import converter
 from fairlead_schema.cel.templates import Template, Unusual
@@ -46,6 +47,13 @@ def compile_fast(checked: Checked, planner: Planner) -> Fast | None:
         return None
 
 
+def _copied(before: int, values: list[Value], cost: int) -> int:
+    """Count elements that were copied though it costs nothing."""
+    if before + len(values) > MOST_COPIED:
+        _exceed(cost)
+    return before + len(values)
+
+
 def _exceed(cost: int) -> None:
     error = CostExceeded(_OVER)
     error.cost = cost
@@ -68,7 +76,7 @@ class _Compiler:
         """Return the function."""
         value = self.value(self._root)
         self.out.flush()
-        body = ["def run(v, limit):", "    c = 0", *self.out.lines]
+        body = ["def run(v, limit):", "    c = w = 0", *self.out.lines]
         body += ["    if c > limit: exceed(c)", f"    return {value}, c"]
         space: dict[str, Value] = {**_GLOBALS, **self.out.globals}
         exec(compile("\n".join(body), "<rule>", "exec"), space)  # names and literals are all made here
@@ -327,6 +335,9 @@ class _Compiler:
         """Write a call of the function that the planner found."""
         invoke = self._planner.invoke(tree)
         result = arguments[0] if invoke is identity else f"{self.out.constant(invoke)}({', '.join(arguments)})"
+        if tree.function == "_+_":
+            result = self.out.set(result)
+            self.out.line(f"if {result}.__class__ is list: w = copied(w, {result}, c)")
         return self._spent(tree, result, arguments)
 
     def _spent(self, tree: ast.Call, text: str, arguments: Sequence[str]) -> str:
@@ -478,6 +489,7 @@ _GLOBALS: Mapping[str, Value] = {
     "Unusual": Unusual,
     "GrowingMap": GrowingMap,
     "ceil": math.ceil,
+    "copied": _copied,
     "exceed": _exceed,
     "find": find,
     "pick": _pick,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fairlead_schema.cel.conversions import text_of
 from fairlead_schema.cel.kinds import GrowingList, GrowingMap, kind_of
 from fairlead_schema.cel.paths import Lazy, Meter, Node, Scope
-from fairlead_schema.cel.values import Duration, EvaluationError, Optional, Timestamp, UInt, Value
+from fairlead_schema.cel.values import CostExceeded, Duration, EvaluationError, Optional, Timestamp, UInt, Value
 
 LIST_COST, MAP_COST, STRUCT_COST = 10, 30, 40
 _NO_OVERLOAD = "no such overload"
@@ -53,6 +53,7 @@ class Call:
         eager: Whether arguments after a failed one are evaluated. A call whose arguments were all evaluated costs
             what it costs, even if it is not made because one of them failed.
         lax: Whether it takes errors as values.
+        copies: Whether it may copy lists for nothing.
     """
 
     arguments: Sequence[Node]
@@ -60,6 +61,7 @@ class Call:
     cost: Callable[[Sequence[Value], Value], int]
     eager: bool
     lax: bool = False
+    copies: bool = False
 
     def run(self, scope: Scope, meter: Meter) -> Value:
         """Return what the function says of the arguments."""
@@ -76,8 +78,12 @@ class Call:
         if failed is None:
             try:
                 result = self.invoke(*values)
+            except CostExceeded:
+                raise
             except EvaluationError as error:
                 result = error
+        if self.copies and type(result) is list:
+            meter.copy(len(result))
         meter.charge(self.cost(values, result))
         return result
 

@@ -20,17 +20,31 @@ from fairlead_schema.cel.values import NONE, CostExceeded, EvaluationError, Opti
 Scope = MutableMapping[str, Value]
 """Variables by name; an :class:`EvaluationError` in it is the error of what the variable should hold."""
 
+MOST_COPIED = 10**8
+"""Elements of lists in one evaluation: about a second of copying."""
 _KEYS = (str, int, UInt, bool, float)
 
 
 class Meter:
     """What an evaluation has cost, and may."""
 
-    __slots__ = ("cost", "limit")
+    __slots__ = ("copied", "cost", "limit")
 
     def __init__(self, limit: int) -> None:
         self.cost = 0
         self.limit = limit
+        self.copied = 0
+
+    def copy(self, elements: int) -> None:
+        """
+        Count elements that were copied though it costs nothing.
+
+        Raises:
+            CostExceeded: They were more than any sensible expression copies.
+        """
+        self.copied += elements
+        if self.copied > MOST_COPIED:
+            raise CostExceeded("operation cancelled: actual cost limit exceeded")
 
     def charge(self, cost: int) -> None:
         """

@@ -244,7 +244,7 @@ class Planner:
         eager = len(arguments) <= 2 and (only is not None or tree.function in _SINGLE)
         if tree.function == "matches" and isinstance(arguments[-1], Constant):
             eager = False
-        node = Call(arguments, self.invoke(tree), self.cost(tree), eager)
+        node = Call(arguments, self.invoke(tree), self.cost(tree), eager, copies=tree.function == "_+_")
         return self._folded(tree.function, only, node)
 
     def _ids(self, tree: ast.Call) -> Sequence[str]:

@@ -66,7 +66,7 @@ class Program:
                 return self.compiled(variables, limit)
             except CostExceeded:
                 raise
-            except (EvaluationError, LookupError, AttributeError, TypeError):
+            except (EvaluationError, LookupError, AttributeError, TypeError, RecursionError):
                 pass  # a value is missing or not of its type: the interpreter tells what that means
         return self.interpret(variables, limit)
 
@@ -78,6 +78,8 @@ class Program:
         except CostExceeded as error:
             error.cost = meter.cost
             raise
+        except RecursionError as error:
+            raise EvaluationError("internal error: stack overflow") from error
         if isinstance(value, EvaluationError):
             value.cost = meter.cost
             raise value

@@ -157,6 +157,16 @@ def test_doubling_strings_stop_at_the_limit() -> None:
         program.evaluate({"s": "x" * 100})
 
 
+@pytest.mark.parametrize("levels", [30, 200])
+def test_doubling_lists_stop(levels: int) -> None:
+    """A list that doubles with each level costs little, as in cel-go, but is not built for ever."""
+    text = "[l]" + ".map(x, x + x)" * levels + "[0].size() > 0 || true"
+    program = compile_program(text, Environment({"l": t.list_of(t.INT)}, (STANDARD,)))
+    for run in (program.evaluate, program.interpret):
+        with pytest.raises(CostExceeded):
+            run({"l": [1]})
+
+
 def test_errors_forgiven_by_logic_are_left_to_the_interpreter() -> None:
     """Compiled code gives up on an error, and the answer is right nevertheless."""
     program = compile_program("x.a == 1 || true", Environment({"x": t.DYN}, (STANDARD,)))
