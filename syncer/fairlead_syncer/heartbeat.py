@@ -27,6 +27,7 @@ _MOST_ASKED_S = 20.0
 _SETTLE_S = 0.5
 """How long a set of held deletions may grow before it is told: a burst is told a few times, not once an object."""
 _LONGEST_WHY = 1000
+_MOST_KINDS = 5
 _REVIEW_S = 300.0
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 _log = structlog.get_logger(__name__)
@@ -106,16 +107,7 @@ class Heartbeat:
             if (one["group"], one["resource"]) != ("", "namespaces")
         ]
         allowed, refused = await self._allowed(gvrs)
-        if refused:
-            message = "the agent may not write: " + ", ".join(str(gvr) for gvr in refused)
-            body["authorized"] = {
-                "status": "False",
-                "severity": "Error",
-                "reason": "SyncerUnauthorized",
-                "message": message,
-            }
-        else:
-            body["authorized"] = {"status": "True"}
+        body["authorized"] = self._authorized(refused)
         leftovers = self._feeds.leftovers()
         if leftovers is not None:
             body["leftovers"] = leftovers
@@ -125,6 +117,22 @@ class Heartbeat:
         await self.wish(str(answer.get("rotateKey") or ""))
         await self._feeds.follow(allowed)
         return await self._follow_news(gvrs, float(answer.get("intervalSeconds", 20)))
+
+    def _authorized(self, refused: Sequence[Gvr]) -> JsonObject:
+        """Return the condition of our rights: what we may not write, and what we may not see and so not end."""
+        unseen = self._rights.unseen
+        said = ["the agent may not write: " + ", ".join(str(gvr) for gvr in refused)] if refused else []
+        if unseen:
+            kinds = ", ".join(sorted({kind for kinds in unseen.values() for kind in kinds})[:_MOST_KINDS])
+            places = ", ".join(sorted(unseen)[:_MOST_KINDS])
+            said.append(
+                f"the agent may not list {kinds}, so whether namespaces that must go ({len(unseen)}: {places}) "
+                "are empty cannot be seen: run 'kubectl fairlead cluster join' again"
+            )
+        if not said:
+            return {"status": "True"}
+        refusal = {"status": "False", "severity": "Error", "reason": "SyncerUnauthorized"}
+        return {**refusal, "message": "; ".join(said)}
 
     async def _alarm(self, error: ApiError | Unreachable) -> None:
         """Say that the cluster does not answer us, or no longer takes our credential; nothing else follows from it."""

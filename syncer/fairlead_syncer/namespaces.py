@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -36,9 +37,31 @@ _DOUBT_S = 90.0
 """How long after a request that was not answered a namespace may still come of it."""
 _LONGEST_S = 120.0
 """How long at most until a namespace that holds somebody's objects is looked at again: each look lists everything."""
+_PASSING_S = 60.0
+"""For how long nobody is told of what is on its way out by itself."""
+_UNSEEN_S = 30.0
+"""The longest pause while it cannot be seen what a namespace holds: who mends that waits for it."""
 # What every namespace gets from the cluster itself; it goes with the namespace.
 _CLUSTERS_OWN = frozenset({("configmaps", "kube-root-ca.crt"), ("serviceaccounts", "default")})
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Contents:
+    """
+    What is in a namespace beyond what goes with it.
+
+    Attributes:
+        left: As ``resource/name``; of those ``passing`` are being deleted, or have an owner that ends them.
+        minted: Our tokens' Secrets.
+        unseen: Kinds that we may not list.
+    """
+
+    left: list[str] = field(default_factory=list)
+    passing: int = 0
+    minted: list[JsonObject] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
+
 
 Listable = Callable[[], Awaitable[Iterable[Gvr]]]
 
@@ -95,6 +118,7 @@ class Namespaces:
         self._made: dict[str, str] = {}  # uid of what is ready, by name
         self._doubts_s: dict[str, float] = {}  # until when a namespace may come to be that was asked for
         self._pauses_s: dict[str, float] = {}
+        self._passing_s: dict[str, float] = {}  # until when what passes is waited for without a word
 
     def look_again(self, cluster: str, namespace: str) -> None:
         """Look whether a namespace can go now."""
@@ -232,14 +256,12 @@ class Namespaces:
         if found is None or found["metadata"].get("deletionTimestamp") or self._is_another(found):
             self.forget(name)
         if found is None or not plan.is_tombstone(view):
-            self._pauses_s.pop(name, None)
+            for kept in (self._pauses_s, self._passing_s, self._rights.unseen):
+                kept.pop(name, None)
         is_ours = found is not None and self._state.home_of(found) == (key.cluster, key.name)
         if not plan.is_tombstone(view):
-            if found is not None and is_ours:
-                await self._keep(key, view, found)
-            elif found is not None and name not in self._made:
-                taken = self._taken(name, key.name)
-                await self._tell(key, view, plan.Refuse(taken.reason, taken.message))
+            if found is not None:
+                await self._run(key, view, found, is_ours=is_ours)
             return None
         if found is None or not is_ours:
             self._state.homes.pop(name, None)
@@ -247,18 +269,34 @@ class Namespaces:
             return None
         if found["metadata"].get("deletionTimestamp"):
             return _GOING_S
-        why = self._why_not(key, view)
-        if why:
+        return await self._end(key, view, found)
+
+    async def _end(self, key: Key, view: JsonObject, found: JsonObject) -> float | None:
+        """Delete a namespace of ours that must go, unless something stands against that, which is told."""
+        name = found["metadata"]["name"]
+        if self._why_not(key, view):
             return _STAYS_S  # on its way, and no news for anybody
         await self._rights.hold(name)
-        left, minted, unseen = await self._left(key, name)
-        why = plan.may_delete_namespace(view, [], [], left) or self._not_seen(unseen)
-        if why:
-            await self._take_tokens(key, view, found, minted)
-            await self._tell(key, view, plan.Refuse("NamespaceNotEmpty", why))
-            self._pauses_s[name] = min(self._pauses_s.get(name, _STAYS_S / 2) * 2, _LONGEST_S)
-            return self._pauses_s[name]
-        return await self._remove(key, view, found)
+        inside = await self._inside(key, name)
+        refusal = self._stays(view, name, inside)
+        if refusal is None:
+            return await self._remove(key, view, found)
+        if self._passes(name, inside):
+            return _STAYS_S
+        await self._take_tokens(key, view, found, inside.minted)
+        await self._tell(key, view, refusal)
+        longest_s = _UNSEEN_S if inside.unseen else _LONGEST_S
+        self._pauses_s[name] = min(self._pauses_s.get(name, _STAYS_S / 2) * 2, longest_s)
+        return self._pauses_s[name]
+
+    async def _run(self, key: Key, view: JsonObject, found: JsonObject, *, is_ours: bool) -> None:
+        """Keep a namespace that must run, or say that it is somebody's."""
+        name = found["metadata"]["name"]
+        if is_ours:
+            await self._keep(key, view, found)
+        elif name not in self._made:
+            taken = self._taken(name, key.name)
+            await self._tell(key, view, plan.Refuse(taken.reason, taken.message))
 
     def _is_another(self, found: JsonObject) -> bool:
         """Tell whether what is there is not the very namespace that was ready under its name."""
@@ -346,40 +384,51 @@ class Namespaces:
         pending = [one for one in views if plan.is_tombstone(one)]
         return plan.may_delete_namespace(view, live, pending, [])
 
-    def _not_seen(self, unseen: list[str]) -> str:
-        """Return why a namespace must stay when kinds in it could not be looked at; "" when there are none."""
-        if not unseen:
-            return ""
-        return (
-            f"whether it holds {', '.join(unseen[:5])} cannot be seen: the agent may not list that in the cluster; "
-            f"kubectl fairlead cluster join {self._state.target.name} renews its rights"
-        )
+    def _stays(self, view: JsonObject, name: str, inside: _Contents) -> plan.Refuse | None:
+        """Return why a namespace must stay for what it holds, or may hold; None when it may go."""
+        unseen = self._rights.unseen
+        if not inside.unseen:
+            unseen.pop(name, None)
+            why = plan.may_delete_namespace(view, [], [], inside.left)
+            return plan.Refuse("NamespaceNotEmpty", why) if why else None
+        unseen[name] = inside.unseen
+        why = not_seen(inside.unseen, self._state.target.name)
+        if inside.left:
+            return plan.Refuse("NamespaceNotEmpty", f"{plan.may_delete_namespace(view, [], [], inside.left)}; {why}")
+        return plan.Refuse("NamespaceNotSeen", why)
 
-    async def _left(self, key: Key, name: str) -> tuple[list[str], list[JsonObject], list[str]]:
+    def _passes(self, name: str, inside: _Contents) -> bool:
+        """Tell whether all there is is on its way out, and has not been for long: no news for anybody."""
+        if inside.unseen or inside.passing < len(inside.left):
+            return False
+        now_s = asyncio.get_running_loop().time()
+        return now_s < self._passing_s.setdefault(name, now_s + _PASSING_S)
+
+    async def _inside(self, key: Key, name: str) -> _Contents:
         """
-        Return what is left in a namespace, as ``resource/name``, beyond what goes with it; our tokens' Secrets; and
-        kinds that we may not list.
+        Look what is left in a namespace.
 
         By now nothing of ours should be there, so whatever labels it wears, what is there is somebody's or still going.
         """
-        found, minted, unseen = [], [], []
+        found = _Contents()
         for gvr in await self._listable():
             if gvr.resource == "events":
                 continue
             try:
                 items, _ = await self._cluster.list(gvr, namespace=name)
             except Forbidden:
-                unseen.append(".".join(part for part in (gvr.resource, gvr.group) if part))
+                found.unseen.append(".".join(part for part in (gvr.resource, gvr.group) if part))
                 continue
             for item in items:
                 own = (gvr.resource, item["metadata"]["name"]) in _CLUSTERS_OWN and not gvr.group
                 token = gvr.resource == "secrets" and self._tokens.made(key.cluster, key.name, item)
                 is_ours = self._rules.made(gvr, item) or self._rights.made(gvr, item)
                 if token:
-                    minted.append(item)
+                    found.minted.append(item)
                 elif not own and not is_ours:
-                    found.append(f"{gvr.resource}/{item['metadata']['name']}")
-        return found, minted, unseen
+                    found.left.append(f"{gvr.resource}/{item['metadata']['name']}")
+                    found.passing += _is_passing(item["metadata"])
+        return found
 
     async def _confirm(self, key: Key, view: JsonObject) -> None:
         name = self._state.target.namespace(key.cluster, key.name)
@@ -389,3 +438,16 @@ class Namespaces:
         if self._state.views.get(key) is view:
             self._state.drop_view(key)
         self._deletions.forget(key)
+
+
+def not_seen(kinds: list[str], target: str) -> str:
+    """Say that kinds may not be listed, and what mends it."""
+    return (
+        f"the agent may not list {', '.join(kinds[:5])}, so whether it is empty cannot be seen: "
+        f"run 'kubectl fairlead cluster join {target}' again"
+    )
+
+
+def _is_passing(metadata: JsonObject) -> bool:
+    owners = metadata.get("ownerReferences") or ()
+    return bool(metadata.get("deletionTimestamp")) or any(owner.get("controller") for owner in owners)

@@ -48,6 +48,8 @@ class Rights:
         self._role = f"{syncer_id(target.name, target.uid)}-namespace"
         self._sleep = sleep
         self._held: set[str] = set()
+        self.unseen: dict[str, list[str]] = {}
+        """Kinds that could not be listed, by namespace that must go and may not before they were."""
 
     async def hold(self, namespace: str) -> None:
         """

@@ -11,6 +11,9 @@ from fairlead_machinery.client import Gvr
 class Granted:
     """In place of :class:`fairlead_syncer.rights.Rights`: everything is allowed, so nothing is bound."""
 
+    def __init__(self) -> None:
+        self.unseen: dict[str, list[str]] = {}
+
     async def hold(self, namespace: str) -> None:
         """Have it already."""
 

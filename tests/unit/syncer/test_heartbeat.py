@@ -8,9 +8,11 @@ from typing import Any, cast
 import looptime
 import pytest
 
+from fairlead_machinery.client import Gvr
 from fairlead_machinery.transport import Unreachable
 from fairlead_syncer.deletions import Deletions
 from fairlead_syncer.heartbeat import Heartbeat
+from tests.support.rights import granted
 
 
 class _Nothing:
@@ -53,3 +55,18 @@ def test_tries_grow_apart_until_it_is_heard(monkeypatch: pytest.MonkeyPatch) -> 
 
     with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
         runner.run(main())
+
+
+def test_what_may_not_be_seen_is_said_of_the_rights() -> None:
+    """A kind that came after the join: a namespace that must go cannot, and the one condition of rights says so."""
+    none, rights = cast(Any, None), granted()
+    one = Heartbeat(none, none, none, none, refused=none, enforce=none, rights=rights)
+    assert one._authorized([]) == {"status": "True"}
+    rights.unseen["kcp-a"] = ["gadgets.example.com"]
+    said = one._authorized([])
+    assert (said["status"], said["reason"]) == ("False", "SyncerUnauthorized")
+    assert said["message"] == (
+        "the agent may not list gadgets.example.com, so whether namespaces that must go (1: kcp-a) are empty "
+        "cannot be seen: run 'kubectl fairlead cluster join' again"
+    )
+    assert one._authorized([Gvr("", "v1", "secrets")])["message"].startswith("the agent may not write: ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -33,6 +33,7 @@ class Both:
         self.inside: dict[str, list[JsonObject]] = {"configmaps": [item("theirs")], "secrets": [item("kcp-token-a")]}
         self.did: list[str] = []
         self.is_there = True
+        self.forbidden = set[str]()
         self.is_away = False
         self.uid, self.marks, self.labels = "n1", dict[str, str](), dict[str, str]()
         self.told = ""
@@ -53,6 +54,8 @@ class Both:
 
     async def list(self, gvr: Gvr, namespace: str) -> tuple[list[JsonObject], str]:
         assert namespace == HOME
+        if gvr.resource in self.forbidden:
+            raise Forbidden("no")
         return self.inside[gvr.resource], "5"
 
     async def delete(self, gvr: Gvr, name: str, *, uid: str, resource_version: str, namespace: str = "") -> None:
@@ -220,3 +223,41 @@ async def test_what_was_said_of_a_copy_is_taken_back() -> None:
     view["metadata"]["annotations"][REASON] = "NamespaceTaken"
     await namespaces.reconcile(KEY, view)
     assert both.did == ["report ", "patch"]
+
+
+async def test_what_cannot_be_seen_keeps_a_namespace_and_is_said() -> None:
+    """A kind that came to the cluster after the join; once the rights are there it goes on by itself."""
+    both = Both()
+    namespaces, view = keeper(both)
+    both.inside = {"configmaps": [], "secrets": []}
+    both.forbidden = {"secrets"}
+    assert max([await namespaces.reconcile(KEY, view) or 0 for _ in range(8)]) == 30
+    assert set(both.did) == {"report NamespaceNotSeen"}
+    assert both.told == (
+        "the agent may not list secrets, so whether it is empty cannot be seen: "
+        "run 'kubectl fairlead cluster join east' again"
+    )
+    unseen = cast(Any, namespaces)._rights.unseen
+    assert unseen == {HOME: ["secrets"]}
+    both.forbidden.clear()
+    await namespaces.reconcile(KEY, view)
+    assert (both.did[-1], unseen) == (f"delete namespaces/{HOME}", {})
+
+
+async def test_what_is_on_its_way_out_is_no_news() -> None:
+    """Pods whose owner we have just removed, say; told only when it does not go."""
+    both = Both()
+    namespaces, view = keeper(both)
+    owned, going = item("owned"), item("going")
+    owned["metadata"]["ownerReferences"] = [{"controller": True}]
+    going["metadata"]["deletionTimestamp"] = "now"
+    both.inside = {"configmaps": [owned, going], "secrets": []}
+    assert await namespaces.reconcile(KEY, view) == 2
+    assert both.did == []
+    both.inside["configmaps"].append(item("theirs"))
+    await namespaces.reconcile(KEY, view)
+    assert both.did == ["report NamespaceNotEmpty"]
+    both.inside["configmaps"].pop()
+    cast(Any, namespaces)._passing_s[HOME] = 0.0
+    await namespaces.reconcile(KEY, view)
+    assert both.did == ["report NamespaceNotEmpty"] * 2
