@@ -15,6 +15,8 @@ import re2
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False  # the library would print users' mistakes to standard error
 
+_ANY_BYTE = re2.compile(r"(?:^|[^\\])(?:\\\\)*\\C")
+"""What RE2 alone takes for any byte; Go refuses it."""
 _GO_WORDS = {
     "missing )": "missing closing )",
     "missing ]": "missing closing ]",
@@ -38,6 +40,8 @@ def compile_pattern(pattern: str) -> Any:
     Raises:
         BadPattern: It is not RE2 syntax.
     """
+    if "\\C" in pattern and _ANY_BYTE.search(pattern):
+        raise BadPattern("error parsing regexp: invalid escape sequence: `\\C`")
     try:
         return re2.compile(pattern, _OPTIONS)
     except re2.error as error:
