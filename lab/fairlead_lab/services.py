@@ -1,7 +1,7 @@
 """
-Services: an address of their own, and Endpoints and EndpointSlices of the pods they select.
+Services: Endpoints and EndpointSlices of the pods they select. Their addresses they have from the server.
 
-Source: k8s.io/kubernetes pkg/controller/endpoint, k8s.io/endpointslice; pkg/registry/core/service/storage (allocation).
+Source: k8s.io/kubernetes pkg/controller/endpoint, k8s.io/endpointslice.
 """
 
 from __future__ import annotations
@@ -16,17 +16,11 @@ _SLICE_MANAGER = "endpointslice-controller.k8s.io"
 _ENDPOINTS_LABELS = {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}
 _SERVICE_LABEL = "kubernetes.io/service-name"
 _FINISHED = frozenset({"Succeeded", "Failed"})
-_WITH_NODE_PORT = frozenset({"NodePort", "LoadBalancer"})
-_FIRST_NODE_PORT = 30000
 
 
 def play(service: JsonObject, world: World) -> Played:
-    """Give a Service its address and keep its endpoints."""
-    if is_going(service):
-        return NOTHING
-    if addressed := _addressed(service, world):
-        return Played(addressed)
-    if not service["spec"].get("selector") or service["spec"].get("type") == "ExternalName":
+    """Keep the endpoints of a Service."""
+    if is_going(service) or not service["spec"].get("selector") or service["spec"].get("type") == "ExternalName":
         return NOTHING
     pods = sorted(_selected(service, world), key=lambda pod: str(pod["metadata"]["name"]))
     return Played([*_endpoints(service, pods, world), *_slice(service, pods, world)])
@@ -38,25 +32,6 @@ def play_gone(key: Key, world: World) -> Played:
     if endpoints is None or not _ENDPOINTS_LABELS.items() <= (endpoints["metadata"].get("labels") or {}).items():
         return NOTHING
     return Played([deleted(endpoints)])
-
-
-def _addressed(service: JsonObject, world: World) -> list[Write]:
-    spec = service["spec"]
-    if spec.get("type") == "ExternalName":
-        return []
-    change: JsonObject = {}
-    slot = world.slots[service["metadata"]["uid"]]
-    if not spec.get("clusterIP"):
-        address = f"10.96.{slot // 256}.{slot % 256}"
-        change |= {"clusterIP": address, "clusterIPs": [address]}
-    ports = spec.get("ports") or []
-    if spec.get("type") in _WITH_NODE_PORT and any(not port.get("nodePort") for port in ports):
-        # Sixteen node ports for each Service: enough for a lab, and no table to keep.
-        first = _FIRST_NODE_PORT + slot * 16
-        change["ports"] = [
-            port if port.get("nodePort") else {**port, "nodePort": first + index} for index, port in enumerate(ports)
-        ]
-    return [patched(service, {"spec": change})] if change else []
 
 
 def _selected(service: JsonObject, world: World) -> list[JsonObject]:

@@ -60,7 +60,7 @@ class World:
     Attributes:
         bound_s: When each pod was first seen with a node, by uid; seconds since the epoch.
         going_s: When each object was first seen being deleted, by uid.
-        slots: A number of its own for each pod on a node and for each Service, by uid: addresses are made of them.
+        slots: A number of its own for each pod on a node, by uid: addresses are made of them.
             Kept here, where objects come in one by one, because two steps that run at once would choose the same.
     """
 
@@ -121,10 +121,10 @@ class World:
         return [self._objects[key.kind][key] for key in self._on_node.get(node, ())]
 
     def _give_slot(self, obj: JsonObject) -> None:
-        uid, scope = obj["metadata"]["uid"], _slot_scope(obj)
-        if not scope or uid in self.slots:
+        uid, node = obj["metadata"]["uid"], _node_of(obj)
+        if not node or uid in self.slots:
             return
-        taken = self._taken.setdefault(scope, set())
+        taken = self._taken.setdefault(node, set())
         slot = _slot_in_use(obj)
         if not slot:
             slot = next(number for number in range(_FIRST_SLOT, len(taken) + _FIRST_SLOT + 1) if number not in taken)
@@ -140,25 +140,17 @@ class World:
             uid = old["metadata"]["uid"]
             self.bound_s.pop(uid, None)
             self.going_s.pop(uid, None)
-            self._taken.get(_slot_scope(old), set()).discard(self.slots.pop(uid, 0))
+            self._taken.get(_node_of(old), set()).discard(self.slots.pop(uid, 0))
 
 
 def _node_of(obj: JsonObject) -> str:
     return obj["spec"].get("nodeName") or "" if obj["kind"] == "Pod" else ""
 
 
-def _slot_scope(obj: JsonObject) -> str:
-    """Return among which objects the slot must be unique; "" for kinds without."""
-    return "services" if obj["kind"] == "Service" else _node_of(obj)
-
-
-def _slot_in_use(obj: JsonObject) -> int:
+def _slot_in_use(pod: JsonObject) -> int:
     """Return the slot that an address given earlier was made of, 0 when there is none."""
-    address = (obj.get("status") or {}).get("podIP") or (obj.get("spec") or {}).get("clusterIP") or ""
-    parts = address.split(".")
-    if len(parts) != 4:
-        return 0
-    return int(parts[3]) if obj["kind"] == "Pod" else int(parts[2]) * 256 + int(parts[3])
+    parts = ((pod.get("status") or {}).get("podIP") or "").split(".")
+    return int(parts[3]) if len(parts) == 4 else 0
 
 
 def _drop(index: dict[str, dict[Key, None]], value: str, key: Key) -> None:

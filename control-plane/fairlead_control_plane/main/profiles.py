@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,6 +23,8 @@ from fairlead_control_plane.admission.namespace_objects import NamespaceObjects
 from fairlead_control_plane.admission.placements import May, PlacementAdmission
 from fairlead_control_plane.admission.quota import ResourceQuotas
 from fairlead_control_plane.admission.reserved import ReservedMetadata
+from fairlead_control_plane.allocation.repair import note_given
+from fairlead_control_plane.allocation.services import ServiceAllocation
 from fairlead_control_plane.auth.accounts import Assigned
 from fairlead_control_plane.auth.authenticate import TokenVerifier
 from fairlead_control_plane.auth.authorize import Authorizer, Guard, Workspaces
@@ -177,6 +178,13 @@ class _Common:
 def _cluster(ground: Ground) -> Profile:
     common = _Common.of(ground.ca_pem, workspaces=False)
     catalog = ClusterCatalog(ground.store, builtin_resources("cluster"), common.definitions)
+    addresses = _builtin("networking.k8s.io", "ipaddresses")
+    allocation = ServiceAllocation(ground.store, addresses, new_uid, lambda: at(time.time()))
+
+    async def begin(registry: Registry) -> None:
+        await note_given(ground.store, allocation, _builtin("", "services"), ROOT)
+        await make_first_objects(registry, ROOT, _builtin, ground.url)
+
     return Profile(
         catalog,
         workspaces=None,
@@ -187,8 +195,8 @@ def _cluster(ground: Ground) -> Profile:
             NamespaceLifecycle(ground.store, common.namespaces),
             ResourceQuotas(ground.store, _builtin("", "resourcequotas")),
         ),
-        effects=(common.first.effects,),
-        begin=lambda registry: make_first_objects(registry, ROOT, partial(_builtin, ""), ground.url),
+        effects=(common.first.effects, allocation.effects),
+        begin=begin,
         build=lambda built: Parts(common.controllers(built.registry)),
         closers=(catalog.close,),
     )
