@@ -9,7 +9,6 @@ Every name in the code is made here; users' words are in it as literals only.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import singledispatchmethod
 
@@ -17,21 +16,17 @@ from fairlead_schema.cel import ast, optionals, templates
 from fairlead_schema.cel import types as t
 from fairlead_schema.cel.checker import Checked
 from fairlead_schema.cel.conversions import identity
-from fairlead_schema.cel.kinds import GrowingMap
-from fairlead_schema.cel.nodes import LIST_COST, MAP_COST, settled
+from fairlead_schema.cel.hooks import GLOBALS
+from fairlead_schema.cel.nodes import LIST_COST, MAP_COST
 from fairlead_schema.cel.optionals import Interpreted, is_free, is_lenient, is_path, needs
-from fairlead_schema.cel.ordering import ABSENT, find
-from fairlead_schema.cel.paths import MOST_COPIED
 from fairlead_schema.cel.planner import Planner
 from fairlead_schema.cel.schema_values import converter
-from fairlead_schema.cel.templates import Template, Unusual
+from fairlead_schema.cel.templates import Template
 from fairlead_schema.cel.types import AnyType, ObjectType
-from fairlead_schema.cel.values import NONE, CostExceeded, Value
+from fairlead_schema.cel.values import Value
 from fairlead_schema.cel.writer import TooDeep, Writer
 
 Fast = Callable[[Mapping[str, Value], int], tuple[Value, int]]
-
-_OVER = "operation cancelled: actual cost limit exceeded"
 
 
 def compile_fast(checked: Checked, planner: Planner) -> Fast | None:
@@ -47,19 +42,6 @@ def compile_fast(checked: Checked, planner: Planner) -> Fast | None:
         return None
 
 
-def _copied(before: int, values: list[Value], cost: int) -> int:
-    """Count elements that were copied though it costs nothing."""
-    if before + len(values) > MOST_COPIED:
-        _exceed(cost)
-    return before + len(values)
-
-
-def _exceed(cost: int) -> None:
-    error = CostExceeded(_OVER)
-    error.cost = cost
-    raise error
-
-
 class _Compiler:
     """Writes the code of one expression."""
 
@@ -71,6 +53,7 @@ class _Compiler:
         self.out = Writer()
         self._locals: dict[str, str] = {}
         self._growing: set[str] = set()
+        self._whole: set[int] = set()
 
     def function(self) -> Fast:
         """Return the function."""
@@ -78,7 +61,7 @@ class _Compiler:
         self.out.flush()
         body = ["def run(v, limit):", "    c = w = 0", *self.out.lines]
         body += ["    if c > limit: exceed(c)", f"    return {value}, c"]
-        space: dict[str, Value] = {**_GLOBALS, **self.out.globals}
+        space: dict[str, Value] = {**GLOBALS, **self.out.globals}
         exec(compile("\n".join(body), "<rule>", "exec"), space)  # names and literals are all made here
         run: Fast = space["run"]
         return run
@@ -111,16 +94,25 @@ class _Compiler:
         found = optionals.write(self, tree)
         return self.out.set(f"NONE if {found} is ABSENT else Optional({found}, True)")
 
+    def _apart(self, tree: ast.Expr) -> ast.Expr:
+        """Leave what the list or map at a path holds as it is; return the path."""
+        self._whole.add(tree.number)
+        return tree
+
+    def _checked_kind(self, tree: ast.Expr) -> AnyType:
+        kind = self.kind(tree)
+        return t.Type(kind.name) if tree.number in self._whole and kind.name in ("list", "map") else kind
+
     def kind(self, tree: ast.Expr) -> AnyType:
         return self._types.get(tree.number, t.DYN)
 
     def _once(self, owner: str, key: str, text: str, kind: AnyType) -> str:
         """Write a look-up that is checked to be of its type, unless it was done already."""
-        known = self.out.known.get((owner, key))
+        known = self.out.known.get((owner, f"{key} {kind}"))
         if known is None:
             known = self.out.set(text)
             self.must_be(known, kind)
-            self.out.known[owner, key] = known
+            self.out.known[owner, f"{key} {kind}"] = known
         return known
 
     def must_be(self, name: str, kind: AnyType) -> None:
@@ -139,7 +131,7 @@ class _Compiler:
         name = reference.name if reference is not None and reference.name else tree.name
         if name in self._locals:
             raise Interpreted
-        kind = self.kind(tree)
+        kind = self._checked_kind(tree)
         if isinstance(kind, ObjectType):
             kind = t.DYN  # it may be computed when it is asked for: anything that has fields will do
         return self._once("v", name, f"v[{name!r}]", kind)
@@ -154,7 +146,7 @@ class _Compiler:
                 raise Interpreted
             if tree.test:
                 return f"({owner}.get({declared.name!r}) is not None)"
-            shaped = templates.shaped(self.kind(tree), declared.conversion)
+            shaped = templates.shaped(self._checked_kind(tree), declared.conversion)
             found = self._once(owner, tree.field, f"{owner}.get({declared.name!r})", shaped)
             if templates.check("x", shaped) == "":
                 self.out.line(f"if {found} is None: raise Unusual")
@@ -165,22 +157,22 @@ class _Compiler:
             self.out.line(f"if {owner}.__class__ is not dict: raise Unusual")
         if tree.test:
             return f"({tree.field!r} in {owner})"
-        return self._held(owner, repr(tree.field), self.kind(tree))
+        return self._held(owner, repr(tree.field), self._checked_kind(tree))
 
     def _resolve_operand(self, tree: ast.Expr) -> str:
-        found = self.resolve(tree)
+        found = self.resolve(self._apart(tree))
         return found if found.isidentifier() else self.out.set(found)
 
     def _held(self, owner: str, key: str, kind: AnyType) -> str:
         """Write the look-up of a key that is a string."""
-        known = self.out.known.get((owner, f"[{key}]"))
+        known = self.out.known.get((owner, f"[{key}] {kind}"))
         if known is None:
             known = self.out.set(f"{owner}.get({key}, ABSENT)")
             if templates.check("x", kind) == "":
                 self.out.line(f"if {known} is ABSENT: raise Unusual")
             else:
                 self.must_be(known, kind)
-            self.out.known[owner, f"[{key}]"] = known
+            self.out.known[owner, f"[{key}] {kind}"] = known
         return known
 
     def _index(self, tree: ast.Call) -> str:
@@ -192,17 +184,17 @@ class _Compiler:
         if kind.name == "list" and by.name == "int":
             self.out.line(f"if not 0 <= {key} < len({owner}): raise Unusual")
             found = self.out.set(f"{owner}[{key}]")
-            self.must_be(found, self.kind(tree))
+            self.must_be(found, self._checked_kind(tree))
             return found
         if kind.name == "map" and by.name == "string":
-            return self._held(owner, key, self.kind(tree))
+            return self._held(owner, key, self._checked_kind(tree))
         if kind.name == "map":
             found = self.out.set(f"find({owner}, {key})")
             self.out.line(f"if {found} is ABSENT: raise Unusual")
-            self.must_be(found, self.kind(tree))
+            self.must_be(found, self._checked_kind(tree))
             return found
         found = self.out.set(f"pick({owner}, {key})")
-        self.must_be(found, self.kind(tree))
+        self.must_be(found, self._checked_kind(tree))
         return found
 
     def _choose(self, tree: ast.Call) -> str:
@@ -388,7 +380,7 @@ class _Compiler:
             return self._bind(tree)
         if tree.initial.number not in self._planner.constants:
             raise Interpreted
-        iterated = self._atom(self.value(tree.iterated))
+        iterated = self._atom(self.value(self._apart(tree.iterated)))
         initial = self._planner.constants[tree.initial.number]
         growing = isinstance(initial, list | dict) and not initial
         fresh = "[]" if isinstance(initial, list) else "GrowingMap()"
@@ -469,30 +461,3 @@ class _Compiler:
             self.must_be(names[tree.second], kind.parameters[-1])
         elif kind.name == "list":
             self.must_be(names[tree.variable], kind.parameters[0])
-
-
-def _pick(held: Value, key: Value) -> Value:
-    """Return what a value of unknown type holds by a key of unknown type, when that is plain."""
-    if type(held) is dict:
-        found = find(held, key)
-        if found is not ABSENT:
-            return found
-    elif type(held) is list and type(key) is int and 0 <= key < len(held):
-        return held[key]
-    raise Unusual
-
-
-_GLOBALS: Mapping[str, Value] = {
-    "__builtins__": {"len": len, "enumerate": enumerate, "min": min},
-    "ABSENT": ABSENT,
-    "NONE": NONE,
-    "Unusual": Unusual,
-    "GrowingMap": GrowingMap,
-    "ceil": math.ceil,
-    "copied": _copied,
-    "exceed": _exceed,
-    "find": find,
-    "pick": _pick,
-    "settled": settled,
-    **templates.GLOBALS,
-}

@@ -14,7 +14,7 @@ from typing import Protocol
 from fairlead_schema.cel.conversions import text_of
 from fairlead_schema.cel.kinds import GrowingList, GrowingMap, name_of
 from fairlead_schema.cel.ordering import ABSENT, find
-from fairlead_schema.cel.schema_values import Convert
+from fairlead_schema.cel.schema_values import Convert, EachOf
 from fairlead_schema.cel.values import NONE, CostExceeded, EvaluationError, Optional, UInt, Value
 
 Scope = MutableMapping[str, Value]
@@ -222,8 +222,18 @@ class Path:
     keys: list[Key] = field(default_factory=list)
     test: bool = False
 
+    def apart(self) -> None:
+        """Leave what a list or a map holds as it is: elements will be asked for one by one, each made of its type."""
+        if isinstance(self.start, Choice):
+            self.start.yes.apart()
+            self.start.no.apart()
+        last = self.keys[-1] if self.keys else self.start
+        if isinstance(last, Key | Name) and isinstance(last.convert, EachOf):
+            last.convert = None
+
     def append(self, key: Key) -> None:
         """Lead one step further; a choice in both branches."""
+        self.apart()
         if isinstance(self.start, Choice):
             self.start.yes.append(key)
             self.start.no.append(key)

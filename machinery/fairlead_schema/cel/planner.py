@@ -352,10 +352,13 @@ class Planner:
 
     @_plan.register
     def _(self, tree: ast.Comprehension) -> Node:
+        iterated = self.plan(tree.iterated)
+        if isinstance(iterated, Path):
+            iterated.apart()
         return Fold(
             tree.variable,
             tree.second,
-            self.plan(tree.iterated),
+            iterated,
             tree.accumulator,
             self.plan(tree.initial),
             self.plan(tree.condition),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from fairlead_schema.cel import types as t
 from fairlead_schema.cel.ordering import equal
@@ -21,6 +22,21 @@ from fairlead_schema.cel.values import EvaluationError, Value
 
 Convert = Callable[[Value], Value]
 Equal = Callable[[Value, Value], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class EachOf:
+    """Makes all that a list or a map holds values of their type, for functions that take it whole."""
+
+    convert: Convert
+
+    def __call__(self, value: Value) -> Value:
+        """Return a list or map of the made values."""
+        if type(value) is list:
+            return list(map(self.convert, value))
+        if type(value) is dict:
+            return {key: self.convert(held) for key, held in value.items()}
+        return value
 
 
 def _double(value: Value) -> Value:
@@ -74,19 +90,8 @@ def converter(kind: AnyType | None, conversion: str = "") -> Convert | None:
     if kind.name in ("list", "map") and kind.parameters:
         inner = converter(kind.parameters[-1])
         if inner is not None:
-            return _all_of_list(inner) if kind.name == "list" else _all_of_map(inner)
+            return EachOf(inner)
     return _SHAPES.get(conversion) or _CONVERTERS.get(kind.name)
-
-
-def _all_of_list(convert: Convert) -> Convert:
-    return lambda value: list(map(convert, value)) if type(value) is list else value
-
-
-def _all_of_map(convert: Convert) -> Convert:
-    def converted(value: Value) -> Value:
-        return {key: convert(held) for key, held in value.items()} if type(value) is dict else value
-
-    return converted
 
 
 def field_converter(declared: Field) -> Convert | None:
