@@ -113,7 +113,8 @@ class Progress:
     How far a target is with a namespace's objects, from the views.
 
     Attributes:
-        complete: All objects applied and, where the kind has readiness, ready in full.
+        complete: All objects applied and, where the kind has readiness, ready in full; but for those that the targets
+            being left do not take either.
         remaining: Rows the target still has, tombstones included; 0 means that the target holds nothing any more.
     """
 

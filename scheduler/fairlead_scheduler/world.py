@@ -262,6 +262,8 @@ def progress_of(assignment: JsonObject | None, live: Mapping[str, object]) -> di
     """
     Return the progress an Assignment reports, by target uid.
 
+    What is ``waived`` no target takes, neither this one nor those being left: it holds up nothing.
+
     Nothing is taken from a status that speaks of an older spec. A target whose SyncTarget is gone holds nothing: its
     rows went with it.
     """
@@ -273,7 +275,7 @@ def progress_of(assignment: JsonObject | None, live: Mapping[str, object]) -> di
         return gone
     reported = {
         one["uid"]: Progress(
-            complete=one.get("ready", 0) >= one.get("objects", 0) and one.get("applied", 0) >= one.get("objects", 0),
+            complete=min(one.get("ready", 0), one.get("applied", 0)) + one.get("waived", 0) >= one.get("objects", 0),
             remaining=one.get("remaining", 0),
         )
         for one in status.get("targets") or ()

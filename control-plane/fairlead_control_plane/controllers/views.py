@@ -156,7 +156,7 @@ class ViewController:
         gone = await self._assignments.get(cluster, namespace)
         if gone.compare.mod_revision:
             return
-        found = await progress.read(self._store, uid, cluster, namespace, self._targets.apis_of(uid))
+        found = await self._read(uid, cluster, namespace)
         left = ((row, rows.decode(row)) for row in found.objects)
         await self._commit(gone, [_turned(row, view, orphan_view(view, self._now())) for row, view in left])
 
@@ -232,7 +232,12 @@ class ViewController:
 
     async def _write_status(self, cluster: str, namespace: str, obj: JsonObject, assignment: Assignment) -> None:
         generation = obj["metadata"].get("generation")
-        entries = [await self._count(uid, cluster, namespace) for uid in assignment.states]
+        found = {uid: await self._read(uid, cluster, namespace) for uid in assignment.states}
+        left = [found[uid] for uid, state in assignment.states.items() if state == "Draining"]
+        entries = [await self._count(uid, cluster, namespace, found[uid]) for uid in assignment.states]
+        for entry in entries:
+            if assignment.states[entry["uid"]] == "Sync" and (waived := progress.waived(found[entry["uid"]], left)):
+                entry["waived"] = waived
         status = {"observedGeneration": generation, "targets": entries}
         if (obj.get("status") or {}) == status:
             return
@@ -245,8 +250,10 @@ class ViewController:
 
         await self._registry.modify(self._assignments.resource, cluster, "", namespace, change, subresource="status")
 
-    async def _count(self, uid: str, cluster: str, namespace: str) -> JsonObject:
-        found = await progress.read(self._store, uid, cluster, namespace, self._targets.apis_of(uid))
+    async def _read(self, uid: str, cluster: str, namespace: str) -> progress.NamespaceRows:
+        return await progress.read(self._store, uid, cluster, namespace, self._targets.apis_of(uid))
+
+    async def _count(self, uid: str, cluster: str, namespace: str, found: progress.NamespaceRows) -> JsonObject:
         counted = progress.count(uid, found, self._targets.accepted(uid))
         given = await adoption.read(self._store, uid, cluster, namespace)
         return counted if given is None else {**counted, "namespace": given.home}

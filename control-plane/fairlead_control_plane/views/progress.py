@@ -66,6 +66,28 @@ def count(uid: str, found: NamespaceRows, accepted: Container[tuple[str, str]]) 
     return {**counted, "drifted": drifted[:_MAX_BLOCKED]} if drifted else counted
 
 
+def waived(here: NamespaceRows, left: Sequence[NamespaceRows]) -> int:
+    """
+    Return how many objects need not be applied here for a namespace to come here from the targets that it leaves.
+
+    Those that were refused here, and by each of those targets as well, which never had them: nothing is lost.
+    """
+    never = [
+        {_object(row) for row in one.objects if _is_refused(row) and not rows.decode(row).downstream_uid}
+        for one in left
+    ]
+    return sum(all(_object(row) in each for each in never) and _is_refused(row) for row in here.objects) if never else 0
+
+
+def _object(row: Row) -> tuple[str, str]:
+    return rows.split_key(row.key)[1], rows.decode(row).uid
+
+
+def _is_refused(row: Row) -> bool:
+    view = rows.decode(row)
+    return view.state == rows.SYNC and view.report.get("synced") is False
+
+
 def _is_applied(view: rows.View) -> bool:
     return bool(view.report.get("synced")) and view.report.get("appliedHash") == view.hash
 

@@ -355,3 +355,23 @@ def test_what_was_left_is_taken_back_when_the_new_is_refused() -> None:
     order(made, "c", evictAfter="1970-01-01T00:00:01Z")
     settle(made)
     assert states(made) == {"b": "Sync", "c": "Draining"}
+
+
+def test_what_no_target_takes_holds_up_no_move() -> None:
+    """A Secret that every agent refuses: it never ran, so nothing is lost; whatever else is missing is waited for."""
+    made = world("a", "b")
+    settle(made)
+    [start] = states(made)
+    order(made, start, unschedulable=True, evictAfter="1970-01-01T00:00:00Z")
+    settle(made)
+    [other] = set(states(made)) - {start}
+    assert states(made) == {start: "Draining", other: "Sync"}
+    report(made, **{start: (True, 2), other: (True, 2)})
+    there = made.assignments[SHOP, "web"]["status"]["targets"][1]
+    there |= {"objects": 3, "applied": 1, "ready": 1, "waived": 1}
+    settle(made)
+    assert states(made)[start] == "Draining"
+    there["applied"] = there["ready"] = 2
+    made.put("assignments", (SHOP, "web"), made.assignments[SHOP, "web"])
+    settle(made)
+    assert states(made)[start] == "Leaving"

@@ -11,7 +11,7 @@ import pytest
 from fairlead_api import JsonObject
 from fairlead_control_plane.http.syncer_status import StatusWriter
 from fairlead_control_plane.main.announcing import RENEW_S, Announcer
-from fairlead_control_plane.store.contract import Put
+from fairlead_control_plane.store.contract import Put, Row
 from fairlead_control_plane.views import progress, reports, rows
 from fairlead_control_plane.views.assignment import Assignment
 from tests.unit.control_plane.in_process import NAMESPACES, known
@@ -138,3 +138,21 @@ def test_a_workload_that_is_refused_says_so_in_its_conditions() -> None:
     assert both["replicas"] == 1
     assert status_of("deployments", a=view(status=status, report={"synced": True})) == status
     assert status_of("controllerrevisions", a=view(report=REFUSED)) is None, "a kind without conditions"
+
+
+def row_of(target: str, name: str, **fields: Any) -> Row:
+    key = rows.view_key(target, f"/core/secrets/-/{CLUSTER}/{NAMESPACE}/{name}")
+    return Row(key, rows.View(f"u-{name}", "v1", "Secret", **fields).encode(), 1, 1)
+
+
+def test_what_no_target_takes_is_waived() -> None:
+    """Refused here and where it is left; what that has made once, or has not judged yet, is waited for."""
+    made = {**REFUSED, "downstreamUID": "d1"}
+    reports = {"never": REFUSED, "made": made, "unheard": {}, "fine": {"synced": True}}
+    here = progress.NamespaceRows([row_of("new", name, report=REFUSED) for name in reports], None)
+    left = progress.NamespaceRows([row_of("old", name, report=said) for name, said in reports.items()], None)
+    assert progress.waived(here, [left]) == 1
+    assert progress.waived(here, []) == 0, "there is nothing to come from"
+    assert progress.waived(here, [left, progress.NamespaceRows([], None)]) == 0
+    gone = [row_of("old", "never", report=REFUSED, state=rows.REMOVED)]
+    assert progress.waived(here, [progress.NamespaceRows(gone, None)]) == 0
