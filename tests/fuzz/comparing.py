@@ -15,7 +15,7 @@ from tests.fuzz.sides import Answer
 from tests.support.chance import TIME, UID, without_repetition
 
 _BYTES = tuple((re.compile(pattern.encode()), word) for pattern, word in ((UID, b"UID"), (TIME, b"TIME")))
-_SUFFIX = re.compile(r"((?:kube-api-access|^a)-)[bcdfghjklmnpqrstvwxz2456789]{5}$")
+_RANDOM = re.compile(rb"\b(rnd-|kube-api-access-)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
 _AGE = re.compile(r"^(?:\d+[smhdy]){1,2}$|^<unknown>$|^<invalid>$")
 _RECORDED = re.compile(r"(ResourceVersion in [a-z ]+\()\d+")
 _SERVERS = {"fairlead", "kube-apiserver"}
@@ -76,6 +76,7 @@ def _plain(answer: Answer, word: str) -> Answer:
     body = answer.body.replace(word.encode(), b"ID")
     for pattern, given in _BYTES:
         body = pattern.sub(given, body)
+    body = _RANDOM.sub(rb"\1RANDOM", body)
     warnings = tuple(text.replace(word, "ID") for text in answer.warnings)
     return Answer(answer.code, answer.type, warnings, body)
 
@@ -110,7 +111,7 @@ def _normal_text(value: str, key: str) -> str:
         return "CERTIFICATE"
     if key == "cells" and _AGE.match(value):
         return "AGE"
-    return "ADDRESS" if _ADDRESS.match(value) else _SUFFIX.sub(r"\1RANDOM", value)
+    return "ADDRESS" if _ADDRESS.match(value) else value
 
 
 def _normal_map(value: JsonObject, key: str) -> JsonObject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import chain
 
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from tests.fuzz.mutations import Draw, mutations
 SLOTS = ("a", "b", "c")
 _SLOW = {"v1/namespaces", "v1/replicationcontrollers", "batch/v1/jobs"}
 """What controllers finish deleting, or orphan the dependents of, unless told otherwise."""
+GENERATED = "rnd-"
+"""What generated names begin with."""
 LENGTH = (10, 25)
 """Requests after the first one."""
 _TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1,application/json"
@@ -38,6 +41,7 @@ class Writer:
     def __init__(self, draw: Draw, kind: Kind, schemas: Schemas) -> None:
         self._draw, self._kind, self._schemas = draw, kind, schemas
         self._made: dict[str, JsonObject] = {}
+        self._has_random_name = False
 
     def first(self) -> Request:
         """Return the creation of the first object, which is valid."""
@@ -87,6 +91,12 @@ class Writer:
         return mutations(self._draw, body, self._kind.schema, self._schemas)
 
     def _create_next(self) -> Request:
+        if not self._has_random_name and self._draw(st.integers(0, 9)) == 0:
+            self._has_random_name = True  # the order of two would be random, too
+            body = self._kind.object(self._draw(st.sampled_from(self._kind.templates)), "random")
+            named = (Edit("cut", "/metadata/name"), Edit("set", "/metadata/generateName", GENERATED))
+            request = self._of_collection("POST", "create", {})
+            return replace(request, body=body, edits=named, headers=_json())
         missing = [slot for slot in SLOTS if slot not in self._made]
         return self._create(self._draw(st.sampled_from(missing or SLOTS)), is_valid=False)
 
@@ -134,7 +144,7 @@ class Writer:
 
     def _delete(self) -> list[Request]:
         slot = self._slot()
-        options, query = self._deletion()
+        options, query = self._deletion(slot)
         request = self._of_object("DELETE", "delete", slot, query)
         if "dryRun" not in query and not options.get("preconditions"):
             self._made.pop(slot, None)
@@ -146,7 +156,7 @@ class Writer:
         """Return what waits until garbage collectors and the like are done with objects."""
         return [replace(self._of_object("GET", "settle", slot, {}), slot="") for slot in slots]
 
-    def _deletion(self) -> tuple[JsonObject, dict[str, str]]:
+    def _deletion(self, slot: str) -> tuple[JsonObject, dict[str, str]]:
         policies = ("Background",) if self._kind.is_custom else ("Background", "Foreground", "Orphan", "Bad")
         choices: tuple[JsonObject, ...] = (
             {},
@@ -154,6 +164,7 @@ class Writer:
             {"gracePeriodSeconds": 0},
             {"gracePeriodSeconds": 30},
             {"gracePeriodSeconds": -1},
+            {"preconditions": {"resourceVersion": f"${{rv:{slot}}}", "uid": f"${{uid:{slot}}}"}},
             {"preconditions": {"resourceVersion": "1"}},
             {"preconditions": {"uid": "00000000-0000-4000-8000-000000000000"}},
             {"unknown": 1},
@@ -215,8 +226,19 @@ class Writer:
             query["labelSelector"] = self._draw(st.sampled_from(_SELECTORS[:6]))
         accept = _accept(self._draw(st.sampled_from(("", "", _TABLE, _PARTIAL))))
         watched = replace(self._of_collection("GET", "watch", query), headers=accept)
-        changes = [self._patch(), self._update(), *self._delete()]
-        return [listed, *changes[: self._draw(st.integers(1, len(changes)))], watched]
+        if self._draw(st.integers(0, 3)) == 0:
+            initial = {
+                "sendInitialEvents": "true",
+                "resourceVersionMatch": "NotOlderThan",
+                "allowWatchBookmarks": "true",
+            }
+            return [
+                replace(
+                    self._of_collection("GET", "watch", {**query, **initial, "resourceVersion": ""}), headers=accept
+                )
+            ]
+        changes = [[self._patch()], [self._update()], self._delete()]
+        return [listed, *chain(*changes[: self._draw(st.integers(1, len(changes)))]), watched]
 
     # Subresources.
 

@@ -32,14 +32,14 @@ def test_the_same_seed_is_the_same_sequence() -> None:
     assert drawn(strategy, 1) == drawn(strategy, 1) != drawn(strategy, 2)
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(custom_sequences(NOTHING, has_rules=True))
 def test_sequences_are_read_back_as_they_were_written(requests: list[Request]) -> None:
     """As JSON, in which they are saved."""
     assert load(json.dumps({"requests": [request.to_json() for request in requests]})) == requests
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(sequences(MAPS, NOTHING))
 def test_shorter_sequences_end_in_the_same_request(requests: list[Request]) -> None:
     """Less of something in each; what was asked last stays what is asked last."""
