@@ -68,8 +68,9 @@ def _to_quantity(text: str) -> Quantity:
         amount, small = amounts.parse(text), amounts.fits_int64(text)
     except amounts.QuantityError as error:
         raise EvaluationError(str(error)) from error
-    if not small and amount.digits and amount.scale <= _LARGEST_POWER:
-        # Go has what is not small in billionths, which sums and floats tell.
+    capped = abs(amount.digits) == _INT64 - 1 and not amount.scale
+    if not small and not capped and amount.digits and amount.scale <= _LARGEST_POWER:
+        # Go has what is neither small nor cut to the most it allows in billionths, which sums and floats tell.
         amount = amounts.Quantity(amount.digits * 10 ** (amount.scale - _NANO), _NANO, amount.notation)
     return Quantity(amount, small)
 
@@ -133,6 +134,8 @@ def _add(left: Quantity, right: Quantity) -> Quantity:
         total = left.amount + right.amount
     except amounts.QuantityError as error:
         raise EvaluationError(str(error)) from error
+    if not right.amount.digits:
+        total = amounts.Quantity(left.amount.digits, left.amount.scale, total.notation)
     small = left.small and right.small and _fits(total.digits) and _shifted_fit(left.amount, right.amount)
     return Quantity(total, small, computed=True)
 
