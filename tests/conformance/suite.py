@@ -55,8 +55,11 @@ def run(
         return result
 
     alone = [name for name in names if "[Serial]" in name]
-    with ThreadPoolExecutor(jobs) as pool:
+    pool = ThreadPoolExecutor(jobs)
+    try:
         found = {result.name: result for result in pool.map(one, (name for name in names if name not in alone))}
+    finally:
+        pool.shutdown(cancel_futures=True)  # who interrupts a run does not wait for the rest of the list
     found |= {name: one(name) for name in alone}
     return [found[name] for name in names]
 
