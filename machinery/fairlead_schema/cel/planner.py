@@ -242,8 +242,10 @@ class Planner:
             return Call(arguments, lambda value: value if type(value) is bool else True, _one, eager=True, lax=True)
         only = self.only(tree)
         eager = len(arguments) <= 2 and (only is not None or tree.function in _SINGLE)
-        if tree.function == "matches" and isinstance(arguments[-1], Constant):
+        if tree.function in ("matches", "find", "findAll") and isinstance(arguments[1], Constant):
             eager = False
+        if tree.function == "format":
+            eager = False  # cel-go binds it as if it took any number of arguments
         node = Call(arguments, self.invoke(tree), self.cost(tree), eager, copies=tree.function == "_+_")
         return self._folded(tree.function, only, node)
 

@@ -93,7 +93,9 @@ def _validate(of: Format, text: str) -> Optional:
     return Optional(complaints, True) if complaints else NONE
 
 
-def _cost(arguments: Sequence[Value], _result: Value) -> int:
+def _cost(arguments: Sequence[Value], _result: Value) -> int | None:
+    if not isinstance(arguments[0], Format):
+        return None
     return costs.matching(size_of(arguments[1]), arguments[0].pattern_size)
 
 

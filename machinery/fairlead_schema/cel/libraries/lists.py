@@ -230,14 +230,17 @@ def _result_cost(_arguments: Sequence[Value], result: Value) -> int:
 
 
 def _flatten_cost(arguments: Sequence[Value], _result: Value) -> int:
-    return _made(float(arguments[1]) if len(arguments) > 1 else 1.0, size_of(arguments[0]))
+    depth = arguments[1] if len(arguments) > 1 else 1
+    return _made(float(depth) if isinstance(depth, int) else 1.0, size_of(arguments[0]))
 
 
 def _comparing_cost(position: int) -> Coster:
-    """Cost of comparing all elements of an argument with each other."""
+    """Cost of comparing all elements of an argument with each other; where that is an error, cel-go breaks down."""
 
-    def cost(arguments: Sequence[Value], _result: Value) -> int:
+    def cost(arguments: Sequence[Value], _result: Value) -> int | None:
         values = arguments[position]
+        if not isinstance(values, list):
+            return None
         factor = 2.0
         if values and isinstance(values[0], str | bytes):
             factor += costs.STRING_FACTOR
