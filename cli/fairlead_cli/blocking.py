@@ -19,15 +19,17 @@ _MOST = 5
 async def reasons(session: Session, assigned: Assigned) -> list[str]:
     """Return at least one reason for a namespace that is still on the SyncTarget being left."""
     others = assigned.others()
-    if assigned.entry().get("state") == "Leaving" and not others:
-        return [f"{assigned}: its objects are still being removed there; its agent has to confirm each"]
+    is_leaving = assigned.entry().get("state") == "Leaving"
+    waits = [f"{assigned}: {one}" for one in _not_removed(assigned)] if is_leaving else []
+    if is_leaving and not others:
+        return waits or [f"{assigned}: its objects are still being removed there; its agent has to confirm each"]
     if not others:
         message = assigned.decision.get("message") or assigned.entry().get("reason", "")
         return [f"{assigned}: nowhere to go: {message}"]
     found = [f"{assigned}: {reason}" for one in others for reason in _not_applied(assigned, one)]
-    if assigned.is_ready_elsewhere():
+    if is_leaving or assigned.is_ready_elsewhere():
         remaining = assigned.progress(assigned.uid).get("remaining", 0)
-        return [f"{assigned}: {remaining} objects are still being removed", *found]
+        return [f"{assigned}: {remaining} objects are still being removed", *waits, *found]
     workspace = session.top.at(assigned.workspace)
     found += [f"{assigned}: {reason}" for reason in await _not_ready(workspace, assigned.namespace)]
     return found or [f"{assigned}: waiting for {', '.join(one['name'] for one in others)}"]
@@ -43,6 +45,14 @@ def _not_applied(assigned: Assigned, target: JsonObject) -> list[str]:
     if report.get("objects", 0) > report.get("applied", 0) and not found:
         found.append(f"{report['applied']} of {report['objects']} objects are applied in {target['name']}")
     return found[:_MOST]
+
+
+def _not_removed(assigned: Assigned) -> list[str]:
+    """Return what the agent cannot remove from the SyncTarget being left, and what keeps each: a finalizer, say."""
+    return [
+        f"{one['resource']}/{one['name']} cannot be removed: {one.get('message') or one.get('reason', '')}"
+        for one in assigned.progress(assigned.uid).get("blocked") or ()
+    ][:_MOST]
 
 
 async def _not_ready(workspace: Client, namespace: str) -> list[str]:

@@ -120,7 +120,13 @@ def _synced(found: Found, locator: names.Locator, views: Mapping[ViewKey, JsonOb
         return Judged(found, FOREIGN, "bears our marks, but another was made under this name")
     if not any(entry.get("manager") == _MANAGER for entry in metadata.get("managedFields") or ()):
         return Judged(found, FOREIGN, "bears our marks, but no agent has ever written it")
-    return Judged(found, *_of_view(view))
+    return Judged(found, *_kept(found.body, *_of_view(view)))
+
+
+def _kept(body: JsonObject, state: str, why: str) -> tuple[str, str]:
+    """Name the finalizers that keep an object which is being deleted."""
+    finalizers = body["metadata"].get("finalizers") if body["metadata"].get("deletionTimestamp") else ()
+    return state, f"{why}; waits for finalizers [{', '.join(finalizers)}]" if finalizers and why else why
 
 
 def _given_home(view: JsonObject | None) -> str:

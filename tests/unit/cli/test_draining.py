@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fairlead_api import JsonObject
 from fairlead_cli import draining
 from fairlead_cli.assignments import Assigned
-from fairlead_cli.blocking import not_ready
+from fairlead_cli.blocking import not_ready, reasons
 from fairlead_cli.downstream import trouble_of
 from fairlead_cli.failure import Failure
 
@@ -24,6 +26,12 @@ def assigned(*candidates: JsonObject, targets: list[JsonObject] | None = None, *
     on = targets or [{"uid": "east", "name": "east", "cluster": "1abc", "state": "Draining"}]
     decision = {"message": "why", "placements": [{"name": "p", "candidates": list(candidates)}]}
     return Assigned("root:shop", "web", "east", {"spec": {"targets": on, "decision": decision}, "status": status})
+
+
+def on_its_way(targets: list[JsonObject], *progress: JsonObject) -> Assigned:
+    """Return a namespace on these targets, which are so far with it."""
+    body = {"spec": {"targets": targets}, "status": {"targets": list(progress)}}
+    return Assigned("root:shop", "web", "east", body)
 
 
 def step(one: Assigned, *targets: JsonObject) -> draining.Step:
@@ -128,3 +136,18 @@ def test_a_crash_is_told_by_its_last_words() -> None:
     last = {"terminated": {"message": "Error: no answer from the server"}}
     pod = _pod(containerStatuses=[{"image": "i", "state": {"waiting": waiting}, "lastState": last}])
     assert trouble_of(pod).endswith("CrashLoopBackOff: Error: no answer from the server")
+
+
+async def test_what_cannot_be_removed_is_named() -> None:
+    """Object and finalizer, whether or not there is another cluster to go to."""
+    message = "'c' in namespace kcp-x of the cluster is being deleted and waits for finalizers [example.com/x]"
+    kept = {"resource": "configmaps", "name": "c", "reason": "Terminating", "message": message}
+    leaving = {"uid": "east", "name": "east", "cluster": "1abc", "state": "Leaving"}
+    said = f"web (root:shop): configmaps/c cannot be removed: {message}"
+    nobody: Any = None
+    progress: list[JsonObject] = [{"uid": "east", "remaining": 2, "blocked": [kept]}]
+    assert await reasons(nobody, on_its_way([leaving], *progress)) == [said]
+    west = {"uid": "west", "name": "west", "cluster": "1abc", "state": "Sync"}
+    progress.append({"uid": "west", "objects": 2, "applied": 1, "ready": 1, "waived": 1})
+    found = await reasons(nobody, on_its_way([leaving, west], *progress))
+    assert found[:2] == ["web (root:shop): 2 objects are still being removed", said]

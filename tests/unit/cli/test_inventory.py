@@ -156,3 +156,11 @@ def test_a_locator_that_cannot_be_read() -> None:
     """It is none."""
     assert locator_of({"metadata": {"annotations": {names.LOCATOR_ANNOTATION: "{"}}}) is None
     assert locator_of({"metadata": {"annotations": {names.LOCATOR_ANNOTATION: HOME.to_json()}}}) == HOME
+
+
+def test_what_finalizers_keep_is_named() -> None:
+    """Whoever waits for the end of an object learns what it waits for."""
+    body = thing()
+    body["metadata"] |= {"deletionTimestamp": "now", "finalizers": ["example.com/x"]}
+    why = judge(Found(MAPS, body, HOME), known(a=view(gone=True))).why
+    assert why == "is to be deleted (Deleted); waits for finalizers [example.com/x]"
