@@ -137,7 +137,7 @@ class Definitions:
         if is_true(crd, "Established") and not self._is_shaded(crd):
             left = await self._delete_objects(cluster, self._resource_of(crd))
             if left:
-                await self._report(cluster, name, left)
+                await self._report(cluster, name)
                 return _LOOK_AGAIN_S
         timestamp = self._registry.parts.timestamp()
 
@@ -176,9 +176,9 @@ class Definitions:
             return 1
         return 0 if rest is None else 1
 
-    async def _report(self, cluster: str, name: str, left: int) -> None:
+    async def _report(self, cluster: str, name: str) -> None:
         timestamp = self._registry.parts.timestamp()
-        condition = _terminating("True", "InstanceDeletionInProgress", f"{left} instances are being deleted")
+        condition = _terminating("True", "InstanceDeletionInProgress", "CustomResource deletion is in progress")
 
         def change(obj: JsonObject) -> JsonObject | None:
             return obj if set_condition(obj, condition, timestamp) else None
@@ -198,19 +198,22 @@ def _accepted(crd: JsonObject, taken: _Taken) -> tuple[JsonObject, JsonObject]:
     for key, place, reason in (
         ("plural", taken.resources, "PluralConflict"),
         ("singular", taken.resources, "SingularConflict"),
+        ("shortNames", taken.resources, "ShortNamesConflict"),
         ("kind", taken.kinds, "KindConflict"),
         ("listKind", taken.kinds, "ListKindConflict"),
     ):
+        if key == "shortNames":
+            clashing = [name for name in wanted.get(key) or () if name in place]
+            if clashing:
+                problem = (reason, f'"{clashing[0]}" is already in use')
+            else:
+                _copy(accepted, wanted, key)
+            continue
         name = wanted.get(key, "")
         if name in place:
             problem = (reason, f'"{name}" is already in use')
         elif name:
             accepted[key] = name
-    clashing = [name for name in wanted.get("shortNames") or () if name in taken.resources]
-    if clashing:
-        problem = ("ShortNamesConflict", f'"{clashing[0]}" is already in use')
-    else:
-        _copy(accepted, wanted, "shortNames")
     _copy(accepted, wanted, "categories")
     if problem[0]:
         return accepted, {"type": "NamesAccepted", "status": "False", "reason": problem[0], "message": problem[1]}

@@ -18,6 +18,7 @@ from fairlead_control_plane.kinds.record import Column, Resource, ScalePaths, St
 if TYPE_CHECKING:
     from fairlead_schema.structural import Content, Structural
 
+_DESCRIPTION = "Custom resource definition column (in JSONPath format): "
 _OPEN: JsonObject = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
@@ -33,7 +34,8 @@ def resource_from_crd(crd: JsonObject) -> Resource:
     names = accepted if accepted.get("plural") else spec["names"]
     schemas = [_schema_of(version) for version in spec["versions"]]
     resource = _resource(spec, names, schemas, owner=metadata.get("uid", ""))
-    return replace(resource, since=int(metadata.get("resourceVersion") or 0))
+    since, is_leaving = int(metadata.get("resourceVersion") or 0), "deletionTimestamp" in metadata
+    return replace(resource, since=since, is_leaving=is_leaving)
 
 
 def _schema_of(version: JsonObject) -> JsonObject:
@@ -165,7 +167,7 @@ def _column(column: JsonObject) -> Column:
         name=column["name"],
         type=column["type"],
         format=column.get("format") or "",
-        description=column.get("description") or "",
+        description=column.get("description") or f"{_DESCRIPTION}{column['jsonPath']}",
         priority=column.get("priority") or 0,
         json_path=column["jsonPath"],
     )

@@ -145,7 +145,9 @@ def subresources_of(resource: Resource, version: Version) -> list[JsonObject]:
     entry = discovery_entry(resource.group, version.name, resource.plural) or {}
     known = {item["name"]: item for item in entry.get("subresources", ())} if resource.kind == entry.get("kind") else {}
     found = []
-    for name in sorted(version.subresources):
+    # Kubernetes lists those of its own kinds by name, and of custom ones the status first.
+    order = sorted(version.subresources, reverse=bool(version.open_api))
+    for name in order:
         if name in known:
             found.append(known[name])
         elif name == "scale":

@@ -134,6 +134,7 @@ class Resource:
             ``events.k8s.io`` shows core's Events through ``Version.conversion``.
         since: Store revision of the definition: what was written before may lack its defaults and have fields that it
             dropped. 0 for kinds that nobody defined.
+        is_leaving: Its definition is being deleted, so that nothing can be created any more.
     """
 
     group: str
@@ -151,6 +152,7 @@ class Resource:
     strategy: Strategy = Strategy()
     stored_as: str = ""
     since: int = 0
+    is_leaving: bool = False
 
     @property
     def name(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import BadRequest, NotFound
+from fairlead_api.errors import BadRequest, NotFound, Unclassified
 from fairlead_control_plane.registry import body, managing
 from fairlead_control_plane.registry.aside import aside, is_large, weighed
 from fairlead_control_plane.registry.call import Parts, Target
@@ -94,6 +94,7 @@ async def apply(
             reset_fields=managing.reset_fields(target),
         )
         new = copied(merged)
+        _check_versions(target, new, old)
         keep_uid(new, old, target)
         check_place(new, target.resource, target.namespace, target.name)
         if old is not None and config["metadata"].get("resourceVersion"):
@@ -101,3 +102,21 @@ async def apply(
         return body.finish(new, target, IGNORE, [])
 
     return await update(parts, target, changed, options, managing.already, may_create=not target.subresource)
+
+
+def _check_versions(target: Target, new: JsonObject, old: JsonObject | None) -> None:
+    """
+    Look at the result in the versions of all who manage fields of it, as Kubernetes does.
+
+    Raises:
+        Unclassified: One of them does not declare a field that is there (500).
+    """
+    if not target.version.open_api or len(target.resource.versions) == 1 or old is None:
+        return
+    named = {str(entry.get("apiVersion")) for entry in old["metadata"].get("managedFields") or ()}
+    for version in target.resource.versions:
+        if target.resource.api_version(version.name) not in named or version.open_api == target.version.open_api:
+            continue
+        dropped = version.schema().prune(copied(new))
+        if dropped:
+            raise Unclassified(f"failed to convert new object: .{dropped[0]}: field not declared in schema")

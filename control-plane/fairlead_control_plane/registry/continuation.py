@@ -18,6 +18,7 @@ from fairlead_api.errors import BadRequest
 
 _VERSION = "fairlead.io/v1"
 _LETTERS = frozenset(string.ascii_letters + string.digits + "-_")
+_GO_KINDS: dict[type, str] = {list: "array", str: "string", bool: "bool"}
 _BAD = "invalid continue token: continue key is not valid: "
 
 
@@ -52,8 +53,12 @@ def decode(prefix: str, token: str) -> Continuation:
         body = orjson.loads(raw)
     except ValueError as error:
         raise BadRequest(f"{_BAD}{_why_no_json(raw)}") from error
-    if not isinstance(body, dict) or body.get("v") != _VERSION:
-        raise BadRequest(f"{_BAD}server does not recognize this encoded version")
+    if not isinstance(body, dict):
+        kind = _GO_KINDS.get(type(body), "number")
+        raise BadRequest(f"{_BAD}json: cannot unmarshal {kind} into Go value of type storage.continueToken")
+    if body.get("v") != _VERSION:
+        given = body.get("v")
+        raise BadRequest(f"{_BAD}server does not recognize this encoded version {'' if given is None else given}")
     start, revision = body.get("start"), body.get("rv")
     if body.get("of") != _collection(prefix) or not isinstance(start, str) or not isinstance(revision, int):
         raise BadRequest(f"{_BAD}it belongs to another list")

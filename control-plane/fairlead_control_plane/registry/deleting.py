@@ -122,7 +122,9 @@ def _mark(parts: Parts, target: Target, new: JsonObject, options: DeleteOptions)
     asked_s = options.grace_s
     grace_s = _grace_s(target, new, asked_s)
     was_going = bool(data.get("deletionTimestamp"))
-    if not was_going:
+    if not was_going and target.resource.name == _DEFINITIONS:
+        data["deletionTimestamp"] = at(parts.now_s())
+    elif not was_going:
         data["deletionTimestamp"] = at(parts.now_s() + grace_s)
         data["deletionGracePeriodSeconds"] = grace_s
         if data.get("generation"):
@@ -150,7 +152,7 @@ def _hold_definition(new: JsonObject, timestamp: str) -> None:
             "status": "True",
             "lastTransitionTime": timestamp,
             "reason": "InstanceDeletionPending",
-            "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will occur soon",
+            "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
         }
     )
     status["conditions"] = conditions

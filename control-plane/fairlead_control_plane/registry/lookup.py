@@ -7,6 +7,7 @@ from dataclasses import replace
 from fairlead_api.errors import BadRequest, NoSuchPath, NotFound
 from fairlead_api.request import RequestInfo, User
 from fairlead_control_plane.kinds import keys
+from fairlead_control_plane.kinds.record import Resource, Version
 from fairlead_control_plane.registry import messages
 from fairlead_control_plane.registry.call import Parts, Target
 
@@ -33,7 +34,7 @@ async def find_target(parts: Parts, info: RequestInfo, user: User) -> Target:
     if resource is None or version is None:
         raise await _nothing(parts, info)
     if info.subresource and info.subresource not in version.subresources:
-        raise messages.no_such_resource()
+        raise _no_subresource(resource, version, info)
     allowed = resource.strategy.verbs
     if info.subresource:
         allowed = _SUBRESOURCE_VERBS.get(info.subresource, _OTHER_SUBRESOURCE)
@@ -54,6 +55,13 @@ async def find_target(parts: Parts, info: RequestInfo, user: User) -> Target:
     if version.deprecated:
         target.warnings.append(version.deprecation_warning or f"{target.api_version} {resource.kind} is deprecated")
     return target
+
+
+def _no_subresource(resource: Resource, version: Version, info: RequestInfo) -> NotFound:
+    """Return the 404 for a subresource; of custom kinds Kubernetes finds the path, and then nothing there."""
+    if version.open_api and info.name:
+        return messages.not_found(resource, info.name)
+    return messages.no_such_resource()
 
 
 async def _nothing(parts: Parts, info: RequestInfo) -> NotFound:

@@ -91,18 +91,18 @@ async def list_page(parts: Parts, target: Target, options: ListOptions, selected
     """
     prefix, start, end = bounds(target, selected)
     revision = 0
-    check_list_version(options)
     if options.continue_token:
         position = continuation.decode(target.prefix, options.continue_token)
         if options.version not in {"", "0"}:
             raise messages.version_with_token()
         start, revision = max(start, position.start), max(position.revision, 0)
-    elif options.revision:
+    elif options.version:
+        check_list_version(options)
         await check_not_future(parts, options.revision)
         if options.match == EXACT or (options.limit and not options.match):
             revision = options.revision
     # As in Kubernetes, "any version" means a whole list from memory, whatever the limit.
-    limit = 0 if options.version == "0" and not options.continue_token else options.limit
+    limit = 0 if options.version == "0" else options.limit
     reader = _Pages(parts, target, start, end, revision)
     try:
         page = await reader.read(limit, selected)

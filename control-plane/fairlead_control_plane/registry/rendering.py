@@ -114,6 +114,8 @@ class Renderer:
             joined: Where the items are kept for the next list; only for whole collections.
             prefix: Of the collection.
         """
+        if self._version.open_api and self._form.kind == OBJECT:
+            meta = {"continue": "", **meta}  # as Kubernetes writes lists of objects it has no types for
         kind = self._resource.list_kind or f"{self._resource.kind}List"
         if self._form.kind == OBJECT and self._convert is None:
             key = (prefix, self.key)

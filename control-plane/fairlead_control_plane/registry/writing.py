@@ -24,6 +24,7 @@ from fairlead_control_plane.store.contract import CompareFailed, Row
 
 _GENERATED_TRIES = 8
 _LARGE_BYTES = 128 << 10
+_LEAVING = "create not allowed while custom resource definition is terminating"
 _TRIES = 16
 """Reads and commits until an update gives up: only effects that other writers keep invalidating come near."""
 
@@ -54,8 +55,13 @@ async def create(parts: Parts, target: Target, obj: JsonObject, options: WriteOp
     """
     data = obj["metadata"]
     stem = data.get("generateName", "")
-    if data.get("name") or not stem:
+    if not stem:
         return await _create_named(parts, target, obj, options, manage)
+    if data.get("name"):
+        try:
+            return await _create_named(parts, target, obj, options, manage)
+        except AlreadyExists as error:
+            raise _not_generated(error) from error
     for _ in range(_GENERATED_TRIES):
         attempt = preparing.copied(obj)
         attempt["metadata"]["name"] = metadata.generated(stem, parts.suffix())
@@ -63,13 +69,21 @@ async def create(parts: Parts, target: Target, obj: JsonObject, options: WriteOp
             return await _create_named(parts, target, attempt, options, manage)
         except AlreadyExists as error:
             last = error
-    last.message += ", the server was not able to generate a unique name for the object"
-    raise last
+    raise _not_generated(last)
+
+
+def _not_generated(error: AlreadyExists) -> AlreadyExists:
+    """Return the 409 of an object with a stem for names, as Kubernetes says it whoever chose the name."""
+    error.message += ", the server was not able to generate a unique name for the object"
+    error.retry_after_s = 1
+    return error
 
 
 async def _create_named(
     parts: Parts, target: Target, obj: JsonObject, options: WriteOptions, manage: Manage
 ) -> Written:
+    if target.resource.is_leaving:
+        raise messages.forbidden(target.resource, metadata.name_of(obj), _LEAVING)
     if _is_whole(target):
         obj, target = stored(target, obj), target.as_stored
     metadata.check_place(obj, target.resource, target.namespace)

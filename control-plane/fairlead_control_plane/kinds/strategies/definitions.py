@@ -15,7 +15,7 @@ from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
-from fairlead_control_plane.kinds.strategies import approval
+from fairlead_control_plane.kinds.strategies import approval, conversions
 from fairlead_control_plane.kinds.strategies.metadata import immutable
 
 _SCOPES = ("Cluster", "Namespaced")
@@ -23,6 +23,13 @@ _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 _COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
 _JSON_PATH = re.compile(r"\.[^.{}]+.*")
 _MAX_SELECTABLE = 8
+_SELECTABLE_TYPES = ("string", "boolean", "integer")
+_NOT_SELECTABLE = (
+    "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed."
+)
+_NO_PRESERVING = (
+    "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
+)
 _MAX_WARNING_BYTES = 256
 # Where a property is the same in all versions, Kubernetes speaks of it once, by its old place.
 _COMMON_PLACE = {
@@ -31,6 +38,7 @@ _COMMON_PLACE = {
     "additionalPrinterColumns": "spec.additionalPrinterColumns",
     "selectableFields": "spec.selectableFields",
 }
+_GO_FLAGS = ("name", "served", "storage", "deprecated")
 _SCALE_PATHS: Mapping[str, tuple[tuple[str, ...], str, bool]] = {
     "specReplicasPath": ((".spec.",), ".spec", True),
     "statusReplicasPath": ((".status.",), ".status", True),
@@ -97,10 +105,22 @@ def _validate(obj: JsonObject) -> list[Cause]:
     causes += [
         wrong.required(f"spec.names.{f}") for f in ("plural", "singular", "kind", "listKind") if not names.get(f)
     ]
-    if not (obj.get("status") or {}).get("storedVersions"):
-        causes.append(wrong.invalid("status.storedVersions", None, "must have at least one stored version"))
-    causes += _names(names, "spec.names") + _conversion(spec.get("conversion") or {})
+    if spec.get("preserveUnknownFields"):
+        causes.append(wrong.invalid("spec.preserveUnknownFields", True, _NO_PRESERVING))
+    if is_new:
+        causes += _stored((obj.get("status") or {}).get("storedVersions"), versions)
+    causes += _names(names, "spec.names") + conversions.problems(spec.get("conversion") or {})
     return causes + (approval.problems(obj, None) if is_new else [])
+
+
+def _stored(stored: Sequence[str] | None, versions: Sequence[JsonObject]) -> list[Cause]:
+    if not stored:
+        return [wrong.invalid("status.storedVersions", None, "must have at least one stored version")]
+    return [
+        wrong.invalid("status.storedVersions", list(stored), f"must have the storage version {version['name']}")
+        for version in versions
+        if version.get("storage") and version.get("name") not in stored
+    ]
 
 
 def _is_core(obj: JsonObject, names: JsonObject) -> bool:
@@ -139,11 +159,31 @@ def _versions(versions: Sequence[JsonObject]) -> list[Cause]:
             for index, version in enumerate(versions):
                 causes += _version_part(field, version, f"spec.versions[{index}].{field}")
     if len({version.get("name") for version in versions}) != len(versions):
-        causes.append(wrong.invalid("spec.versions", list(versions), "must contain unique version names"))
+        causes.append(wrong.invalid("spec.versions", _as_go(versions), "must contain unique version names"))
     if sum(bool(version.get("storage")) for version in versions) != 1:
         text = "must have exactly one version marked as storage version"
-        causes.append(wrong.invalid("spec.versions", list(versions), text))
+        causes.append(wrong.invalid("spec.versions", _as_go(versions), text))
     return causes
+
+
+def _as_go(versions: Sequence[JsonObject]) -> list[JsonObject]:
+    """Return versions as Kubernetes prints its internal ones, without what is the same in all of them."""
+    return [
+        {
+            **{
+                name.capitalize(): bool(version.get(name)) if name != "name" else version.get(name, "")
+                for name in _GO_FLAGS
+            },
+            "DeprecationWarning": version.get("deprecationWarning"),
+            **{
+                f"{field[0].upper()}{field[1:]}": None
+                if all(one.get(field) == version.get(field) for one in versions)
+                else version.get(field)
+                for field in _COMMON_PLACE
+            },
+        }
+        for version in versions
+    ]
 
 
 def _warning(text: str, is_deprecated: bool, path: str) -> list[Cause]:
@@ -151,7 +191,7 @@ def _warning(text: str, is_deprecated: bool, path: str) -> list[Cause]:
     if not is_deprecated:
         messages.append("can only be set for deprecated versions")
     if not text:
-        messages.append("must not be empty string")
+        messages.append("must not be an empty string")
     if len(text.encode()) > _MAX_WARNING_BYTES:
         messages.append(f"must be <= {_MAX_WARNING_BYTES} characters long")
     return [wrong.invalid(path, text, message) for message in messages]
@@ -216,14 +256,14 @@ def _subresources(subresources: JsonObject, path: str) -> list[Cause]:
     return causes
 
 
-def _declares(schema: JsonObject, json_path: str) -> bool:
-    """Tell whether a schema declares the field at a simple path."""
+def _declared(schema: JsonObject, json_path: str) -> JsonObject | None:
+    """Return the schema of the field at a simple path, None where it is not declared."""
     for name in json_path.removeprefix(".").split("."):
         child = (schema.get("properties") or {}).get(name)
         if child is None:
-            return False
+            return None
         schema = child
-    return True
+    return schema
 
 
 def _selectable(fields: Sequence[JsonObject], schema: JsonObject, path: str) -> list[Cause]:
@@ -234,10 +274,17 @@ def _selectable(fields: Sequence[JsonObject], schema: JsonObject, path: str) -> 
         if not json_path:
             causes.append(wrong.required(at))
             continue
-        if not _declares(schema, json_path):
+        found = _declared(schema, json_path)
+        if not json_path.startswith("."):
+            start = re.split(r"[.\[]", json_path, maxsplit=1)[0]
+            causes.append(wrong.invalid(at, json_path, f"is an invalid path: expected [ or . but got: {start}"))
+            continue
+        if found is None:
             text = "is an invalid path: does not refer to a valid field"
             causes.append(wrong.invalid(at, json_path, text))
             continue
+        if found.get("type") not in _SELECTABLE_TYPES:
+            causes.append(wrong.invalid(at, json_path, _NOT_SELECTABLE))
         if json_path.startswith(".metadata"):
             causes.append(wrong.invalid(at, json_path, "must not point to fields in metadata"))
         if json_path in seen:
@@ -267,20 +314,6 @@ def _names(names: JsonObject, path: str) -> list[Cause]:
     return causes
 
 
-def _conversion(conversion: JsonObject) -> list[Cause]:
-    strategy, webhook = conversion.get("strategy"), conversion.get("webhook")
-    path = "spec.conversion"
-    if strategy not in {"None", "Webhook"}:
-        return [wrong.not_supported(f"{path}.strategy", strategy or "", ["None", "Webhook"])]
-    if strategy == "None":
-        text = "should not be set when strategy is not set to Webhook"
-        return [] if webhook is None else [wrong.forbidden(f"{path}.webhookClientConfig", text)]
-    if not (webhook or {}).get("clientConfig"):
-        text = "required when strategy is set to Webhook"
-        return [wrong.required(f"{path}.webhookClientConfig", text)]
-    return []
-
-
 def _is_established(obj: JsonObject) -> bool:
     conditions = (obj.get("status") or {}).get("conditions") or ()
     return any(one.get("type") == "Established" and one.get("status") == "True" for one in conditions)
@@ -296,6 +329,8 @@ def _validate_update(new: JsonObject, old: JsonObject) -> list[Cause]:
     causes += immutable(spec.get("group"), before.get("group"), "spec.group")
     causes += immutable(names.get("plural"), names_before.get("plural"), "spec.names.plural")
     known = {version.get("name") for version in spec.get("versions") or ()}
+    if spec == before:
+        return causes + approval.problems(new, old)  # whoever writes the status alone may say what he likes
     for index, stored in enumerate((old.get("status") or {}).get("storedVersions") or ()):
         if stored not in known:
             path = f"status.storedVersions[{index}]"

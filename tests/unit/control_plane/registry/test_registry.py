@@ -391,3 +391,24 @@ async def test_a_create_and_the_end_of_its_namespace_exclude_each_other() -> Non
         assert refused["code"] == 403
         assert "because it is being terminated" in refused["message"]
         assert (await started.send("GET", "/api/v1/namespaces/n/configmaps/late")).code == 404
+
+
+async def test_a_taken_name_with_a_stem(api: Api) -> None:
+    """Whoever chose the name, an object with ``generateName`` is told to try again."""
+    await api.ask("POST", MAPS, config_map("a"))
+    answer = await api.ask("POST", MAPS, config_map("a", generateName="a"))
+    assert answer["details"]["retryAfterSeconds"] == 1
+    assert answer["message"] == (
+        'configmaps "a" already exists, the server was not able to generate a unique name for the object'
+    )
+
+
+async def test_a_token_comes_before_the_version(api: Api) -> None:
+    """With a token a version is refused whatever it says; version 0 gives all the rest."""
+    for number in range(3):
+        await api.ask("POST", MAPS, config_map(f"m{number}"))
+    token = (await api.ask("GET", MAPS, limit="1"))["metadata"]["continue"]
+    refused = await api.ask("GET", MAPS, **{"continue": token, "resourceVersion": "x"})
+    assert refused["message"] == "specifying resource version is not allowed when using continue"
+    rest = await api.ask("GET", MAPS, **{"continue": token, "resourceVersion": "0", "limit": "1"})
+    assert len(rest["items"]) == 2

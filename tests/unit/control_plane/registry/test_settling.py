@@ -14,7 +14,7 @@ from fairlead_control_plane.registry import settling
 from fairlead_control_plane.registry.call import Target
 from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.store.contract import Row
-from tests.unit.control_plane.in_process import MERGE, NAMESPACES, Api, in_process, lines
+from tests.unit.control_plane.in_process import APPLY, MERGE, NAMESPACES, Api, in_process, lines
 
 _THINGS = "/apis/x.io/{}/namespaces/default/things"
 _V1 = _THINGS.format("v1")
@@ -111,3 +111,34 @@ async def test_versions_have_their_own_schemas(api: Api) -> None:
     assert "a" not in await api.ask("GET", f"{_THINGS.format('v2')}/old")
     gone = await api.ask("DELETE", f"{_THINGS.format('v2')}/old")
     assert gone["status"] == "Success"
+
+
+async def test_nothing_is_created_under_a_definition_that_is_going(api: Api) -> None:
+    """Kubernetes' words; what is there can still be read."""
+    definition = _definition(_AFTER, revision=api.store.revision + 1)
+    definition["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    parts = replace(api.registry.parts, catalog=StaticCatalog([NAMESPACES, resource_from_crd(definition)]))
+    api.registry = Registry(parts.store, parts.catalog, parts.hub, admission=parts.admission)
+    refused = await api.ask("POST", _V1, _thing("new"))
+    assert refused["message"] == (
+        'things.x.io "new" is forbidden: create not allowed while custom resource definition is terminating'
+    )
+    assert (await api.ask("GET", f"{_V1}/old"))["a"] == "A"
+
+
+async def test_lists_and_missing_subresources_read_as_in_kubernetes(api: Api) -> None:
+    """Lists of custom objects always name ``continue``; a subresource that no version has is not found by name."""
+    assert (await api.ask("GET", _V1))["metadata"]["continue"] == ""
+    assert (await api.ask("GET", f"{_V1}/old/scale"))["message"] == 'things.x.io "old" not found'
+
+
+async def test_an_apply_must_fit_the_versions_of_all_managers(api: Api) -> None:
+    """A field that another manager's version does not declare fails the apply, as it does in Kubernetes."""
+    other = _version("v2", {"c": _STRING})
+    _define(api, _AFTER, other)
+    path = f"{_THINGS.format('v2')}/old"
+    answer = await api.ask("PATCH", path, _thing("old", "v2", c="x"), kind=APPLY, fieldManager="m")
+    assert (answer["code"], answer["message"]) == (
+        500,
+        "failed to convert new object: .c: field not declared in schema",
+    )
