@@ -24,6 +24,8 @@ _ALIVE = {
 }
 _DEAD = ("Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
 _EFFECTS = ("NoSchedule", "NoExecute")
+_USUAL_S = 300.0
+"""What the server lets every pod bear that says nothing; in a lab that is :attr:`LabSettings.evict_after_s`."""
 
 
 def is_played(node: JsonObject) -> bool:
@@ -76,7 +78,7 @@ def play(node: JsonObject, world: World, settings: LabSettings, now_s: float) ->
             continue
         writes += _not_ready(pod, now_s)
         tolerated_s = _tolerates(pod, {"key": _UNREACHABLE, "effect": "NoExecute"})
-        due_s = since_s + (settings.evict_after_s if tolerated_s is None else tolerated_s)
+        due_s = since_s + (settings.evict_after_s if tolerated_s in (None, _USUAL_S) else tolerated_s or 0.0)
         if due_s <= now_s:
             writes.append(deleted(pod))
         elif due_s != float("inf"):

@@ -1,6 +1,6 @@
 """
-What a plain Kubernetes API has from the start: its namespaces, the Service by which pods find it, and what tells
-which addresses Services get.
+What a plain Kubernetes API has from the start: its namespaces, the Service by which pods find it, what tells which
+addresses Services get, and the priorities of its own pods.
 """
 
 from __future__ import annotations
@@ -18,6 +18,17 @@ NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 SERVICE_ADDRESS = str(NETWORK[1])
 """The first address of the range from which Services get theirs."""
 _DEFAULT_PORT = 443
+_PRIORITIES = {
+    "system-node-critical": (
+        2_000_001_000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+    "system-cluster-critical": (
+        2_000_000_000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+    ),
+}
+"""Source: k8s.io/kubernetes pkg/apis/scheduling/v1/helpers.go."""
 
 
 async def make_first_objects(
@@ -36,6 +47,10 @@ async def make_first_objects(
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         await _make(registry, cluster, kind_of("", "namespaces"), namespace)
     await _make(registry, cluster, kind_of("", "services"), kubernetes_service(url))
+    classes = kind_of("scheduling.k8s.io", "priorityclasses")
+    for name, (value, about) in _PRIORITIES.items():
+        body = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}}
+        await _make(registry, cluster, classes, {**body, "value": value, "description": about})
     await _make_service_range(registry, cluster, kind_of("networking.k8s.io", "servicecidrs"))
 
 

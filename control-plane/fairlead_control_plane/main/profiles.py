@@ -21,7 +21,7 @@ from fairlead_control_plane.admission.contract import Plugin
 from fairlead_control_plane.admission.lifecycle import NamespaceLifecycle
 from fairlead_control_plane.admission.namespace_objects import NamespaceObjects
 from fairlead_control_plane.admission.placements import May, PlacementAdmission
-from fairlead_control_plane.admission.quota import ResourceQuotas
+from fairlead_control_plane.admission.plain import plain_plugins
 from fairlead_control_plane.admission.reserved import ReservedMetadata
 from fairlead_control_plane.allocation.repair import note_given
 from fairlead_control_plane.allocation.services import ServiceAllocation
@@ -50,7 +50,7 @@ from fairlead_control_plane.main.first_objects import make_first_objects
 from fairlead_control_plane.main.readings import Agents
 from fairlead_control_plane.main.settings import Settings
 from fairlead_control_plane.main.workspaces import workspace_rooms
-from fairlead_control_plane.registry.call import Target, at, new_uid
+from fairlead_control_plane.registry.call import Target, at, new_uid, random_suffix
 from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.store.contract import Store
 from fairlead_control_plane.watch.hub import Hub
@@ -140,7 +140,7 @@ class Profile:
 
 async def of_profile(settings: Settings, ground: Ground) -> Profile:
     """Build the rooms of the profile that the settings name."""
-    return await _workspaces(settings, ground) if settings.profile == "workspaces" else _cluster(ground)
+    return await _workspaces(settings, ground) if settings.profile == "workspaces" else _cluster(settings, ground)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ class _Common:
         )
 
 
-def _cluster(ground: Ground) -> Profile:
+def _cluster(settings: Settings, ground: Ground) -> Profile:
     common = _Common.of(ground.ca_pem, workspaces=False)
     catalog = ClusterCatalog(ground.store, builtin_resources("cluster"), common.definitions)
     addresses = _builtin("networking.k8s.io", "ipaddresses")
@@ -193,7 +193,7 @@ def _cluster(ground: Ground) -> Profile:
         # No metadata is reserved here: agents mark what they bring into a plain cluster.
         plugins=(
             NamespaceLifecycle(ground.store, common.namespaces),
-            ResourceQuotas(ground.store, _builtin("", "resourcequotas")),
+            *plain_plugins(ground.store, _builtin, random_suffix, has_controllers=not settings.is_simulated),
         ),
         effects=(common.first.effects, allocation.effects),
         begin=begin,

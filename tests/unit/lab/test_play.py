@@ -182,6 +182,28 @@ def test_a_dead_node_loses_its_pods_and_comes_back() -> None:
     assert len(list(played.world.all("Pod"))) == played.ready() == 4
 
 
+def test_what_the_server_lets_every_pod_bear_is_the_labs_time() -> None:
+    """The five minutes that a server adds to each pod count as not said; other times are the pod's own."""
+    played = stage()
+    body = deployment(4)
+    toleration = {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute"}
+    body["spec"]["template"]["spec"]["tolerations"] = [{**toleration, "tolerationSeconds": 300}]
+    played.create(body)
+    patient = deployment(2)
+    patient["metadata"]["name"] = "patient"
+    patient["spec"]["template"]["spec"]["tolerations"] = [{**toleration, "tolerationSeconds": 299}]
+    played.create(patient)
+    played.run()
+    played.change(Key("Node", "", "lab-node-0"), {"metadata": {"annotations": {FAILED: "true"}}})
+    played.run(played.now_s + 20)
+    seconds = [
+        pod["spec"]["tolerations"][0]["tolerationSeconds"]
+        for pod in played.world.all("Pod")
+        if pod["spec"]["nodeName"] == "lab-node-0" and "deletionTimestamp" not in pod["metadata"]
+    ]
+    assert seconds == [299]
+
+
 def test_addresses_are_unique() -> None:
     """Pods have addresses of their own."""
     played = stage()
