@@ -33,7 +33,7 @@ class Coverage:
         combination = request.verb, _kind(request.kind)
         self.asked[combination] += 1
         self.codes[code] += 1
-        if code < 300:
+        if 200 <= code < 300:
             self.succeeded[combination] += 1
 
     @property
@@ -44,7 +44,7 @@ class Coverage:
     @property
     def share_2xx(self) -> float:
         """From 0 to 1."""
-        return sum(count for code, count in self.codes.items() if code < 300) / max(self.total, 1)
+        return sum(count for code, count in self.codes.items() if 200 <= code < 300) / max(self.total, 1)
 
     def __str__(self) -> str:
         rows = [f"{self.total} requests to each server, {self.share_2xx:.1%} answered 2xx"]

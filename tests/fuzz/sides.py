@@ -21,6 +21,8 @@ from fairlead_api import JsonObject
 from tests.fuzz.asked import Memory, Request
 
 TIMEOUT_S = 30.0
+DISCONNECTED = 0
+"""In place of a code, when a server hung up without an answer."""
 SETTLE_S = 15.0
 QUIET_S = 0.08
 """A watch has told all when both servers have told as much and then nothing for so long."""
@@ -70,14 +72,17 @@ class Side:
     async def send(self, request: Request, memory: Memory) -> Answer:
         """Send a request of a sequence and remember what the answer says."""
         answer = await self._send(request.method, _target(request, memory), request.text(memory), request.headers)
-        if answer.code < 300 and answer.type.startswith("application/json"):
+        if DISCONNECTED < answer.code < 300 and answer.type.startswith("application/json"):
             memory.note(request, orjson.loads(answer.body))
         return answer
 
     async def _send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         url = URL(self._address.url + target, encoded=True)
-        async with self._session.request(method, url, data=body, headers={**_KNOWN, **headers}) as answer:
-            return _answer(answer, await answer.read())
+        try:
+            async with self._session.request(method, url, data=body, headers={**_KNOWN, **headers}) as answer:
+                return _answer(answer, await answer.read())
+        except aiohttp.ClientConnectionError as problem:
+            return Answer(DISCONNECTED, "text/plain", (), str(problem).encode())
 
     @contextlib.asynccontextmanager
     async def watching(self, request: Request, memory: Memory) -> AsyncIterator[aiohttp.ClientResponse]:
