@@ -276,8 +276,9 @@ class _Compiler:
             self.out.pending += 0 if is_free(target) else 1
             return found
         held = self._atom(self.value(target))
-        self.out.line(f"if {held}.__class__ is not Optional: raise Unusual")
-        return self.out.set(f"{held}.value if {held}.present else ABSENT")
+        # A literal may stand here, of a dyn.
+        self.out.line(f"if ({held}).__class__ is not Optional: raise Unusual")
+        return self.out.set(f"({held}).value if ({held}).present else ABSENT")
 
     def _logic(self, tree: ast.Call) -> str:
         left, right = tree.arguments

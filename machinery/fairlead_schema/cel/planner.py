@@ -268,15 +268,19 @@ class Planner:
         """
         if tree.function in ("_==_", "_!=_"):
             return self._equality(tree)
-        if tree.function == "matches" and tree.arguments[-1].number in self.constants:
-            return matcher(self.constants[tree.arguments[-1].number])
-        if tree.function in ("find", "findAll") and tree.arguments[0].number in self.constants:
-            matcher(self.constants[tree.arguments[0].number])  # refuses what is no pattern
+        if tree.function == "matches" and isinstance(pattern := self._literal(tree.arguments[-1]), str):
+            return matcher(pattern)
+        if tree.function in ("find", "findAll") and isinstance(pattern := self._literal(tree.arguments[0]), str):
+            matcher(pattern)  # refuses what is no pattern
         joined = join(effective(tree.arguments[0], self._types)) if tree.function == "_+_" else None
         overloads = self._functions.chosen(tree.function, self._ids(tree))
         if not overloads:
             raise PlanError(f"no such overload: {tree.function}")
         return joined or dispatch(tree.function, overloads)
+
+    def _literal(self, tree: ast.Expr) -> Value:
+        """Return the value of a constant part, None of any other."""
+        return self.constants.get(tree.number)
 
     def coster(self, tree: ast.Call) -> Coster | None:
         """Return the run-time cost of a call; None when it is 1."""
