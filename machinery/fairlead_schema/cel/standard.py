@@ -196,6 +196,27 @@ def _conversion(name: str, result: AnyType, *sources: tuple[str, AnyType, Call])
     return Function(name, tuple(_overload((key, (source,), result), call) for key, source, call in sources))
 
 
+def _to_integers() -> Iterable[Function]:
+    yield _conversion(
+        "int",
+        t.INT,
+        ("int64_to_int64", t.INT, c.identity),
+        ("double_to_int64", t.DOUBLE, c.double_to_int),
+        ("duration_to_int64", t.DURATION, lambda value: value.nanoseconds),
+        ("string_to_int64", t.STRING, c.to_int),
+        ("timestamp_to_int64", t.TIMESTAMP, lambda value: value.seconds),
+        ("uint64_to_int64", t.UINT, lambda value: whole(int(value))),
+    )
+    yield _conversion(
+        "uint",
+        t.UINT,
+        ("uint64_to_uint64", t.UINT, c.identity),
+        ("double_to_uint64", t.DOUBLE, c.double_to_uint),
+        ("int64_to_uint64", t.INT, unsigned),
+        ("string_to_uint64", t.STRING, c.to_uint),
+    )
+
+
 def _conversions() -> Iterable[Function]:
     yield _global("type", kind_of, ("type", (t.A,), t.type_of(t.A)))
     yield _conversion("bool", t.BOOL, ("bool_to_bool", t.BOOL, c.identity), ("string_to_bool", t.STRING, c.to_bool))
@@ -218,16 +239,7 @@ def _conversions() -> Iterable[Function]:
         ("string_to_duration", t.STRING, c.to_duration),
     )
     yield _global("dyn", c.identity, ("to_dyn", (t.A,), t.DYN))
-    yield _conversion(
-        "int",
-        t.INT,
-        ("int64_to_int64", t.INT, c.identity),
-        ("double_to_int64", t.DOUBLE, c.double_to_int),
-        ("duration_to_int64", t.DURATION, lambda value: value.nanoseconds),
-        ("string_to_int64", t.STRING, c.to_int),
-        ("timestamp_to_int64", t.TIMESTAMP, lambda value: value.seconds),
-        ("uint64_to_int64", t.UINT, lambda value: whole(int(value))),
-    )
+    yield from _to_integers()
     yield _conversion(
         "string",
         t.STRING,
@@ -251,14 +263,6 @@ def _conversions() -> Iterable[Function]:
         ("timestamp_to_timestamp", t.TIMESTAMP, c.identity),
         ("int64_to_timestamp", t.INT, c.timestamp_of),
         ("string_to_timestamp", t.STRING, c.to_timestamp),
-    )
-    yield _conversion(
-        "uint",
-        t.UINT,
-        ("uint64_to_uint64", t.UINT, c.identity),
-        ("double_to_uint64", t.DOUBLE, c.double_to_uint),
-        ("int64_to_uint64", t.INT, unsigned),
-        ("string_to_uint64", t.STRING, c.to_uint),
     )
 
 
