@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds.builtin import as_api_resource_schema, builtin_resource
-from fairlead_control_plane.kinds.record import Column, Resource, ScalePaths, Strategy, Version
+from fairlead_control_plane.kinds.record import Column, ConversionWebhook, Resource, ScalePaths, Strategy, Version
 
 if TYPE_CHECKING:
     from fairlead_schema.structural import Content, Structural
@@ -35,7 +35,23 @@ def resource_from_crd(crd: JsonObject) -> Resource:
     schemas = [_schema_of(version) for version in spec["versions"]]
     resource = _resource(spec, names, schemas, owner=metadata.get("uid", ""))
     since, is_leaving = int(metadata.get("resourceVersion") or 0), "deletionTimestamp" in metadata
-    return replace(resource, since=since, is_leaving=is_leaving)
+    return _converting(replace(resource, since=since, is_leaving=is_leaving), spec.get("conversion") or {})
+
+
+def _converting(resource: Resource, conversion: JsonObject) -> Resource:
+    """Return a record with what its definition says of conversion."""
+    webhook = conversion.get("webhook") or {}
+    client = webhook.get("clientConfig") or {}
+    if conversion.get("strategy") != "Webhook" or not client:
+        return resource
+    service = client.get("service") or {}
+    url = client.get("url") or (
+        f"https://{service.get('name')}.{service.get('namespace')}.svc:{service.get('port', 443)}"
+        f"{service.get('path') or '/'}"
+    )
+    versions = tuple(one if one.storage else replace(one, is_as_stored=False) for one in resource.versions)
+    reviews = tuple(webhook.get("conversionReviewVersions") or ())
+    return replace(resource, versions=versions, converter=ConversionWebhook(url, client.get("caBundle") or "", reviews))
 
 
 def _schema_of(version: JsonObject) -> JsonObject:

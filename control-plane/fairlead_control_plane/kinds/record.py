@@ -120,6 +120,15 @@ class Strategy:
 
 
 @dataclass(frozen=True, slots=True)
+class ConversionWebhook:
+    """Who converts between the versions of a definition: ``url``, and the authorities it is trusted by (base64 PEM)."""
+
+    url: str
+    ca_bundle: str = ""
+    review_versions: tuple[str, ...] = ("v1",)
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """
     A resource of some logical cluster.
@@ -134,6 +143,7 @@ class Resource:
             ``events.k8s.io`` shows core's Events through ``Version.conversion``.
         since: Store revision of the definition: what was written before may lack its defaults and have fields that it
             dropped. 0 for kinds that nobody defined.
+        converter: Converts between its versions; None where they differ in ``apiVersion`` and schema alone.
         is_leaving: Its definition is being deleted, so that nothing can be created any more.
     """
 
@@ -153,6 +163,7 @@ class Resource:
     stored_as: str = ""
     since: int = 0
     is_leaving: bool = False
+    converter: ConversionWebhook | None = None
 
     @property
     def name(self) -> str:

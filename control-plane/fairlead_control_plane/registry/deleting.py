@@ -7,7 +7,7 @@ pkg/registry/rest/delete.go, pkg/endpoints/handlers/delete.go; k8s.io/kubernetes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import encoding
@@ -60,9 +60,10 @@ async def delete(parts: Parts, target: Target, options: DeleteOptions) -> Delete
         if row is None:
             raise messages.not_found(target.resource, target.name)
         try:
-            return await _delete_row(parts, target, settling.row(target.as_stored, row), options)
+            deleted = await _delete_row(parts, target, await settling.row(target.as_stored, row), options)
         except CompareFailed:
             continue
+        return replace(deleted, value=await settling.value(target, deleted.value))
     raise messages.conflict(target.resource, target.name)
 
 

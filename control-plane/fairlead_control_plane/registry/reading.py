@@ -43,7 +43,7 @@ async def get_row(parts: Parts, target: Target, version: str = "") -> Row:
     row = await parts.store.get(target.key)
     if row is None:
         raise messages.not_found(target.resource, target.name)
-    return settling.row(target, row)
+    return await settling.row(target, row)
 
 
 async def check_not_future(parts: Parts, revision: int) -> None:

@@ -22,6 +22,7 @@ import orjson
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import encoding
 from fairlead_control_plane.kinds.record import Resource, Version
+from fairlead_control_plane.registry import conversion
 from fairlead_control_plane.registry.call import Target
 from fairlead_control_plane.store.contract import Event, Row
 
@@ -33,8 +34,38 @@ _kept: OrderedDict[object, tuple[Sequence[Row], Sequence[Row]]] = OrderedDict()
 """What was last made of a store's rows, by collection and definition; of use while the rows are the same ones."""
 
 
-def row(target: Target, one: Row) -> Row:
+def is_converted(target: Target) -> bool:
+    """Tell whether a webhook converts what is shown in the target's version."""
+    return target.resource.converter is not None and not target.version.storage
+
+
+async def row(target: Target, one: Row) -> Row:
     """Return a row with its object settled; the same one when there is nothing to do."""
+    return (await _converted(target, [one]))[0] if is_converted(target) else _row(target, one)
+
+
+async def value(target: Target, stored: bytes) -> bytes:
+    """Return the bytes of what was just written in the target's version where a webhook converts it."""
+    return (await row(target, Row("", stored, 0, 0))).value if is_converted(target) else stored
+
+
+async def objects(target: Target, found: Sequence[JsonObject]) -> list[JsonObject]:
+    """Return settled objects of the storage version in the target's, as its webhook converts them; pruned."""
+    made = await conversion.converted(target.resource, found, target.api_version)
+    schema = target.version.schema()
+    for obj in made:
+        schema.prune(obj)
+    return made
+
+
+async def _converted(target: Target, found: Sequence[Row]) -> list[Row]:
+    stored = target.as_stored
+    decoded = [orjson.loads(memoryview(_row(stored, one).value)[4:]) for one in found]
+    made = await objects(target, decoded)
+    return [replace(one, value=encoding.encode(obj)) for one, obj in zip(found, made, strict=True)]
+
+
+def _row(target: Target, one: Row) -> Row:
     if target.version.is_as_stored and one.mod_revision >= target.resource.since:
         return one
     value = settled(target, one.value)
@@ -51,10 +82,12 @@ async def rows(target: Target, found: Sequence[Row]) -> Sequence[Row]:
     kept = _kept.get(key)
     if kept is not None and kept[0] is found:
         return kept[1]
+    if is_converted(target):
+        return await _converted(target, found)
     made: list[Row] = []
     is_same = True
     for index, one in enumerate(found):
-        made.append(row(target, one))
+        made.append(_row(target, one))
         is_same = is_same and made[-1] is one
         if index % _SLICE == _SLICE - 1:
             await asyncio.sleep(0)
@@ -67,15 +100,18 @@ async def rows(target: Target, found: Sequence[Row]) -> Sequence[Row]:
 
 def event(target: Target, one: Event) -> Event:
     """Return an event with the objects in it settled."""
-    now = None if one.row is None else row(target, one.row)
-    before = None if one.previous is None else row(target, one.previous)
+    now = None if one.row is None else _row(target, one.row)
+    before = None if one.previous is None else _row(target, one.previous)
     return one if now is one.row and before is one.previous else replace(one, row=now, previous=before)
 
 
-def to_storage(target: Target, obj: JsonObject) -> JsonObject:
+async def to_storage(target: Target, obj: JsonObject) -> JsonObject:
     """Return an object of the target's version as it is stored: in the storage version, pruned and with defaults."""
     storage = target.resource.storage_version
-    new: JsonObject = {**obj, "apiVersion": target.resource.api_version(storage.name)}
+    api_version = target.resource.api_version(storage.name)
+    if is_converted(target):
+        (obj,) = await conversion.converted(target.resource, [obj], api_version)
+    new: JsonObject = {**obj, "apiVersion": api_version}
     if target.version.is_as_stored:
         return new
     new = orjson.loads(orjson.dumps(new))

@@ -14,8 +14,10 @@ import orjson
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError, InternalError, ServiceUnavailable, TooManyRequests
+from fairlead_control_plane.kinds import encoding
 from fairlead_control_plane.registry import messages, reading, settling
 from fairlead_control_plane.registry.call import Parts, Target
+from fairlead_control_plane.registry.media import Form
 from fairlead_control_plane.registry.options import ListOptions
 from fairlead_control_plane.registry.rendering import Renderer
 from fairlead_control_plane.store.contract import Compacted, StoreError
@@ -38,6 +40,8 @@ class Watch:
         self._options = options
         self._selected = selected
         self._renderer = renderer
+        is_converted = settling.is_converted(target)
+        self._followed = Renderer(target.as_stored, Form(), parts.now_s()) if is_converted else renderer
         self._revision = 0
         self._is_headed = False
 
@@ -55,6 +59,8 @@ class Watch:
         try:
             async for chunk in self._changes(subscription):
                 yield self._headed(chunk)
+        except ApiError as error:
+            yield _error_line(error)
         except Compacted as error:
             yield _error_line(messages.too_old_version(self._revision, error.compacted))
         except SlowWatcher as error:
@@ -107,16 +113,27 @@ class Watch:
             yield b"".join(lines)
 
     def _subscribe(self) -> Subscription:
-        renderer = self._renderer
+        renderer = self._followed
         frame = self._settled(framer(self._selected, renderer.one, renderer.key))
         prefix = self._prefix()
         return self._parts.hub.watch(prefix, after=self._revision, frame=frame, key=(self._selected.key, renderer.key))
 
     def _settled(self, frame: Frame) -> Frame:
-        target = self._target
+        target = self._target.as_stored if settling.is_converted(self._target) else self._target
         if target.version.is_as_stored and not target.resource.since:
             return frame
         return lambda delivery: frame(Delivery(settling.event(target, delivery.event), delivery.frames))
+
+    async def _converted(self, events: bytes) -> bytes:
+        """Return events of stored objects as those of the version asked for, where a webhook converts them."""
+        if self._followed is self._renderer:
+            return events
+        decoded: list[JsonObject] = [orjson.loads(event) for event in events.splitlines()]
+        made = await settling.objects(self._target, [event["object"] for event in decoded])
+        return b"".join(
+            line(event["type"], self._renderer.one(encoding.encode(obj), int(obj["metadata"]["resourceVersion"])))
+            for event, obj in zip(decoded, made, strict=True)
+        )
 
     def _prefix(self) -> str:
         """Follow one key only where the selector pins the name."""
@@ -132,7 +149,7 @@ class Watch:
         while (now := loop.time()) < ends and not subscription.is_closed:
             chunks = await subscription.take(max(min(bookmark_at, ends) - now, 0))
             if chunks:
-                yield b"".join(chunks)
+                yield await self._converted(b"".join(chunks))
             elif options.bookmarks and loop.time() >= bookmark_at:
                 revision = self._parts.hub.revision
                 bookmark_at = loop.time() + self._parts.bookmark_s

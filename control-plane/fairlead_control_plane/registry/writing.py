@@ -9,6 +9,7 @@ Source: k8s.io/apiserver pkg/registry/generic/registry/store.go (Create, Update)
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError, ServiceUnavailable, Unclassified
@@ -32,11 +33,11 @@ Change = Callable[[JsonObject | None], Awaitable[JsonObject]]
 """Makes the new object from the present one (a fresh dict it may change; None: there is none)."""
 
 
-def stored(target: Target, obj: JsonObject) -> JsonObject:
+async def stored(target: Target, obj: JsonObject) -> JsonObject:
     """Return an object of the target's version as it is stored."""
     if target.version.conversion is not None:
         return target.version.conversion.to_storage(obj)
-    return obj if target.version.storage else settling.to_storage(target, obj)
+    return obj if target.version.storage else await settling.to_storage(target, obj)
 
 
 def _is_whole(target: Target) -> bool:
@@ -82,10 +83,21 @@ def _not_generated(error: AlreadyExists) -> AlreadyExists:
 async def _create_named(
     parts: Parts, target: Target, obj: JsonObject, options: WriteOptions, manage: Manage
 ) -> Written:
+    return await _seen(target, await _create_stored(parts, target, obj, options, manage))
+
+
+async def _seen(target: Target, written: Written) -> Written:
+    """Return what was written in the target's version where a webhook converts it; renderers do the rest."""
+    return replace(written, value=await settling.value(target, written.value))
+
+
+async def _create_stored(
+    parts: Parts, target: Target, obj: JsonObject, options: WriteOptions, manage: Manage
+) -> Written:
     if target.resource.is_leaving:
         raise messages.forbidden(target.resource, metadata.name_of(obj), _LEAVING)
     if _is_whole(target):
-        obj, target = stored(target, obj), target.as_stored
+        obj, target = await stored(target, obj), target.as_stored
     metadata.check_place(obj, target.resource, target.namespace)
     place = Target(
         target.resource, target.version, target.cluster, target.namespace, metadata.name_of(obj),
@@ -96,7 +108,7 @@ async def _create_named(
         if options.dry_run:
             await _check_free(parts, place)
         try:
-            return await commit(parts, place, None, stored(place, new), old=None, dry_run=options.dry_run)
+            return await commit(parts, place, None, await stored(place, new), old=None, dry_run=options.dry_run)
         except CompareFailed:
             await _check_free(parts, place)
         except ServiceUnavailable:
@@ -134,9 +146,10 @@ async def update(
                 raise messages.not_found(target.resource, target.name)
             return await _create_by_update(parts, target, change, options, manage)
         try:
-            return await _replace(parts, target, row, change, options, manage)
+            written = await _replace(parts, target, row, change, options, manage)
         except CompareFailed:
             continue
+        return await _seen(target, written)
     raise messages.conflict(target.resource, target.name)
 
 
@@ -155,14 +168,14 @@ async def _create_by_update(
 async def _replace(
     parts: Parts, target: Target, row: Row, change: Change, options: WriteOptions, manage: Manage
 ) -> Written:
-    new = await change(_decoded(target, row))
+    new = await change(await _decoded(target, row))
     if _is_whole(target):
-        new, target = stored(target, new), target.as_stored
-    old = _decoded(target, row)
+        new, target = await stored(target, new), target.as_stored
+    old = await _decoded(target, row)
     _check_preconditions(target, new, old)
     new = await preparing.updated(parts, target, new, old, options, manage)
     new["metadata"].pop("resourceVersion", None)
-    saved = stored(target, new)
+    saved = await stored(target, new)
     old_saved = encoding.decode(row)
     if await aside(lambda: preparing.is_same(saved, old_saved), is_large=len(row.value) > _LARGE_BYTES):
         return Written(row.value, row.mod_revision)
@@ -172,8 +185,8 @@ async def _replace(
     return await commit(parts, target, row, saved, old=old_saved, dry_run=options.dry_run)
 
 
-def _decoded(target: Target, row: Row) -> JsonObject:
-    return shown(encoding.decode(settling.row(target, row)), row.mod_revision, target.version, target.api_version)
+async def _decoded(target: Target, row: Row) -> JsonObject:
+    return shown(encoding.decode(await settling.row(target, row)), row.mod_revision, target.version, target.api_version)
 
 
 def _check_preconditions(target: Target, new: JsonObject, old: JsonObject) -> None:

@@ -90,7 +90,7 @@ async def test_a_patch_starts_from_what_is_shown(api: Api) -> None:
     target = Target(resource, resource.storage_version, "root", "default", "old")
     row = await api.store.get(target.key)
     assert row is not None
-    assert settling.row(target, row) is row
+    assert await settling.row(target, row) is row
 
 
 async def test_rows_that_need_nothing_are_the_same_sequence(api: Api) -> None:
