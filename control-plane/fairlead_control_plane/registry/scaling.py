@@ -17,7 +17,7 @@ from fairlead_api.errors import BadRequest
 from fairlead_api.field_errors import invalid, invalid_object
 from fairlead_api.selectors import SelectorError, from_map, from_object
 from fairlead_control_plane.kinds.record import ScalePaths
-from fairlead_control_plane.registry import messages
+from fairlead_control_plane.registry import body, messages
 from fairlead_control_plane.registry.call import Target
 
 _SHOWN = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
@@ -103,8 +103,12 @@ def patched(
 
     def apply(scale: JsonObject) -> JsonObject:
         found = change(scale)
-        if is_typed and isinstance(found, dict):
-            found = {**found, "kind": scale["kind"], "apiVersion": scale["apiVersion"]}
+        if isinstance(found, dict):
+            if is_typed:
+                found = {**found, "kind": scale["kind"], "apiVersion": scale["apiVersion"]}
+            elif (found.get("kind"), found.get("apiVersion")) != (scale["kind"], scale["apiVersion"]):
+                why = body.no_conversion(str(found.get("kind")), str(found.get("apiVersion")), "autoscaling.Scale")
+                raise invalid_object("", "", "", [invalid("patch", orjson.dumps(found).decode(), why)])
         return checked(target, found)
 
     return apply

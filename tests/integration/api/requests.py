@@ -118,7 +118,7 @@ def _scaled(one: str, name: str) -> Iterator[Asked]:
     yield Asked("PATCH", f"{one}/scale?fieldManager=scaler", {"spec": {"replicas": 9}}, MERGE)
     for kind in (MERGE, STRATEGIC):
         yield Asked("PATCH", f"{one}/scale?dryRun=All", {"metadata": {}, "spec": {"replicas": 3}, "status": {}}, kind)
-        yield Asked("PATCH", f"{one}/scale?dryRun=All", {"kind": "Foo", "spec": {"replicas": 3}}, kind)
+    yield Asked("PATCH", f"{one}/scale?dryRun=All", {"kind": "Foo", "spec": {"replicas": 3}}, STRATEGIC)
     yield Asked("PUT", f"{one}/scale?fieldManager=setter", {**scale, "spec": {"replicas": 8}})
     yield Asked("PATCH", f"{one}/scale?fieldManager=applier", {**scale, "spec": {"replicas": 7}}, APPLY)
     yield Asked("PATCH", f"{one}/scale?fieldManager=applier&force=true", {**scale, "spec": {"replicas": 7}}, APPLY)

@@ -78,3 +78,6 @@ async def test_a_scale_is_patched_as_a_scale_by_each_patch_type(api: Api) -> Non
         patch = {"metadata": {}, "spec": {"replicas": replicas}, "status": {"replicas": 0}}
         found = await api.ask("PATCH", f"{DEPLOYMENTS}/d/scale", patch, kind=kind)
         assert (found["kind"], found["spec"]["replicas"]) == ("Scale", replicas)
+    other = {"kind": "Deployment", "apiVersion": "apps/v1", "spec": {"replicas": 9}}
+    assert (await api.send("PATCH", f"{DEPLOYMENTS}/d/scale", other, kind=MERGE)).code == 422
+    assert (await api.send("PATCH", f"{DEPLOYMENTS}/d/scale", other, kind=STRATEGIC)).code == 200
