@@ -13,6 +13,7 @@ from fairlead_control_plane.admission.contract import Plugin
 from fairlead_control_plane.admission.default_classes import DefaultClasses
 from fairlead_control_plane.admission.limit_ranges import LimitRanges
 from fairlead_control_plane.admission.node_taints import NodeTaints
+from fairlead_control_plane.admission.pod_security import PodSecurity
 from fairlead_control_plane.admission.priority import Priority
 from fairlead_control_plane.admission.quota import ResourceQuotas
 from fairlead_control_plane.admission.runtime_classes import RuntimeClasses
@@ -42,6 +43,7 @@ def plain_plugins(
         LimitRanges(store, kind_of("", "limitranges")),
         ServiceAccounts(store, kind_of("", "serviceaccounts"), suffix),
         NodeTaints(),
+        PodSecurity(store, kind_of("", "namespaces"), kind_of("", "pods")),
         Priority(store, kind_of("scheduling.k8s.io", "priorityclasses")),
         DefaultTolerations(),
         *protection,
