@@ -90,6 +90,16 @@ def _prepare_update(new: JsonObject, old: JsonObject) -> None:
     normalise(new)
 
 
+def _prepare_status(obj: JsonObject) -> None:
+    """Let the list of addresses follow the one that older kubelets know alone (conversion of PodStatus)."""
+    status = obj.get("status") or {}
+    address, listed = status.get("podIP"), status.get("podIPs")
+    if address and (not listed or listed[0].get("ip") != address):
+        status["podIPs"] = [{"ip": address}]
+    elif listed and not address:
+        status["podIP"] = listed[0].get("ip", "")
+
+
 def _validate(obj: JsonObject) -> list[Cause]:
     spec = obj.get("spec") or {}
     text = "must not have leading or trailing whitespace"
@@ -193,6 +203,7 @@ def _prepare_template(obj: JsonObject) -> None:
 POD = Strategy(
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
+    prepare_status=_prepare_status,
     validate=_validate,
     validate_update=_validate_update,
     generation_of=lambda obj: obj.get("spec"),
