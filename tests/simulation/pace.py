@@ -38,7 +38,7 @@ _SAID: tuple[tuple[ModuleType, str, float], ...] = (
     (namespaces, "_LONGEST_PAUSE_S", 300.0),
     (scheduler, "_LONGEST_PAUSE_S", 300.0),
     (down, "_BLOCKED_S", 300.0),
-    (identity, "_MOST_RETRY_S", 300.0),
+    (identity, "_MOST_RETRY_S", 120.0),  # half as much again by chance, a minute until it fails, and once more
 )
 _JUDGED: tuple[tuple[ModuleType, str, float], ...] = (
     (leaders, "LEASE_S", 900),
