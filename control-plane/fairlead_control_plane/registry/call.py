@@ -47,6 +47,7 @@ class Target:
         warnings: Collected for the client as the request proceeds.
         dry_run: For what is done by a :data:`VirtualResource`, which gets no options.
         is_one_of_many: The request is about a collection; this is one object of it.
+        is_confined: Whether webhooks of its users are asked at public addresses only.
     """
 
     resource: Resource
@@ -59,6 +60,7 @@ class Target:
     warnings: list[str] = field(default_factory=list)
     dry_run: bool = False
     is_one_of_many: bool = False
+    is_confined: bool = True
 
     @property
     def key(self) -> str:

@@ -20,17 +20,22 @@ import orjson
 from fairlead_api import JsonObject
 from fairlead_api.errors import Unclassified
 from fairlead_control_plane.kinds.record import ConversionWebhook, Resource
+from fairlead_control_plane.registry import egress
 
 _GROUP = "apiextensions.k8s.io"
 _TIMEOUT_S = 30
-_MOST_BYTES = 64 << 20
 _SERVER_ERROR = 'an error on the server ("unknown") has prevented the request from succeeding'
 _SAME = (("name", "name"), ("namespace", "namespace"), ("uid", "UID"))
 
 
-async def converted(resource: Resource, objects: Sequence[JsonObject], api_version: str) -> list[JsonObject]:
+async def converted(
+    resource: Resource, objects: Sequence[JsonObject], api_version: str, *, confined: bool = True
+) -> list[JsonObject]:
     """
     Return objects in another version; those that are in it already are not sent.
+
+    Args:
+        confined: See :mod:`egress`.
 
     Raises:
         Unclassified: The webhook could not be asked, or what it answered is no conversion of what it was sent (500).
@@ -48,7 +53,7 @@ async def converted(resource: Resource, objects: Sequence[JsonObject], api_versi
     request = {"uid": uid, "desiredAPIVersion": api_version, "objects": todo}
     body = {"kind": "ConversionReview", "apiVersion": f"{_GROUP}/{review}", "request": request}
     try:
-        answer = await _post(webhook, orjson.dumps(body))
+        answer = await _post(webhook, orjson.dumps(body), confined=confined)
         found = _objects(answer, uid, review)
     except (OSError, ValueError, TimeoutError, aiohttp.ClientError) as error:
         raise Unclassified(f"{head} failed: {_text(webhook, error)}") from error
@@ -68,18 +73,14 @@ def _kind_of(obj: JsonObject) -> str:
     return f"{obj.get('apiVersion')}, Kind={obj.get('kind')}"
 
 
-async def _post(webhook: ConversionWebhook, body: bytes) -> Any:
-    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
-    connector = aiohttp.TCPConnector(ssl=_trust(webhook.ca_bundle))
+async def _post(webhook: ConversionWebhook, body: bytes, *, confined: bool) -> Any:
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    async with (
-        aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
-        session.post(_address(webhook), data=body, headers=headers, allow_redirects=False) as answer,
-    ):
-        raw = await answer.content.read(_MOST_BYTES)
-        if answer.status != 200:
-            raise ValueError(_SERVER_ERROR if answer.status >= 500 else f"status code {answer.status}")
-        return orjson.loads(raw)
+    status, raw = await egress.post(
+        _address(webhook), body, headers, _trust(webhook.ca_bundle), timeout_s=_TIMEOUT_S, confined=confined
+    )
+    if status != 200:
+        raise ValueError(_SERVER_ERROR if status >= 500 else f"status code {status}")
+    return orjson.loads(raw)
 
 
 def _address(webhook: ConversionWebhook) -> str:

@@ -51,7 +51,16 @@ async def find_target(parts: Parts, info: RequestInfo, user: User) -> Target:
         raise messages.method_not_allowed()
     if resource.namespaced and not namespace and info.verb not in {"list", "watch"}:
         raise messages.method_not_allowed() if not info.name else messages.no_such_resource()
-    target = Target(resource, version, info.cluster, namespace, info.name, info.subresource, user)
+    target = Target(
+        resource,
+        version,
+        info.cluster,
+        namespace,
+        info.name,
+        info.subresource,
+        user,
+        is_confined=parts.marks_cluster,  # where there are workspaces users are tenants
+    )
     if version.deprecated:
         target.warnings.append(version.deprecation_warning or f"{target.api_version} {resource.kind} is deprecated")
     return target

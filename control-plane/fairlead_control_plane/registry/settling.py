@@ -51,7 +51,7 @@ async def value(target: Target, stored: bytes) -> bytes:
 
 async def objects(target: Target, found: Sequence[JsonObject]) -> list[JsonObject]:
     """Return settled objects of the storage version in the target's, as its webhook converts them; pruned."""
-    made = await conversion.converted(target.resource, found, target.api_version)
+    made = await conversion.converted(target.resource, found, target.api_version, confined=target.is_confined)
     schema = target.version.schema()
     for obj in made:
         schema.prune(obj)
@@ -110,7 +110,7 @@ async def to_storage(target: Target, obj: JsonObject) -> JsonObject:
     storage = target.resource.storage_version
     api_version = target.resource.api_version(storage.name)
     if is_converted(target):
-        (obj,) = await conversion.converted(target.resource, [obj], api_version)
+        (obj,) = await conversion.converted(target.resource, [obj], api_version, confined=target.is_confined)
     new: JsonObject = {**obj, "apiVersion": api_version}
     if target.version.is_as_stored:
         return new
