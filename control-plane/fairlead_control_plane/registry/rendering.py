@@ -75,6 +75,10 @@ class Renderer:
             return orjson.dumps(self._table([obj], _version_only(obj["metadata"])))
         return orjson.dumps(self._partial(obj))
 
+    def unstored(self, obj: JsonObject) -> bytes:
+        """Return an answer that is not stored, a review, as JSON; Tables of those there are none."""
+        return orjson.dumps(obj if self._form.kind == OBJECT else self._partial(obj))
+
     def empty(self, metadata: JsonObject) -> JsonObject:
         """Return an object that says nothing but its metadata: a bookmark."""
         if self._form.kind == TABLE:

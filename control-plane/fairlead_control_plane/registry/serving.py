@@ -168,7 +168,7 @@ class Serving:
         }
         if shown["kind"] == "SelfSubjectReview":
             shown["metadata"] = {"creationTimestamp": self._parts.timestamp()}
-        return _answer(renderer, orjson.dumps(shown), 201)
+        return _answer(renderer, renderer.unstored(shown), 201)
 
     async def _update(self, target: Target, request: Request) -> Response:
         options = write_options(request.query, request.query_all, _agent(request), "UpdateOptions")
