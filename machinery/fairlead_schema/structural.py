@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, cast
 
@@ -18,10 +18,13 @@ from fairlead_schema.decoding import typed_problem
 from fairlead_schema.defaulting import defaulter, zero
 from fairlead_schema.node import Node, Scope
 from fairlead_schema.pruning import prune
+from fairlead_schema.ruled import NOTHING, Outcome, has_rules
 from fairlead_schema.structuralness import check_structural
 from fairlead_schema.validation import validate
 
 __all__ = ["Content", "Structural", "check_structural", "compile_schema"]
+
+_HAS_RULES = "has rules"
 
 
 class Structural(Node):
@@ -37,6 +40,16 @@ class Structural(Node):
     def validate(self, obj: Any) -> list[Cause]:
         """Return what the schema finds wrong with ``obj`` (422), in no particular order."""
         return validate(self, obj)
+
+    def check_rules(self, new: JsonObject, old: JsonObject | None, found: Sequence[Cause]) -> Outcome:
+        """Return what the rules (``x-kubernetes-validations``) find; see :func:`rule_validation.check_rules`."""
+        if _HAS_RULES not in self._walks:
+            self._walks[_HAS_RULES] = has_rules(self.raw)
+        if not self._walks[_HAS_RULES]:
+            return NOTHING
+        from fairlead_schema.rule_validation import check_rules  # noqa: PLC0415 - few schemas have rules
+
+        return check_rules(self, new, old, found)
 
     def typed_errors(self, obj: Any) -> str | None:
         """Return the text with which a built-in kind's decoder refuses ``obj`` (400), None when it does not."""

@@ -77,7 +77,7 @@ async def created(parts: Parts, target: Target, obj: JsonObject, options: WriteO
     def check() -> None:
         if strategy.settle is not None:
             strategy.settle(obj, None)
-        _refuse(target, obj, [*metadata.validate(obj, resource), *_content_causes(target, obj)])
+        _refuse(target, obj, [*metadata.validate(obj, resource), *_content_causes(target, obj, None)])
         _warn(target, obj, None)
 
     await aside(check, is_large=large)
@@ -132,7 +132,7 @@ def _check_update(target: Target, new: JsonObject, old: JsonObject) -> None:
     ):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     causes = metadata.validate_update(new, old, target.resource)
-    causes += _content_causes(target, new)
+    causes += _content_causes(target, new, old)
     if strategy.validate_update is not None and target.subresource != _BINDING:
         causes += strategy.validate_update(new, old)
     _refuse(target, new, causes)
@@ -164,10 +164,14 @@ def _reset(target: Target, new: JsonObject, old: JsonObject) -> JsonObject:
     return new
 
 
-def _content_causes(target: Target, obj: JsonObject) -> list[Cause]:
+def _content_causes(target: Target, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
     causes: list[Cause] = []
     if target.version.open_api:
-        causes += target.version.schema().validate(obj)
+        schema = target.version.schema()
+        causes += schema.validate(obj)
+        kept = schema.check_rules(obj, old, causes)
+        causes += kept.causes
+        target.warnings.extend(kept.warnings)
     if target.resource.strategy.validate is not None:
         causes += target.resource.strategy.validate(obj)
     return causes

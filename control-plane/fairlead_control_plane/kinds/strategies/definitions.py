@@ -15,7 +15,7 @@ from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
-from fairlead_control_plane.kinds.strategies import approval, conversions
+from fairlead_control_plane.kinds.strategies import approval, conversions, definition_rules
 from fairlead_control_plane.kinds.strategies.metadata import immutable
 
 _SCOPES = ("Cluster", "Namespaced")
@@ -110,7 +110,7 @@ def _validate(obj: JsonObject) -> list[Cause]:
     if is_new:
         causes += _stored((obj.get("status") or {}).get("storedVersions"), versions)
     causes += _names(names, "spec.names") + conversions.problems(spec.get("conversion") or {})
-    return causes + (approval.problems(obj, None) if is_new else [])
+    return causes + (definition_rules.problems(obj, None) + approval.problems(obj, None) if is_new else [])
 
 
 def _stored(stored: Sequence[str] | None, versions: Sequence[JsonObject]) -> list[Cause]:
@@ -331,6 +331,7 @@ def _validate_update(new: JsonObject, old: JsonObject) -> list[Cause]:
     known = {version.get("name") for version in spec.get("versions") or ()}
     if spec == before:
         return causes + approval.problems(new, old)  # whoever writes the status alone may say what he likes
+    causes += definition_rules.problems(new, old)
     for index, stored in enumerate((old.get("status") or {}).get("storedVersions") or ()):
         if stored not in known:
             path = f"status.storedVersions[{index}]"
