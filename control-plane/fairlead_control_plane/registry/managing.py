@@ -13,6 +13,7 @@ from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.options import WriteOptions
 from fairlead_schema import apply, managed
 from fairlead_schema.fieldset import EMPTY, FieldSet
+from fairlead_schema.merging import NoElement
 
 _STATUS = FieldSet.of(("status",))
 _SPEC = FieldSet.of(("spec",))
@@ -34,7 +35,7 @@ def by(parts: Parts, target: Target, options: WriteOptions) -> Manage:
     Of a kind with two shapes it is given objects as they are stored, whatever the target's version.
     """
     if any(one.conversion is not None and one.conversion.is_whole for one in target.resource.versions):
-        return _by_version(parts, target, options)
+        return _or_nobody(_by_version(parts, target, options))
 
     def manage(new: JsonObject, old: JsonObject | None) -> None:
         noted = apply.update(
@@ -49,7 +50,19 @@ def by(parts: Parts, target: Target, options: WriteOptions) -> Manage:
         )
         new["metadata"] = noted["metadata"]
 
-    return manage
+    return _or_nobody(manage)
+
+
+def _or_nobody(manage: Manage) -> Manage:
+    """Leave an object that does not fit its schema to validation, which can say what is wrong with it."""
+
+    def manage_if_possible(new: JsonObject, old: JsonObject | None) -> None:
+        try:
+            manage(new, old)
+        except NoElement:
+            new["metadata"].pop("managedFields", None)
+
+    return manage_if_possible
 
 
 def _by_version(parts: Parts, target: Target, options: WriteOptions) -> Manage:
