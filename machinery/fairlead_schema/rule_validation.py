@@ -73,6 +73,33 @@ def check_rules(
     return Outcome(run.causes, run.warnings)
 
 
+def check_default(schema: JsonObject, path: str, value: Any, budget: int) -> tuple[list[Cause], int]:
+    """
+    Return what the rules of a node find in its default, as one that stays and as one that appears.
+
+    Args:
+        schema: The node; has rules at it or below it.
+        path: Of the default in the definition.
+        value: The default.
+        budget: What they may cost.
+
+    Returns:
+        The causes, and what is left of the budget; negative when it ended the check.
+    """
+    root = _Checked(schema, None, is_root=bool(schema.get("x-kubernetes-embedded-resource")))
+    left = budget
+    for old in (value, None):
+        run = _Run(budget)
+        try:
+            root.check(run, path, value, old, _Ratchet(None))
+        except _Stopped:
+            return run.causes, -1
+        left = min(left, run.budget)
+        if run.causes:
+            return run.causes, left
+    return [], left
+
+
 class _Stopped(Exception):
     """No more rules are run."""
 

@@ -81,6 +81,10 @@ NEW: dict[str, tuple[str, JsonObject]] = {
     "list": ("a", {"plain": [1, 0, -1]}),
     "entries": ("a", {"entries": [{"k": "a", "v": 100}, {"k": "b", "v": 1}]}),
     "several": ("b", {"most": 70, "text": "too long", "plain": [0]}),
+    "nothing": ("a", {"text": None, "names": None, "plain": None}),
+    "keys": ("a", {"names": {"x.y": "bad", "": "worse", "a b": "worse"}}),
+    "large number": ("a", {"number": 0.5e-20, "most": 9007199254740993}),
+    "wrong date": ("a", {"when": "x"}),
     "wrong type": ("b", {"most": "x"}),
     "missing key": ("b", {"entries": [{"v": 1}]}),
     "too many": ("b", {"plain": [1] * 10}),
@@ -94,6 +98,8 @@ CHANGES: dict[str, tuple[JsonObject, JsonObject]] = {
     "appears": ({}, {"flag": True}),
     "flag": ({"flag": True}, {"flag": False}),
     "entry": ({"entries": [{"k": "a", "v": 2}]}, {"entries": [{"k": "b", "v": 1}, {"k": "a", "v": 1}]}),
+    "goes": ({"flag": True, "least": 3, "most": 4}, {"flag": None}),
+    "null before": ({"flag": None}, {"flag": False}),
     "list": ({"plain": [1, 2]}, {"plain": [1, 0]}),
 }
 """Specs of objects before and after an update."""
@@ -186,6 +192,36 @@ DEFINITIONS: dict[str, JsonObject] = {
         e={"x-kubernetes-int-or-string": True, RULES: [rule("type(self) == int ? self > 1 : self == 'x'")]},
         f={"x-kubernetes-int-or-string": True, RULES: [rule("self == 'x'"), rule("self > 1"), rule("self.a")]},
     ),
+    "default": _one(a={**INTEGER, "default": 0, RULES: [rule("self > 1")]}),
+    "default of a list": _one(
+        l=listed(having(rule("self.a > 1"), a=INTEGER), maxItems=3, default=[{"a": 2}, {"a": 1}])
+    ),
+    "default that compares": _one(a={**INTEGER, "default": 0, RULES: [rule("self != oldSelf")]}),
+    "good default": _one(a={**INTEGER, "default": 2, RULES: [rule("self > 1")]}),
+    "default of wrong rule": _one(a={**INTEGER, "default": 2, RULES: [rule("self.x")]}),
+    "default of an object": _one(o={**having(rule("self.a > 1"), a=INTEGER), "default": {"a": 1}}),
+    "nested message": _one(l=listed(having(rule("self.k != ''", messageExpression="'k: ' + self.k"), k=TEXT))),
+    "quantity": _one(rule("quantity(self.t).isGreaterThan(quantity('1k'))"), t={"type": "string"}),
+    "regular expression": _one(rule("self.t.matches('^[a-z]+$') && self.t.find('x') != ''"), t=TEXT),
+    "sets and lists": _one(rule("self.l.isSorted() && sets.contains(self.l, ['a'])"), l=listed(TEXT, maxItems=9)),
+    "variables": _one(rule("[1, 2].exists_one(self, self == 1) && oldSelf == self")),
+    "long": _one(rule(" && ".join(["self.a > 1"] * 200))),
+    "optional fields": _one(rule("self.?a.orValue(2) > 1 && self[?'a'].hasValue()")),
+    "dates": _one(
+        rule("self.d < timestamp('2020-01-01T00:00:00Z') && self.u > duration('1s')"),
+        d={"type": "string", "format": "date-time"},
+        u={"type": "string", "format": "duration"},
+    ),
+    "map keys": _one(
+        rule("self.m.all(k, k.startsWith('a') && self.m[k] > 1)"),
+        m={"type": "object", "additionalProperties": INTEGER, "maxProperties": 20},
+    ),
+    "bytes": _one(rule("self.b == b'x' && self.b.size() < 4"), b={"type": "string", "format": "byte"}),
+    "enum": _one(rule("self.e in ['a', 'b']"), e={"type": "string", "enum": ["a", "b"]}),
+    "uncorrelated map": {
+        **_one(m={"type": "object", "additionalProperties": {**INTEGER, RULES: [rule("self >= oldSelf")]}}),
+    },
+    "both": _one(rule("self.x", message="\n"), rule("self.y")),
     "not structural": _one(rule("self.x"), x={}),
 }
 """Schemas of definitions to create."""

@@ -9,6 +9,7 @@ import pytest
 from fairlead_api import JsonObject
 from fairlead_api.errors import Cause
 from fairlead_schema.correlation import Pair
+from fairlead_schema.rule_defaults import check_defaults
 from fairlead_schema.rule_definitions import check_definition
 from fairlead_schema.rule_validation import NOT_CHECKED, check_rules
 from fairlead_schema.rules import field_path
@@ -180,3 +181,13 @@ def test_rules_of_schemas_that_are_not_structural_are_not_compiled() -> None:
     assert [cause.message for cause in check_definition(schema, "s", compiles=False)] == [
         "Required value: rule is not specified"
     ]
+
+
+def test_defaults_must_keep_the_rules() -> None:
+    items = {"type": "array", "items": {**A, "default": 5, RULES: [{"rule": "self > 9"}]}}
+    schema = _spec(a={**A, "default": 0, RULES: [{"rule": "self > 1"}]}, l=items)
+    assert [(cause.field, cause.message) for cause in check_defaults(schema, "s")] == [
+        ("s.properties[spec].properties[a].default", "Invalid value: 0: failed rule: self > 1"),
+        ("s.properties[spec].properties[l].items.default", "Invalid value: 5: failed rule: self > 9"),
+    ]
+    assert not check_defaults(_spec(a={**A, "default": 2, RULES: [{"rule": "self > 1"}]}), "s")

@@ -45,8 +45,11 @@ def _schemas(obj: JsonObject) -> list[JsonObject]:
 def _of(schema: JsonObject, path: str, *, is_known: bool) -> list[Cause]:
     if not has_rules(schema):
         return []
-    from fairlead_schema.rule_definitions import check_definition  # noqa: PLC0415 - few definitions have rules
+    from fairlead_schema.rule_defaults import check_defaults  # noqa: PLC0415 - few definitions have rules
+    from fairlead_schema.rule_definitions import check_definition  # noqa: PLC0415
     from fairlead_schema.structural import check_structural  # noqa: PLC0415
 
     is_structural = not check_structural(schema, path)
-    return check_definition(schema, path, compiles=is_structural, limits_each=not is_known)
+    causes = check_defaults(schema, path) if is_structural else []
+    compiles = is_structural and not causes
+    return causes + check_definition(schema, path, compiles=compiles, limits_each=not is_known)
