@@ -177,6 +177,9 @@ class Dispatcher:
 
     async def _serve(self, info: RequestInfo, request: Request, user: User) -> Response:
         routes = self._routes
+        if info.is_resource and not info.cluster:
+            # Masters get here: nothing is anywhere, and what they made would be in no workspace.
+            raise NotFound("the server could not find the requested resource: the URL names no workspace")
         if info.is_resource:
             return await shaped(await routes.resources(info, request, user), request)
         first = _first(info.path)

@@ -131,6 +131,15 @@ async def test_a_path_leads_to_its_workspace(door: Door) -> None:
     assert door.served[-1][0] == ""
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+async def test_nothing_is_outside_of_workspaces(door: Door, method: str) -> None:
+    """A master may everything, but an object without a logical cluster would be nobody's and stop controllers."""
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    code, text = await door.ask(path, "master", method)
+    assert (code, "names no workspace" in str(text)) == (404, True)
+    assert (await door.ask(path, "alice", method))[0] == 403
+
+
 async def test_an_unknown_workspace_answers_like_a_forbidden_one(door: Door) -> None:
     """Same code, same words."""
     path = "/api/v1/namespaces/d/configmaps/x"
