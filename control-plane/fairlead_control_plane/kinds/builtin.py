@@ -55,6 +55,10 @@ _SELECTABLE: Mapping[tuple[str, str], tuple[str, ...]] = {
         ".involvedObject.apiVersion", ".involvedObject.resourceVersion", ".involvedObject.fieldPath", ".reason",
         ".reportingComponent", ".source", ".type",
     ),
+    ("events.k8s.io", "events"): (
+        ".reason", ".regarding.kind", ".regarding.namespace", ".regarding.name", ".regarding.uid",
+        ".regarding.apiVersion", ".regarding.resourceVersion", ".regarding.fieldPath", ".reportingController", ".type",
+    ),
     ("", "secrets"): (".type",),
     ("", "namespaces"): (".status.phase",),
     ("", "nodes"): (".spec.unschedulable",),
@@ -163,7 +167,7 @@ def _version(group: str, version: str, entry: JsonObject) -> Version:
         subresources=subresources,
         scale=_SCALE.get(key) if "scale" in subresources else None,
         columns=columns_of(group, version, plural),
-        selectable=_SELECTABLE.get(key, ()),
+        selectable=_SELECTABLE.get((group, plural), ()),
         conversion=_CONVERSIONS.get((group, version, plural)),
     )
 

@@ -36,13 +36,16 @@ from fairlead_control_plane.watch.subscription import Delivery, Frame
 _META_FIELDS = ("metadata.name", "metadata.namespace")
 _SOURCE = "source"
 """Of events: the component, whichever of two fields names it."""
+_EVENTS = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 _TYPED = {
     "spec.unschedulable": ("spec.unschedulable", "false"),
     "spec.hostNetwork": ("spec.hostNetwork", "false"),
     "status.replicas": ("status.replicas", "0"),
     "status.successful": ("status.succeeded", "0"),
+    "reportingController": ("reportingComponent", ""),
+    **{f"regarding.{field}": (f"involvedObject.{field}", "") for field in _EVENTS},
 }
-"""Of built-in kinds: where a selectable field is, and what Go's zero value reads like where it is left out."""
+"""Of built-in kinds: where a selectable field is stored, and what Go's zero value reads like where it is left out."""
 
 
 @dataclass(frozen=True, slots=True)

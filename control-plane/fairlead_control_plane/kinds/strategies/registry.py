@@ -10,6 +10,7 @@ from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.strategies import (
     access,
+    addresses,
     configuration,
     definitions,
     events,
@@ -53,6 +54,7 @@ _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("batch", "jobs"): jobs.JOB,
     ("coordination.k8s.io", "leases"): leases.LEASE,
     ("events.k8s.io", "events"): events.EVENT,
+    ("networking.k8s.io", "ipaddresses"): addresses.IP_ADDRESS,
     ("networking.k8s.io", "networkpolicies"): policies.NETWORK_POLICY,
     (_RBAC, "clusterrolebindings"): access.CLUSTER_ROLE_BINDING,
     (_RBAC, "clusterroles"): access.CLUSTER_ROLE,

@@ -50,6 +50,14 @@ def shows(version: Version, selector: str, obj: JsonObject) -> bool:
         ("jobs", "batch", "status.successful=0", {"status": {}}),
         ("jobs", "batch", "status.successful=2", {"status": {"succeeded": 2}}),
         ("replicationcontrollers", "", "status.replicas=0", {}),
+        ("events", "events.k8s.io", "regarding.name=a", {"involvedObject": {"name": "a"}}),
+        ("events", "events.k8s.io", "reportingController=a,type=", {"reportingComponent": "a"}),
+        (
+            "events",
+            "",
+            "involvedObject.name=a,source=b",
+            {"involvedObject": {"name": "a"}, "source": {"component": "b"}},
+        ),
     ],
 )
 def test_what_a_built_in_kind_leaves_out_reads_as_zero(plural: str, group: str, selector: str, obj: JsonObject) -> None:
