@@ -20,21 +20,12 @@ from fairlead_control_plane.admission.refusing import forbidden
 from fairlead_control_plane.kinds.reader import ObjectReader
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.store.contract import Store
+from fairlead_transforms.podtemplate import pod_template
 
 _PREFIX = "pod-security.kubernetes.io/"
 _LEVELS = ("privileged", "baseline", "restricted")
 _VERSION = re.compile(r"v1\.(0|[1-9][0-9]*)", re.ASCII)
 _IGNORED = frozenset({"exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status"})
-_TEMPLATES = {
-    ("", "podtemplates"): ("template",),
-    ("", "replicationcontrollers"): ("spec", "template"),
-    ("apps", "deployments"): ("spec", "template"),
-    ("apps", "replicasets"): ("spec", "template"),
-    ("apps", "statefulsets"): ("spec", "template"),
-    ("apps", "daemonsets"): ("spec", "template"),
-    ("batch", "jobs"): ("spec", "template"),
-    ("batch", "cronjobs"): ("spec", "jobTemplate", "spec", "template"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +67,9 @@ class PodSecurity:
         elif key == ("", "pods"):
             if attributes.subresource not in _IGNORED and _is_significant(obj, attributes.old):
                 await self._check_pod(attributes, obj)
-        elif key in _TEMPLATES and not attributes.subresource:
-            template: JsonObject = obj
-            for field in _TEMPLATES[key]:
-                template = template.get(field) or {}
-            if template.get("spec"):
+        elif not attributes.subresource:
+            template = pod_template(*key, obj)
+            if template is not None and template.get("spec"):
                 warn = (await self._standards(attributes))["warn"]
                 _warn(attributes, warn, template)
 

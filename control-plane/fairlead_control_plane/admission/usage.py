@@ -21,8 +21,8 @@ from fairlead_control_plane.admission.pod_resources import (
     limits_of,
     requests_of,
 )
-from fairlead_control_plane.admission.quality import is_best_effort
 from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.kinds.strategies.pods import quality_of_service
 
 ONE = Quantity(1)
 _STANDARD = ("cpu", "memory", "ephemeral-storage")
@@ -317,10 +317,16 @@ def _looks_elsewhere(affinity: JsonObject) -> bool:
     return any(term.get("namespaces") or term.get("namespaceSelector") is not None for term in terms)
 
 
+def _is_best_effort(spec: JsonObject) -> bool:
+    """Tell whether neither CPU nor memory is asked for: by the pod as a whole if it says so, else by its containers."""
+    judged = spec if spec.get("resources") is None else {"containers": [spec]}
+    return quality_of_service(judged) == "BestEffort"
+
+
 _POD_SCOPES: Mapping[str, Callable[[JsonObject], bool]] = {
     "Terminating": _ends_by_itself,
     "NotTerminating": lambda pod: not _ends_by_itself(pod),
-    "BestEffort": lambda pod: is_best_effort(pod["spec"]),
-    "NotBestEffort": lambda pod: not is_best_effort(pod["spec"]),
+    "BestEffort": lambda pod: _is_best_effort(pod["spec"]),
+    "NotBestEffort": lambda pod: not _is_best_effort(pod["spec"]),
     "CrossNamespacePodAffinity": lambda pod: _looks_elsewhere(pod["spec"].get("affinity") or {}),
 }

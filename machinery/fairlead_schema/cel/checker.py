@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fairlead_schema.cel import kinds
 from fairlead_schema.cel import types as t
 from fairlead_schema.cel.ast import (
     Call,
@@ -32,20 +33,9 @@ from fairlead_schema.cel.scopes import Scopes
 from fairlead_schema.cel.types import AnyType, ObjectType, Parameter, Type
 from fairlead_schema.cel.unifying import Bindings, is_dyn, is_exact, kind_of, most_general, shown, unwrapped
 from fairlead_schema.cel.validating import validate
-from fairlead_schema.cel.values import UInt
 
 LARGEST_TYPE = 2_000
 """Parts a type may have. ``m.map(a, {a: a})`` doubles its type at each turn; cel-go has no bound."""
-
-_CONSTANTS: Mapping[type, Type] = {
-    type(None): t.NULL,
-    bool: t.BOOL,
-    int: t.INT,
-    UInt: t.UINT,
-    float: t.DOUBLE,
-    str: t.STRING,
-    bytes: t.BYTES,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +132,7 @@ class _Checker:
     # Names and fields
 
     def const(self, node: Const) -> Expr:
-        self._note(node, _CONSTANTS[type(node.value)])
+        self._note(node, kinds.kind_of(node.value))
         return node
 
     def ident(self, node: Ident) -> Expr:

@@ -11,8 +11,7 @@ from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy
-
-_NO_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+from fairlead_control_plane.kinds.strategies.pod_spec import NO_ADDRESS
 
 
 def address_name(name: str) -> list[str]:
@@ -20,10 +19,10 @@ def address_name(name: str) -> list[str]:
     try:
         address = ip_address(name)
     except ValueError:
-        return [_NO_ADDRESS]
+        return [NO_ADDRESS]
     if isinstance(address, IPv6Address):
         if address.scope_id is not None:
-            return [_NO_ADDRESS]
+            return [NO_ADDRESS]
         if address.ipv4_mapped is not None:
             return ["must not be an IPv4-mapped IPv6 address"]
     return [] if str(address) == name else [f'must be in canonical form ("{address}")']

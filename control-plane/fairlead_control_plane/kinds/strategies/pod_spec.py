@@ -23,6 +23,7 @@ _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _OPERATORS = ("Equal", "Exists")
 _UNSATISFIABLE = ("DoNotSchedule", "ScheduleAnyway")
 _MAX_INT32 = 2**31 - 1
+NO_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 
 
@@ -227,7 +228,7 @@ def validate_ip(text: str, path: str) -> list[Cause]:
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        return [wrong.invalid(path, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")]
+        return [wrong.invalid(path, text, NO_ADDRESS)]
     return []
 
 
