@@ -202,18 +202,14 @@ def _accepted(crd: JsonObject, taken: _Taken) -> tuple[JsonObject, JsonObject]:
         ("kind", taken.kinds, "KindConflict"),
         ("listKind", taken.kinds, "ListKindConflict"),
     ):
-        if key == "shortNames":
-            clashing = [name for name in wanted.get(key) or () if name in place]
-            if clashing:
-                problem = (reason, f'"{clashing[0]}" is already in use')
-            else:
-                _copy(accepted, wanted, key)
-            continue
-        name = wanted.get(key, "")
-        if name in place:
-            problem = (reason, f'"{name}" is already in use')
-        elif name:
-            accepted[key] = name
+        names = wanted.get(key) or ()
+        clashing = [name for name in ([names] if isinstance(names, str) else names) if name in place]
+        if clashing:
+            problem = (reason, f'"{clashing[0]}" is already in use')
+        elif key == "shortNames":
+            _copy(accepted, wanted, key)
+        elif names:
+            accepted[key] = names
     _copy(accepted, wanted, "categories")
     if problem[0]:
         return accepted, {"type": "NamesAccepted", "status": "False", "reason": problem[0], "message": problem[1]}

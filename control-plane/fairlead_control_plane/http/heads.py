@@ -45,13 +45,11 @@ def extra_headers(response: Response) -> bytes:
 
 def _bounded(warnings: Sequence[str]) -> Sequence[str]:
     """Leave out warnings said before; where they are long together, all are shortened and the last left out."""
-    if sum(map(len, warnings)) <= _WARNINGS_CHARACTERS:
-        return list(dict.fromkeys(warnings))
     kept = list(dict.fromkeys(warnings))
-    lengths = list(accumulate(map(len, kept)))
+    lengths = list(accumulate(map(len, kept), initial=0))
     if lengths[-1] <= _WARNINGS_CHARACTERS:
         return kept
-    over = bisect_right(lengths, _WARNINGS_CHARACTERS) + 1
+    over = bisect_right(lengths, _WARNINGS_CHARACTERS)
     short = [warning[:_WARNING_CHARACTERS] for warning in kept]
     written = accumulate(map(len, short))
     return [

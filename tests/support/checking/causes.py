@@ -194,8 +194,11 @@ def _upstream_write(world: World, record: Written, target: str, since_s: float) 
     if own and (record.resource, record.cluster) == ("events", own.cluster) and record.name.startswith(own.name + "."):
         return  # what the control plane tells of the agent itself: that another one is at work now, say
     place = Owner(record.cluster, record.namespace, record.name)
-    may = _tells_of_leaving(world, record, target) or takes_status_back(world, record, target)
-    if not world.wanted_within(target, place, since_s, record.at_s) and not may:
+    if not (
+        world.wanted_within(target, place, since_s, record.at_s)
+        or _tells_of_leaving(world, record, target)
+        or takes_status_back(world, record, target)
+    ):
         yield f"{_name(record)} was written upstream by the agent of {target}, to which it is not assigned"
     if record.resource in _SHOWN:
         return

@@ -117,20 +117,17 @@ def _join_cost(_arguments: Sequence[Value], result: Value) -> int:
 def _estimate_replace(arguments: Sequence[Sized]) -> CallEstimate:
     """Bound the result by the longest and the shortest that replacements can make of the text."""
     text, old, new = (argument.size for argument in arguments[:3])
-    if old.least == 0:
-        most = Span(text.most, text.most) + costs.ONE, text.most
-    elif new.most <= old.least:
-        most = Span(0, 0), text.most
-    else:
-        most = _times_in(text.most, old.least), 0
-    if old.most == 0:
-        least = Span(text.least, text.least) + costs.ONE, text.least
-    elif old.most <= new.least:
-        least = Span(0, 0), text.least
-    else:
-        least = _times_in(text.least, old.most), 0
+    most = _replaced(text.most, old.least, is_kept=new.most <= old.least)
+    least = _replaced(text.least, old.most, is_kept=old.most <= new.least)
     counts = Span(least[0].least, most[0].most)
     return CallEstimate(text.by(2 * costs.STRING_FACTOR), counts * new + Span(least[1], most[1]))
+
+
+def _replaced(text: int, old: int, *, is_kept: bool) -> tuple[Span, int]:
+    """Return how often the new text comes into one of a size, and how much of that one stays."""
+    if old == 0:
+        return Span(text, text) + costs.ONE, text
+    return (Span(0, 0), text) if is_kept else (_times_in(text, old), 0)
 
 
 def _times_in(text: int, part: int) -> Span:
