@@ -6,14 +6,16 @@ One frozen record per (group, resource), whoever defined it; the registry serves
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import Cause
+from fairlead_api.request import User
 
 if TYPE_CHECKING:
+    from fairlead_schema.fieldset import FieldSet
     from fairlead_schema.structural import Structural
 
 
@@ -86,6 +88,31 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Writer:
+    """Who writes an object, and when: ``now`` as ``metadata`` shows it (RFC 3339, whole seconds, UTC)."""
+
+    user: User
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subresource:
+    """
+    What is special about writing a part of an object.
+
+    Attributes:
+        prepare: ``prepare(new, old, writer)`` changes ``new`` in place. In ``status`` everything but metadata and
+            status is as it was by then; elsewhere it puts back itself what may not change.
+        validate: Returns what is wrong with ``new`` beside its metadata; stands in for the kind's own validation.
+        resets: What those who write it do not own; None for what any kind resets.
+    """
+
+    prepare: Callable[[JsonObject, JsonObject, Writer], None] | None = None
+    validate: Callable[[JsonObject, JsonObject], Sequence[Cause]] | None = None
+    resets: FieldSet | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Strategy:
     """
     The few things that differ by kind, as pure functions. All are optional.
@@ -103,10 +130,24 @@ class Strategy:
     prepare_update: Callable[[JsonObject, JsonObject], None] | None = None
     prepare_status: Callable[[JsonObject], None] | None = None
     """Changes an object in place whose status alone is written."""
+    sign: Callable[[JsonObject, Writer], None] | None = None
+    """Writes into a new object, once prepared, what depends on who makes it and when."""
+    validate_change: Callable[[JsonObject, JsonObject], Sequence[Cause]] | None = None
+    """All that is checked of an update beside its metadata, in place of ``validate`` and ``validate_update``."""
+    subresources: Mapping[str, Subresource] = field(default_factory=dict)
+    """Those that are written in a way of their own, by name."""
+    resets: FieldSet | None = None
+    """What those who write the whole object do not own; None: its status, where it has one."""
     settle: Callable[[JsonObject, JsonObject | None], None] | None = None
     warn: Callable[[JsonObject, JsonObject | None], Sequence[str]] | None = None
     validate: Callable[[JsonObject], Sequence[Cause]] | None = None
     validate_update: Callable[[JsonObject, JsonObject], Sequence[Cause]] | None = None
+    is_update_whole: bool = False
+    """``validate_update`` says all that is wrong with an update; ``validate`` is for new objects only."""
+    validate_parts: Mapping[str, Callable[[JsonObject, JsonObject], Sequence[Cause]]] = field(default_factory=dict)
+    """What is wrong with a write (new, old) through a subresource, by its name, in place of both the above."""
+    warn_status: Callable[[JsonObject], Sequence[str]] | None = None
+    """Like ``warn``, for an object whose status alone is written."""
     validate_name: Callable[[str], Sequence[str]] | None = None
     generation_of: Callable[[JsonObject], object] | None = None
     graceful_s: Callable[[JsonObject, int | None], int] | None = None

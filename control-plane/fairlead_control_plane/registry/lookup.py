@@ -15,6 +15,7 @@ _WILDCARD_VERBS = frozenset({"list", "watch"})
 _SUBRESOURCE_VERBS = {
     "status": frozenset({"get", "update", "patch"}),
     "scale": frozenset({"get", "update", "patch"}),
+    "approval": frozenset({"get", "update", "patch"}),
     "finalize": frozenset({"update"}),
 }
 _OTHER_SUBRESOURCE = frozenset({"create"})

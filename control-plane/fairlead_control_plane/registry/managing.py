@@ -107,6 +107,12 @@ def _is_of(entry: JsonObject, target: Target, version: str) -> bool:
 
 def reset_fields(target: Target) -> FieldSet:
     """Return the fields that a write to this endpoint cannot change, so that its manager does not own them."""
+    strategy = target.resource.strategy
+    part = strategy.subresources.get(target.subresource)
+    if part is not None and part.resets is not None:
+        return part.resets
+    if strategy.resets is not None and not target.subresource:
+        return strategy.resets
     if target.subresource == "finalize":
         return _STATUS
     if target.subresource == "status":

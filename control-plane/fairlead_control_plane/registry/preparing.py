@@ -14,6 +14,7 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import Cause
 from fairlead_api.field_errors import invalid_object
 from fairlead_control_plane.admission.contract import Attributes
+from fairlead_control_plane.kinds.record import Writer
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.registry import metadata
 from fairlead_control_plane.registry.aside import aside, is_large, weighed
@@ -64,6 +65,8 @@ async def created(parts: Parts, target: Target, obj: JsonObject, options: WriteO
     def prepare() -> None:
         if strategy.prepare_create is not None:
             strategy.prepare_create(obj)
+        if strategy.sign is not None:
+            strategy.sign(obj, Writer(target.user, parts.timestamp()))
         manage(obj, None)
 
     await aside(prepare, is_large=large)
@@ -95,7 +98,8 @@ async def updated(
         Invalid, ApiError: As for :func:`created`.
     """
     large = weighed(new) or is_large(old)
-    new = await aside(lambda: _prepared(target, new, old, manage), is_large=large)
+    writer = Writer(target.user, parts.timestamp())
+    new = await aside(lambda: _prepared(target, new, old, manage, writer), is_large=large)
     if parts.marks_cluster:
         metadata.place(new, target.cluster)
     attributes = _attributes(target, "UPDATE", new, old, options)
@@ -105,11 +109,20 @@ async def updated(
     return new
 
 
-def _prepared(target: Target, new: JsonObject, old: JsonObject, manage: Manage) -> JsonObject:
+def _is_narrow(target: Target) -> bool:
+    """Tell whether a part of the object is written, which the kind's preparation is not about."""
+    return target.subresource in _NARROW or target.subresource in target.resource.strategy.subresources
+
+
+def _prepared(target: Target, new: JsonObject, old: JsonObject, manage: Manage, writer: Writer) -> JsonObject:
     strategy = target.resource.strategy
     new = _reset(target, new, old)
     metadata.prepare_update(new, old)
-    if strategy.prepare_update is not None and target.subresource not in _NARROW:
+    part = strategy.subresources.get(target.subresource)
+    if part is not None and part.prepare is not None:
+        part.prepare(new, old, writer)
+        normalise(new)
+    elif strategy.prepare_update is not None and target.subresource not in _NARROW:
         strategy.prepare_update(new, old)
     elif target.subresource == "status":
         if strategy.prepare_status is not None:
@@ -122,7 +135,7 @@ def _prepared(target: Target, new: JsonObject, old: JsonObject, manage: Manage) 
 def _check_update(target: Target, new: JsonObject, old: JsonObject) -> None:
     """Settle what the server gives out, and validate."""
     strategy = target.resource.strategy
-    if strategy.settle is not None and target.subresource not in _NARROW:
+    if strategy.settle is not None and not _is_narrow(target):
         strategy.settle(new, old)
     is_bound = target.subresource == _BINDING
     if (
@@ -132,9 +145,15 @@ def _check_update(target: Target, new: JsonObject, old: JsonObject) -> None:
     ):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     causes = metadata.validate_update(new, old, target.resource)
-    causes += _content_causes(target, new, old)
-    if strategy.validate_update is not None and target.subresource != _BINDING:
-        causes += strategy.validate_update(new, old)
+    part = strategy.subresources.get(target.subresource)
+    if part is not None and part.validate is not None:
+        causes += part.validate(new, old)
+    elif strategy.validate_change is not None and not is_bound:
+        causes += strategy.validate_change(new, old)
+    else:
+        causes += _content_causes(target, new, old)
+        if strategy.validate_update is not None and not is_bound:
+            causes += strategy.validate_update(new, old)
     _refuse(target, new, causes)
     _warn(target, new, old)
 
@@ -157,7 +176,7 @@ def _reset(target: Target, new: JsonObject, old: JsonObject) -> JsonObject:
     if target.subresource == "finalize":
         finalizers = (new.get("spec") or {}).get("finalizers") or []
         return {**copied(old), "spec": {"finalizers": finalizers} if finalizers else {}}
-    if "status" in target.version.subresources and target.subresource != _BINDING:
+    if "status" in target.version.subresources and not target.subresource:
         new.pop("status", None)
         if "status" in old:
             new["status"] = copied(old["status"])
@@ -172,8 +191,21 @@ def _content_causes(target: Target, obj: JsonObject, old: JsonObject | None) -> 
         kept = schema.check_rules(obj, old, causes)
         causes += kept.causes
         target.warnings.extend(kept.warnings)
-    if target.resource.strategy.validate is not None:
-        causes += target.resource.strategy.validate(obj)
+    return causes + _kind_causes(target, obj, old)
+
+
+def _kind_causes(target: Target, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
+    """Return what the kind's own rules say of a new object, of an update, or of a part that is written alone."""
+    strategy = target.resource.strategy
+    check_part = strategy.validate_parts.get(target.subresource)
+    if check_part is not None and old is not None:
+        return list(check_part(obj, old))
+    check_update = strategy.validate_update if old is not None and target.subresource != _BINDING else None
+    causes: list[Cause] = []
+    if strategy.validate is not None and (check_update is None or not strategy.is_update_whole):
+        causes += strategy.validate(obj)
+    if check_update is not None and old is not None:
+        causes += check_update(obj, old)
     return causes
 
 
@@ -184,7 +216,7 @@ def _refuse(target: Target, obj: JsonObject, causes: list[Cause]) -> None:
 
 
 def _warn(target: Target, new: JsonObject, old: JsonObject | None) -> None:
-    if target.resource.strategy.warn is not None and target.subresource not in _NARROW:
+    if target.resource.strategy.warn is not None and not _is_narrow(target):
         target.warnings.extend(target.resource.strategy.warn(new, old))
 
 
