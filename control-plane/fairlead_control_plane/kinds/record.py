@@ -105,11 +105,13 @@ class Subresource:
             status is as it was by then; elsewhere it puts back itself what may not change.
         validate: Returns what is wrong with ``new`` beside its metadata; stands in for the kind's own validation.
         resets: What those who write it do not own; None for what any kind resets.
+        warn: Returns texts for the client, like the kind's own ``warn``, which is silent here.
     """
 
     prepare: Callable[[JsonObject, JsonObject, Writer], None] | None = None
     validate: Callable[[JsonObject, JsonObject], Sequence[Cause]] | None = None
     resets: FieldSet | None = None
+    warn: Callable[[JsonObject], Sequence[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +144,6 @@ class Strategy:
     warn: Callable[[JsonObject, JsonObject | None], Sequence[str]] | None = None
     validate: Callable[[JsonObject], Sequence[Cause]] | None = None
     validate_update: Callable[[JsonObject, JsonObject], Sequence[Cause]] | None = None
-    is_update_whole: bool = False
-    """``validate_update`` says all that is wrong with an update; ``validate`` is for new objects only."""
-    validate_parts: Mapping[str, Callable[[JsonObject, JsonObject], Sequence[Cause]]] = field(default_factory=dict)
-    """What is wrong with a write (new, old) through a subresource, by its name, in place of both the above."""
-    warn_status: Callable[[JsonObject], Sequence[str]] | None = None
-    """Like ``warn``, for an object whose status alone is written."""
     validate_name: Callable[[str], Sequence[str]] | None = None
     generation_of: Callable[[JsonObject], object] | None = None
     graceful_s: Callable[[JsonObject, int | None], int] | None = None

@@ -191,21 +191,8 @@ def _content_causes(target: Target, obj: JsonObject, old: JsonObject | None) -> 
         kept = schema.check_rules(obj, old, causes)
         causes += kept.causes
         target.warnings.extend(kept.warnings)
-    return causes + _kind_causes(target, obj, old)
-
-
-def _kind_causes(target: Target, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
-    """Return what the kind's own rules say of a new object, of an update, or of a part that is written alone."""
-    strategy = target.resource.strategy
-    check_part = strategy.validate_parts.get(target.subresource)
-    if check_part is not None and old is not None:
-        return list(check_part(obj, old))
-    check_update = strategy.validate_update if old is not None and target.subresource != _BINDING else None
-    causes: list[Cause] = []
-    if strategy.validate is not None and (check_update is None or not strategy.is_update_whole):
-        causes += strategy.validate(obj)
-    if check_update is not None and old is not None:
-        causes += check_update(obj, old)
+    if target.resource.strategy.validate is not None:
+        causes += target.resource.strategy.validate(obj)
     return causes
 
 
@@ -216,8 +203,12 @@ def _refuse(target: Target, obj: JsonObject, causes: list[Cause]) -> None:
 
 
 def _warn(target: Target, new: JsonObject, old: JsonObject | None) -> None:
-    if target.resource.strategy.warn is not None and not _is_narrow(target):
-        target.warnings.extend(target.resource.strategy.warn(new, old))
+    strategy = target.resource.strategy
+    part = strategy.subresources.get(target.subresource)
+    if part is not None and part.warn is not None:
+        target.warnings.extend(part.warn(new))
+    elif strategy.warn is not None and not _is_narrow(target):
+        target.warnings.extend(strategy.warn(new, old))
 
 
 def _attributes(
