@@ -1,6 +1,6 @@
 # `make help` lists what there is. Every target makes .venv first; that takes a moment only when a lock file changed.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run demo test test-unit test-integration test-multicluster test-simulation simulate soak conformance fuzz test-binaries check lane-syncer lane-rest format lock bench
+.PHONY: help setup setup-run demo test test-unit test-integration test-multicluster test-simulation simulate soak conformance kubectl-matrix fuzz test-binaries check lane-syncer lane-rest format lock bench
 SHELL := /bin/sh
 
 # PYTHON=/path/to/python3.11 chooses the interpreter that .venv is made with.
@@ -69,6 +69,10 @@ ONLY ?=
 JOBS ?= 3
 conformance: setup ## Kubernetes' own conformance suite against our server; ONLY=Watchers JOBS=3
 	$(BIN)/python -m tests.conformance --jobs $(JOBS) --only "$(ONLY)" --result tests/conformance/result.json
+
+VERSIONS ?= 1.36,1.35,1.34
+kubectl-matrix: setup ## kubectl of three minors against ours and against Kubernetes, compared. VERSIONS=1.36 ONLY=apply
+	$(BIN)/python -m tests.kubectl --versions $(VERSIONS) --only "$(ONLY)" --jobs $(JOBS) $(if $(ONLY),,--result tests/kubectl/result.json)
 
 REQUESTS ?= 20000
 fuzz: setup ## Random requests to our server and to kube-apiserver, compared. REQUESTS=1000000 SEED=1 ONLY=apps/

@@ -18,15 +18,19 @@ _READY_S = 120.0
 
 
 @contextlib.contextmanager
-def conformance_cluster(folder: Path, *, nodes: int = 2) -> Iterator[FairleadServer]:
-    """Run a whole cluster of our server for the length of a ``with`` block; its nodes are Ready."""
+def conformance_cluster(folder: Path, *, nodes: int = 2, prefix: str = "") -> Iterator[FairleadServer]:
+    """Run a whole cluster of our server for a ``with`` block; its nodes, named ``{prefix}node-1`` on, are Ready."""
     with contextlib.ExitStack() as parts:
         server = parts.enter_context(fairlead_server(folder, "--profile=cluster"))
         kubeconfig = server.kubeconfig
         for program, arguments in _clients(folder, kubeconfig).items():
             started = processes.start(program, [binary(program), *arguments], log=folder / f"{program}.log")
             parts.callback(started.stop)
-        listed = {"apiVersion": "v1", "kind": "List", "items": [_node(number + 1) for number in range(nodes)]}
+        listed = {
+            "apiVersion": "v1",
+            "kind": "List",
+            "items": [_node(f"{prefix}node-{number + 1}") for number in range(nodes)],
+        }
         _kubectl(server, "create", "-f", "-", stdin=json.dumps(listed))
         wait_until(lambda: _ready_nodes(server) == nodes, _READY_S)
         yield server
@@ -56,8 +60,7 @@ def _clients(folder: Path, kubeconfig: Path) -> dict[str, list[str]]:
     }
 
 
-def _node(number: int) -> JsonObject:
-    name = f"node-{number}"
+def _node(name: str) -> JsonObject:
     labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
 

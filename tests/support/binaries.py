@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KUBERNETES_VERSION = "v1.36.3"
-STAGING_VERSION = "v0.36.3"
+OLDER_KUBECTL = {"1.35": "v1.35.4", "1.34": "v1.34.4"}
+"""Minor to version: what the Go module proxy has of the two minors before; built only for the kubectl matrix."""
 ETCD_VERSION = "v3.6.8"
 KWOK_VERSION = "v0.8.0"
 HELM_VERSION = "v4.3.1"
@@ -53,6 +54,15 @@ class GoModule:
 
 
 _VERSION_VARIABLE = "-X k8s.io/component-base/version"
+
+
+def _kubernetes_flags(version: str) -> str:
+    return (
+        f"-s -w {_VERSION_VARIABLE}.gitVersion={version} {_VERSION_VARIABLE}.gitMajor=1"
+        f" {_VERSION_VARIABLE}.gitMinor={version.split('.')[1]}"
+    )
+
+
 _KUBERNETES_PROGRAMS = ("kube-apiserver", "kubectl", "kube-controller-manager", "kube-scheduler")
 MODULES = (
     GoModule("etcd", "go.etcd.io/etcd/server/v3", ETCD_VERSION, {"etcd": "go.etcd.io/etcd/server/v3"}),
@@ -61,9 +71,19 @@ MODULES = (
         "k8s.io/kubernetes",
         KUBERNETES_VERSION,
         {program: f"k8s.io/kubernetes/cmd/{program}" for program in _KUBERNETES_PROGRAMS},
-        f"-s -w {_VERSION_VARIABLE}.gitVersion={KUBERNETES_VERSION} {_VERSION_VARIABLE}.gitMajor=1"
-        f" {_VERSION_VARIABLE}.gitMinor=36",
+        _kubernetes_flags(KUBERNETES_VERSION),
         is_kubernetes=True,
+    ),
+    *(
+        GoModule(
+            "kubernetes",
+            "k8s.io/kubernetes",
+            version,
+            {f"kubectl-{minor}": "k8s.io/kubernetes/cmd/kubectl"},
+            _kubernetes_flags(version),
+            is_kubernetes=True,
+        )
+        for minor, version in OLDER_KUBECTL.items()
     ),
     GoModule(
         "e2e", "k8s.io/kubernetes", KUBERNETES_VERSION, {"e2e.test": "k8s.io/kubernetes/test/e2e"}, is_kubernetes=True
@@ -79,7 +99,9 @@ MODULES = (
     ),
 )
 PROGRAMS = tuple(program for module in MODULES for program in module.programs)
-CLUSTER_PROGRAMS = tuple(program for program in PROGRAMS if program not in {"helm", "e2e.test"})
+_FOR_LONG_RUNS = frozenset({"e2e.test", *(f"kubectl-{minor}" for minor in OLDER_KUBECTL)})
+"""What `make test` does not need and takes minutes to build."""
+CLUSTER_PROGRAMS = tuple(program for program in PROGRAMS if program not in _FOR_LONG_RUNS | {"helm"})
 """What a cluster is made of; only tests of the charts and the conformance run need the rest."""
 
 
@@ -189,7 +211,9 @@ def _go_mod(module: GoModule, work: Path) -> str:
     lines = [f"module fairlead.local/{module.name}", *language, f"require {module.path} {module.version}"]
     if module.is_kubernetes:
         staging = re.findall(r"^\s*(?:replace\s+)?(k8s\.io/\S+) => \./staging", theirs, re.MULTILINE)
-        lines += [f"replace {name} => {name} {STAGING_VERSION}" for name in staging]
+        # Released together with the module they come from: v0.36.3 with v1.36.3.
+        released = module.version.replace("v1.", "v0.", 1)
+        lines += [f"replace {name} => {name} {released}" for name in staging]
     return "\n".join(lines) + "\n"
 
 
@@ -233,7 +257,7 @@ def main() -> int:
     """Build what is missing and print where each program is; 1 with one line when that cannot be."""
     try:
         for program in PROGRAMS:
-            if program != "e2e.test":  # eight minutes that `make test` does not need
+            if program not in _FOR_LONG_RUNS:
                 print(f"{program:24} {binary(program)}", flush=True)
     except BinariesUnavailable as problem:
         _say(str(problem))

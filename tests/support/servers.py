@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import ssl
 import subprocess
@@ -27,6 +28,12 @@ START_TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 2.0
 ROOT_CONTEXT = "root"
 ADMIN_CONTEXT = "system:admin"
+_BINDING: JsonObject = {
+    "apiVersion": "apis.kcp.io/v1alpha1",
+    "kind": "APIBinding",
+    "metadata": {"name": "kubernetes"},
+    "spec": {"reference": {"export": {"path": "root:compute", "name": "kubernetes"}}},
+}
 
 
 @dataclass(slots=True)
@@ -151,3 +158,15 @@ def fairlead_server(folder: Path, *arguments: str, env: Mapping[str, str] | None
         yield server
     finally:
         server.process.stop()
+
+
+def make_workspace(server: FairleadServer, name: str, *, compute: bool = False) -> str:
+    """Make a universal workspace below root, bind compute when asked to; return its URL."""
+    made = {"apiVersion": "tenancy.kcp.io/v1alpha1", "kind": "Workspace", "metadata": {"name": name}}
+    server.kubectl("create", "-f", "-", stdin=json.dumps(made))
+    server.kubectl("wait", f"workspace/{name}", "--for=jsonpath={.status.phase}=Ready", "--timeout=20s")
+    url = f"{server.url}/clusters/root:{name}"
+    if compute:
+        server.kubectl(f"--server={url}", "create", "-f", "-", stdin=json.dumps(_BINDING))
+        server.kubectl(f"--server={url}", "wait", "apibinding/kubernetes", "--for=condition=Ready", "--timeout=20s")
+    return url

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import pytest
 
 from fairlead_api import JsonObject
-from tests.integration.api.conftest import make_workspace
 from tests.integration.security.wire import Answer, Wire
 from tests.support import processes
-from tests.support.servers import FairleadServer, fairlead_server
+from tests.support.servers import FairleadServer, fairlead_server, make_workspace
 from tests.support.waiting import wait_until
 
 W = "/clusters/root:bad"

@@ -14,11 +14,10 @@ from pathlib import Path
 
 from cryptography import x509
 
-from tests.integration.api.conftest import make_workspace
 from tests.integration.security.wire import Wire
 from tests.support import processes
 from tests.support.clusters import NotSupported
-from tests.support.servers import FairleadServer, fairlead_server
+from tests.support.servers import FairleadServer, fairlead_server, make_workspace
 from tests.support.waiting import wait_until
 
 MAPS = "/clusters/root/api/v1/namespaces/default/configmaps"

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from tests.integration.api import accepted
-from tests.integration.api.compare import difference
 from tests.integration.api.requests import REQUESTS, Asked
 from tests.integration.api.requests_forms import FORMS
 from tests.integration.security.wire import Answer, Wire
+from tests.kubectl.compare import difference
 from tests.support import process_cluster, processes
 from tests.support.chance import UID, without_repetition
 from tests.support.servers import fairlead_server

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import pytest
 
 from fairlead_api import JsonObject
-from tests.integration.api.conftest import make_workspace
 from tests.integration.security.wire import Wire
 from tests.support import processes
-from tests.support.servers import FairleadServer, fairlead_server
+from tests.support.servers import FairleadServer, fairlead_server, make_workspace
 
 A, NEIGHBOUR = "/clusters/root:a", "/clusters/root:a-b"
 ALICE, STRANGER, NOBODY = "alice-token-of-a", "stranger-token-of-none", "nobody-token-of-none"

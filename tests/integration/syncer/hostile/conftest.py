@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.integration.api.conftest import make_workspace
 from tests.integration.security.conftest import Room
 from tests.integration.security.wire import Wire
 from tests.integration.syncer.conftest import Between
 from tests.integration.syncer.hostile.stolen import Agent
 from tests.integration.syncer.joined import Joined
 from tests.support.clusters import Cluster
-from tests.support.servers import fairlead_server
+from tests.support.servers import fairlead_server, make_workspace
 
 
 @pytest.fixture(scope="module")
