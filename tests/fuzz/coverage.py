@@ -12,6 +12,7 @@ _PATCHES = ("patch-merge", "patch-json", "patch-strategic", "patch-apply")
 VERBS = ("create", "get", "list", "watch", "update", *_PATCHES, "delete", "deletecollection")
 _OF_SUBRESOURCE = {
     "status": ("get", "update", *_PATCHES),
+    "approval": ("get", "update", *_PATCHES),
     "scale": ("get", "update", *_PATCHES),
     "eviction": ("create",),
     "binding": ("create",),

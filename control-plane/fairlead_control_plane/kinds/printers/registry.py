@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import facts
-from fairlead_control_plane.kinds.printers import cluster, pods, policies, workloads
+from fairlead_control_plane.kinds.printers import certificates, cluster, pods, policies, workloads
 from fairlead_control_plane.kinds.printers.workloads import Cell, created
 from fairlead_control_plane.kinds.record import Column
 
@@ -22,6 +22,7 @@ _CELLS: Mapping[tuple[str, str], Mapping[str, Cell]] = {
     ("apps", "statefulsets"): workloads.STATEFUL_SET,
     ("batch", "cronjobs"): workloads.CRON_JOB,
     ("batch", "jobs"): workloads.JOB,
+    ("certificates.k8s.io", "certificatesigningrequests"): certificates.SIGNING_REQUEST,
 }
 _EVERY: Mapping[str, Callable[[JsonObject], object]] = {
     "Name": lambda obj: obj["metadata"].get("name", ""),

@@ -11,6 +11,7 @@ from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.strategies import (
     access,
     addresses,
+    certificates,
     configuration,
     definitions,
     events,
@@ -53,6 +54,7 @@ _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("autoscaling", "horizontalpodautoscalers"): policies.AUTOSCALER,
     ("batch", "cronjobs"): jobs.CRON_JOB,
     ("batch", "jobs"): jobs.JOB,
+    ("certificates.k8s.io", "certificatesigningrequests"): certificates.SIGNING_REQUEST,
     ("coordination.k8s.io", "leases"): leases.LEASE,
     ("events.k8s.io", "events"): events.EVENT,
     ("networking.k8s.io", "ipaddresses"): addresses.IP_ADDRESS,
