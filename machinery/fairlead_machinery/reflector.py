@@ -133,7 +133,8 @@ class Reflector:
             await asyncio.sleep(self._jitter() * RELIST_JITTER_S)
             if self._backoff_s > MIN_BACKOFF_S:
                 await self._pause()
-            self._backoff_s = min(self._backoff_s * 2, MAX_BACKOFF_S)
+            else:  # the first time the jitter is enough
+                self._backoff_s *= 2
             return
         log.warning("cannot read", resource=str(self._gvr), error=self.last_error)
         await self._pause(error.retry_after_s if isinstance(error, ApiError) else 0)
