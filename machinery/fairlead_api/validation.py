@@ -13,6 +13,8 @@ import re
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = _LABEL + r"(\." + _LABEL + ")*"
+_LABEL_UNDERSCORE = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN_UNDERSCORE = _LABEL_UNDERSCORE + r"(\." + _LABEL_UNDERSCORE + ")*"
 _LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _KEY = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _VALUE = f"({_KEY})?"
@@ -48,7 +50,7 @@ _PATTERNS = {
     text: re.compile(text)
     for text in (
         _LABEL, _SUBDOMAIN, _LABEL_1035, _KEY, _VALUE, _CONFIG_KEY, _ENV_NAME, _C_IDENTIFIER, _PERCENT,
-        _HTTP_HEADER, _WILDCARD_SUBDOMAIN,
+        _HTTP_HEADER, _WILDCARD_SUBDOMAIN, _SUBDOMAIN_UNDERSCORE,
     )
 }  # fmt: skip
 
@@ -87,6 +89,15 @@ def dns1123_subdomain(value: str, *, unit: str = "characters") -> list[str]:
     messages = _too_long(value, 253, unit)
     if not _matches(_SUBDOMAIN, value):
         messages.append(regex_message(_SUBDOMAIN_MESSAGE, _SUBDOMAIN, "example.com"))
+    return messages
+
+
+def dns1123_subdomain_with_underscore(value: str) -> list[str]:
+    """Check dotted DNS labels in which there may be underscores: search domains of pods."""
+    messages = _too_long(value, 253, "characters")
+    if not _matches(_SUBDOMAIN_UNDERSCORE, value):
+        message = _SUBDOMAIN_MESSAGE.replace("'-' or '.'", "'_', '-' or '.'")
+        messages.append(regex_message(message, _SUBDOMAIN_UNDERSCORE, "example.com"))
     return messages
 
 

@@ -1,7 +1,7 @@
 """
-Defaults and validation of a pod spec, alone or in a template.
+Validation of a pod spec, alone or in a template.
 
-Source: k8s.io/kubernetes/pkg/apis/core/v1/defaults.go and validation/validation.go (ValidatePodSpec).
+Source: k8s.io/kubernetes/pkg/apis/core/validation/validation.go (ValidatePodSpec).
 """
 
 from __future__ import annotations
@@ -12,76 +12,54 @@ from collections.abc import Sequence
 from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
-from fairlead_control_plane.kinds.strategies.containers import validate_containers, validate_init_containers
+from fairlead_control_plane.kinds.strategies.containers import (
+    Around,
+    validate_containers,
+    validate_ephemeral_containers,
+    validate_init_containers,
+)
+from fairlead_control_plane.kinds.strategies.environment import validate_key_files
+from fairlead_control_plane.kinds.strategies.ip_fields import check_ip
 from fairlead_control_plane.kinds.strategies.metadata import validate_annotations, validate_labels
-from fairlead_control_plane.kinds.strategies.selectors import validate_selector
+from fairlead_control_plane.kinds.strategies.pod_annotations import validate_pod_annotations, validate_profiles_match
+from fairlead_control_plane.kinds.strategies.resources import (
+    HUGE_PAGES,
+    amount_of,
+    total_of,
+    validate_pod_resources,
+    validate_resources,
+)
+from fairlead_control_plane.kinds.strategies.scheduling import (
+    validate_affinity,
+    validate_gates,
+    validate_spread,
+    validate_tolerations,
+)
+from fairlead_control_plane.kinds.strategies.security_contexts import (
+    containers_of,
+    validate_host_process,
+    validate_host_users,
+    validate_pod_context,
+    validate_system,
+)
 from fairlead_control_plane.kinds.strategies.volumes import validate_volumes
 
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
-_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
-_OPERATORS = ("Equal", "Exists")
-_UNSATISFIABLE = ("DoNotSchedule", "ScheduleAnyway")
+_PREEMPTION = ("PreemptLowerPriority", "Never")
 _MAX_INT32 = 2**31 - 1
-NO_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
-_CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
-
-
-def default_pod_spec(spec: JsonObject) -> None:
-    """Fill in the defaults that follow from other fields of a pod spec, in place."""
-    if spec.get("serviceAccount") or spec.get("serviceAccountName"):
-        # Two names of one field; the old one gives way, and both are always shown.
-        name = spec.get("serviceAccountName") or spec["serviceAccount"]
-        spec["serviceAccountName"] = spec["serviceAccount"] = name
-    for field in _CONTAINER_LISTS:
-        for container in spec.get(field) or ():
-            _default_container(container, host_network=bool(spec.get("hostNetwork")))
-    for volume in spec.get("volumes") or ():
-        _default_volume(volume)
-
-
-def _default_container(container: JsonObject, *, host_network: bool) -> None:
-    if not container.get("imagePullPolicy"):
-        container["imagePullPolicy"] = "Always" if _tag(container.get("image") or "") == "latest" else "IfNotPresent"
-    if host_network:
-        for port in container.get("ports") or ():
-            if not port.get("hostPort"):
-                port["hostPort"] = port.get("containerPort")
-
-
-def default_requests(spec: JsonObject) -> None:
-    """Let a pod's containers request what they are limited to where they do not say; templates are left as they are."""
-    for field in _CONTAINER_LISTS:
-        for container in spec.get(field) or ():
-            resources = container.get("resources") or {}
-            limits = resources.get("limits")
-            if limits:
-                requests = resources.setdefault("requests", {})
-                for name, amount in limits.items():
-                    requests.setdefault(name, amount)
-
-
-def _tag(image: str) -> str:
-    """Return an image's tag, ``latest`` when it has neither tag nor digest."""
-    name = image.rpartition("/")[2]
-    name, _, digest = name.partition("@")
-    tag = name.partition(":")[2]
-    return tag or ("" if digest else "latest")
-
-
-def _default_volume(volume: JsonObject) -> None:
-    if not any(key != "name" and value is not None for key, value in volume.items()):
-        volume["emptyDir"] = {}
-    image = volume.get("image")
-    if image is not None and not image.get("pullPolicy"):
-        image["pullPolicy"] = "Always" if _tag(image.get("reference") or "") == "latest" else "IfNotPresent"
+_MAX_SERVERS, _MAX_SEARCHES, _MAX_SEARCH_BYTES = 3, 32, 2048
+_MAX_HOSTNAME = 64
 
 
 def validate_template(template: JsonObject, path: str) -> list[Cause]:
     """Return what is wrong with a pod template."""
     metadata, spec = template.get("metadata") or {}, template.get("spec") or {}
     causes = validate_labels(metadata.get("labels"), f"{path}.labels")
-    causes += validate_annotations(metadata.get("annotations"), f"{path}.annotations")
+    if annotations := metadata.get("annotations"):
+        causes += validate_annotations(annotations, f"{path}.annotations")
+        causes += validate_pod_annotations(annotations, spec, f"{path}.annotations")
+        causes += validate_profiles_match(annotations, spec, f"{path}.spec")
     causes += validate_pod_spec(spec, f"{path}.spec")
     if spec.get("ephemeralContainers"):
         text = "ephemeral containers not allowed in pod template"
@@ -89,32 +67,136 @@ def validate_template(template: JsonObject, path: str) -> list[Cause]:
     return causes
 
 
-def validate_pod_spec(spec: JsonObject, path: str = "spec", *, is_pod: bool = False) -> list[Cause]:
-    """Return what is wrong with a pod spec whose defaults are filled in."""
+def validate_pod_spec(spec: JsonObject, path: str = "spec", *, metadata: JsonObject | None = None) -> list[Cause]:
+    """Return what is wrong with a pod spec that has its defaults; ``metadata`` is the pod's, None in templates."""
     grace_s = spec.get("terminationGracePeriodSeconds")
     causes = [] if grace_s is not None else [wrong.required(f"{path}.terminationGracePeriodSeconds")]
-    volumes, volume_causes = validate_volumes(spec.get("volumes") or (), f"{path}.volumes")
-    causes += volume_causes
+    is_pod, pod_name = metadata is not None, (metadata or {}).get("name") or ""
+    volumes, wrong_volumes = validate_volumes(
+        spec.get("volumes") or (), f"{path}.volumes", pod_name=pod_name, is_pod=is_pod
+    )
+    causes += wrong_volumes
+    claims = [claim["name"] for claim in spec.get("resourceClaims") or () if claim.get("name")]
+    causes += _resource_claims(spec.get("resourceClaims") or (), f"{path}.resourceClaims")
+    host_users = spec.get("hostUsers") is not False
+    around = Around(volumes, claims, grace_s, spec.get("restartPolicy") or "", host_users)
     containers = spec.get("containers") or ()
-    causes += validate_containers(containers, volumes, f"{path}.containers", grace_s=grace_s)
-    causes += validate_init_containers(spec, volumes, f"{path}.initContainers", grace_s=grace_s)
+    causes += validate_containers(containers, around, f"{path}.containers")
+    if spec.get("initContainers"):
+        causes += validate_init_containers(spec, around, f"{path}.initContainers")
+    if spec.get("ephemeralContainers"):
+        causes += validate_ephemeral_containers(spec, around, f"{path}.ephemeralContainers")
+    if (resources := spec.get("resources")) is not None:
+        causes += _whole_pod(resources, spec, claims, path)
     if spec.get("hostNetwork"):
         causes += _host_ports(containers, f"{path}.containers", is_pod=is_pod)
     causes += _enumerated(spec.get("restartPolicy"), _RESTART_POLICIES, f"{path}.restartPolicy")
     causes += _enumerated(spec.get("dnsPolicy"), _DNS_POLICIES, f"{path}.dnsPolicy")
     causes += validate_labels(spec.get("nodeSelector"), f"{path}.nodeSelector")
+    return causes + _where(spec, path) + _rest(spec, path)
+
+
+def _where(spec: JsonObject, path: str) -> list[Cause]:
+    """Check where a pod runs and under whom."""
+    causes: list[Cause] = []
+    if context := spec.get("securityContext"):
+        causes += validate_pod_context(context, spec, f"{path}.securityContext")
+    if affinity := spec.get("affinity"):
+        causes += validate_affinity(affinity, f"{path}.affinity")
     causes += _dns(spec, f"{path}.dnsConfig")
-    causes += _spread(spec.get("topologySpreadConstraints") or (), f"{path}.topologySpreadConstraints")
-    causes += _names(spec, path)
-    causes += _deadline(spec.get("activeDeadlineSeconds"), f"{path}.activeDeadlineSeconds")
-    causes += _tolerations(spec.get("tolerations") or (), f"{path}.tolerations")
-    return causes + _host_aliases(spec.get("hostAliases") or (), f"{path}.hostAliases")
+    for index, gate in enumerate(spec.get("readinessGates") or ()):
+        name, at = gate.get("conditionType") or "", f"{path}.readinessGates[{index}].conditionType"
+        causes += [wrong.invalid(at, name, text) for text in validation.qualified_name(name)]
+    if gates := spec.get("schedulingGates"):
+        causes += validate_gates(gates, f"{path}.schedulingGates")
+    if constraints := spec.get("topologySpreadConstraints"):
+        causes += validate_spread(constraints, f"{path}.topologySpreadConstraints")
+    causes += validate_host_process(spec, path)
+    causes += validate_host_users(spec, path)
+    causes += _host_name(spec, path) + _names(spec, path)
+    if tolerations := spec.get("tolerations"):
+        causes += validate_tolerations(tolerations, f"{path}.tolerations")
+    return causes
+
+
+def _rest(spec: JsonObject, path: str) -> list[Cause]:
+    seconds = spec.get("activeDeadlineSeconds")
+    causes: list[Cause] = []
+    if seconds is not None:
+        texts = validation.in_range(seconds, 1, _MAX_INT32)
+        causes += [wrong.invalid(f"{path}.activeDeadlineSeconds", seconds, text) for text in texts]
+    causes += _host_aliases(spec.get("hostAliases") or (), f"{path}.hostAliases")
+    if (policy := spec.get("preemptionPolicy")) is not None:
+        causes += _enumerated(policy, _PREEMPTION, f"{path}.preemptionPolicy")
+    if overhead := spec.get("overhead"):
+        at = f"{path}.overhead"
+        causes += validate_resources({"limits": overhead}, at)
+    if (system := spec.get("os")) is not None:
+        causes += validate_system(system, spec, path)
+    return causes + validate_key_files(spec, list(containers_of(spec, path)))
 
 
 def _enumerated(value: str | None, allowed: Sequence[str], path: str) -> list[Cause]:
-    if not value:
-        return [wrong.required(path)]
-    return [] if value in allowed else [wrong.not_supported(path, value, allowed)]
+    if value in allowed:
+        return []
+    return [wrong.not_supported(path, value, allowed)] if value else [wrong.required(path)]
+
+
+def _resource_claims(claims: Sequence[JsonObject], path: str) -> list[Cause]:
+    causes: list[Cause] = []
+    names: set[str] = set()
+    for index, claim in enumerate(claims):
+        at, name = f"{path}[{index}]", claim.get("name") or ""
+        if not name:
+            causes.append(wrong.required(f"{at}.name"))
+        elif name in names:
+            causes.append(wrong.duplicate(f"{at}.name", name))
+        else:
+            causes += [wrong.invalid(f"{at}.name", name, text) for text in validation.dns1123_label(name)]
+            names.add(name)
+        sources = [
+            field for field in ("resourceClaimName", "resourceClaimTemplateName") if claim.get(field) is not None
+        ]
+        if len(sources) != 1:
+            text = (
+                "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"
+                if sources
+                else "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"
+            )
+            shown = {
+                "Name": name,
+                "ResourceClaimName": claim.get("resourceClaimName"),
+                "ResourceClaimTemplateName": claim.get("resourceClaimTemplateName"),
+            }
+            causes.append(wrong.invalid(at, shown, text))
+        for field in sources:
+            texts = validation.dns1123_subdomain(claim[field])
+            causes += [wrong.invalid(f"{at}.{field}", claim[field], text) for text in texts]
+    return causes
+
+
+def _whole_pod(resources: JsonObject, spec: JsonObject, claims: Sequence[str], path: str) -> list[Cause]:
+    """Check the resources of a whole pod against those of its containers."""
+    at = f"{path}.resources"
+    if (spec.get("os") or {}).get("name") == "windows":
+        return [wrong.forbidden(at, "may not be set for a windows pod")]
+    causes = validate_pod_resources(resources, at, claims)
+    for part, of_all in (("requests", total_of(spec, "requests")), ("limits", total_of(spec, "limits"))):
+        for name, total in of_all.items():
+            text = (resources.get(part) or {}).get(name)
+            whole = None if text is None else amount_of(text)
+            if whole is None or total <= whole or (part == "limits" and not name.startswith(HUGE_PAGES)):
+                continue
+            detail = f"must be greater than or equal to aggregate container {part} of {total}"
+            causes.append(wrong.invalid(f"{at}.{part}[{name}]", str(whole), detail))
+    limits = resources.get("limits") or {}
+    for index, container in enumerate(spec.get("containers") or ()):
+        for name, text in ((container.get("resources") or {}).get("limits") or {}).items():
+            own, whole = amount_of(text), amount_of(limits.get(name, text))
+            if own is not None and whole is not None and own > whole:
+                detail = f"must be less than or equal to pod limits of {whole}"
+                causes.append(wrong.invalid(f"{at}.containers[{index}][{name}].limits", str(own), detail))
+    return causes
 
 
 def _host_ports(containers: Sequence[JsonObject], path: str, *, is_pod: bool) -> list[Cause]:
@@ -123,113 +205,83 @@ def _host_ports(containers: Sequence[JsonObject], path: str, *, is_pod: bool) ->
         wrong.invalid(f"{path}[{i}].ports[{j}].hostPort", port.get("hostPort", 0), text)
         for i, container in enumerate(containers)
         for j, port in enumerate(container.get("ports") or ())
-        if (is_pod or port.get("hostPort")) and port.get("hostPort") != port.get("containerPort")
+        if (is_pod or port.get("hostPort")) and port.get("hostPort", 0) != port.get("containerPort", 0)
     ]
+
+
+def _host_name(spec: JsonObject, path: str) -> list[Cause]:
+    name, at = spec.get("hostnameOverride"), f"{path}.hostnameOverride"
+    if name is None:
+        return []
+    causes = [
+        wrong.forbidden(at, f"may not be specified when {field} is true")
+        for field in ("setHostnameAsFQDN", "hostNetwork")
+        if spec.get(field)
+    ]
+    if len(name.encode()) > _MAX_HOSTNAME:
+        causes.append(wrong.too_long(at, _MAX_HOSTNAME))
+    return causes + [wrong.invalid(at, name, text) for text in validation.dns1123_subdomain(name)]
 
 
 def _names(spec: JsonObject, path: str) -> list[Cause]:
     causes: list[Cause] = []
-    for field in ("serviceAccountName", "nodeName"):
-        causes += _checked(spec, field, path, subdomain=True)
+    for field in ("serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName"):
+        value = spec.get(field)
+        if value or (value is not None and field == "runtimeClassName"):
+            causes += [wrong.invalid(f"{path}.{field}", value, text) for text in validation.dns1123_subdomain(value)]
     for field in ("hostname", "subdomain"):
-        causes += _checked(spec, field, path, subdomain=False)
-    for field in ("priorityClassName", "runtimeClassName"):
-        causes += _checked(spec, field, path, subdomain=True)
+        if value := spec.get(field):
+            causes += [wrong.invalid(f"{path}.{field}", value, text) for text in validation.dns1123_label(value)]
     return causes
-
-
-def _checked(spec: JsonObject, field: str, path: str, *, subdomain: bool) -> list[Cause]:
-    value = spec.get(field)
-    if not value:
-        return []
-    check = validation.dns1123_subdomain if subdomain else validation.dns1123_label
-    return [wrong.invalid(f"{path}.{field}", value, text) for text in check(value)]
-
-
-def _deadline(seconds: int | None, path: str) -> list[Cause]:
-    if seconds is None:
-        return []
-    return [wrong.invalid(path, seconds, text) for text in validation.in_range(seconds, 1, _MAX_INT32)]
 
 
 def _dns(spec: JsonObject, path: str) -> list[Cause]:
+    config = spec.get("dnsConfig")
     if spec.get("dnsPolicy") == "None":
-        servers = (spec.get("dnsConfig") or {}).get("nameservers")
-        if not spec.get("dnsConfig"):
+        if config is None:
             return [wrong.required(path, "must provide `dnsConfig` when `dnsPolicy` is None")]
-        if not servers:
+        if not config.get("nameservers"):
             text = "must provide at least one DNS nameserver when `dnsPolicy` is None"
             return [wrong.required(f"{path}.nameservers", text)]
-    return []
-
-
-def _spread(constraints: Sequence[JsonObject], path: str) -> list[Cause]:
+    if config is None:
+        return []
+    servers, searches = config.get("nameservers") or [], config.get("searches") or []
     causes: list[Cause] = []
-    for index, constraint in enumerate(constraints):
-        at = f"{path}[{index}]"
-        if (constraint.get("maxSkew") or 0) <= 0:
-            causes.append(wrong.invalid(f"{at}.maxSkew", constraint.get("maxSkew", 0), "must be greater than zero"))
-        key = constraint.get("topologyKey") or ""
-        if not key:
-            causes.append(wrong.required(f"{at}.topologyKey", "can not be empty"))
-        else:
-            causes += [wrong.invalid(f"{at}.topologyKey", key, text) for text in validation.label_key(key)]
-        action = constraint.get("whenUnsatisfiable", "")
-        if action not in _UNSATISFIABLE:
-            causes.append(wrong.not_supported(f"{at}.whenUnsatisfiable", action, _UNSATISFIABLE))
-        pair = (key, action)
-        if any(
-            (other.get("topologyKey"), other.get("whenUnsatisfiable")) == pair for other in constraints[index + 1 :]
-        ):
-            causes.append(wrong.duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", f"{{{key}, {action}}}"))
-        causes += validate_selector(constraint.get("labelSelector"), f"{at}.labelSelector")
+    if len(servers) > _MAX_SERVERS:
+        text = f"must not have more than {_MAX_SERVERS} nameservers"
+        causes.append(wrong.invalid(f"{path}.nameservers", servers, text))
+    causes += [cause for i, one in enumerate(servers) for cause in check_ip(one, f"{path}.nameservers[{i}]")]
+    causes += _searches(searches, f"{path}.searches")
+    for index, option in enumerate(config.get("options") or ()):
+        if not option.get("name"):
+            causes.append(wrong.required(f"{path}.options[{index}]", "must not be empty"))
     return causes
 
 
-def _tolerations(tolerations: Sequence[JsonObject], path: str) -> list[Cause]:
-    return [cause for i, one in enumerate(tolerations) for cause in _toleration(one, f"{path}[{i}]")]
-
-
-def _toleration(toleration: JsonObject, path: str) -> list[Cause]:
-    key, operator = toleration.get("key") or "", toleration.get("operator") or ""
-    value, effect = toleration.get("value") or "", toleration.get("effect") or ""
-    causes = [wrong.invalid(f"{path}.key", key, text) for text in validation.label_key(key)] if key else []
-    if not key and operator != "Exists":
-        text = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
-        causes.append(wrong.invalid(f"{path}.operator", operator, text))
-    if toleration.get("tolerationSeconds") is not None and effect != "NoExecute":
-        text = "effect must be 'NoExecute' when `tolerationSeconds` is set"
-        causes.append(wrong.invalid(f"{path}.effect", effect, text))
-    if operator in {"Equal", ""}:
-        messages = validation.label_value(value)
-        causes += [wrong.invalid(f"{path}.operator", value, ";".join(messages))] if messages else []
-    elif operator != "Exists":
-        causes.append(wrong.not_supported(f"{path}.operator", operator, _OPERATORS))
-    elif value:
-        text = "value must be empty when `operator` is 'Exists'"
-        causes.append(wrong.invalid(f"{path}.operator", value, text))
-    if effect and effect not in _EFFECTS:
-        causes.append(wrong.not_supported(f"{path}.effect", effect, _EFFECTS))
+def _searches(searches: list[str], path: str) -> list[Cause]:
+    causes: list[Cause] = []
+    if len(searches) > _MAX_SEARCHES:
+        causes.append(wrong.invalid(path, searches, f"must not have more than {_MAX_SEARCHES} search paths"))
+    if len(" ".join(searches).encode()) > _MAX_SEARCH_BYTES:
+        text = f"must not have more than {_MAX_SEARCH_BYTES} characters (including spaces) in the search list"
+        causes.append(wrong.invalid(path, searches, text))
+    for index, search in enumerate(searches):
+        if search == ".":
+            continue
+        plain = search.removesuffix(".")
+        texts = validation.dns1123_subdomain_with_underscore(plain)
+        causes += [wrong.invalid(f"{path}[{index}]", plain, text) for text in texts]
     return causes
 
 
 def _host_aliases(aliases: Sequence[JsonObject], path: str) -> list[Cause]:
     causes: list[Cause] = []
     for index, alias in enumerate(aliases):
-        causes += validate_ip(alias.get("ip") or "", f"{path}[{index}].ip")
+        causes += check_ip(alias.get("ip") or "", f"{path}[{index}].ip")
         for position, name in enumerate(alias.get("hostnames") or ()):
             at = f"{path}[{index}].hostnames[{position}]"
             causes += [wrong.invalid(at, name, text) for text in validation.dns1123_subdomain(name)]
     return causes
-
-
-def validate_ip(text: str, path: str) -> list[Cause]:
-    """Check an IP address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return [wrong.invalid(path, text, NO_ADDRESS)]
-    return []
 
 
 def validate_network(text: str, path: str) -> list[Cause]:

@@ -16,12 +16,8 @@ from fairlead_api.errors import Cause
 from fairlead_api.quantity import QuantityError, parse
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
-from fairlead_control_plane.kinds.strategies.pod_spec import (
-    default_pod_spec,
-    default_requests,
-    validate_pod_spec,
-    validate_template,
-)
+from fairlead_control_plane.kinds.strategies.pod_defaults import default_pod, default_pod_spec
+from fairlead_control_plane.kinds.strategies.pod_spec import validate_pod_spec, validate_template
 from fairlead_control_plane.kinds.strategies.resources import ZERO
 
 _FINISHED = {"Failed", "Succeeded"}
@@ -31,14 +27,6 @@ _UPDATABLE = (
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
 _CONTAINER_LISTS = ("containers", "initContainers")
-
-
-def default_pod(spec: JsonObject) -> None:
-    """Fill in what only a Pod has, not a template."""
-    default_pod_spec(spec)
-    default_requests(spec)
-    if spec.get("enableServiceLinks") is None:
-        spec["enableServiceLinks"] = True
 
 
 def quality_of_service(spec: JsonObject) -> str:
@@ -109,7 +97,7 @@ def _validate(obj: JsonObject) -> list[Cause]:
         for index, container in enumerate(spec.get(field) or ())
         if (container.get("image") or "") != (container.get("image") or "").strip()
     ]
-    return validate_pod_spec(spec, is_pod=True) + spaced
+    return validate_pod_spec(spec, metadata=obj.get("metadata") or {}) + spaced
 
 
 def _validate_update(new: JsonObject, old: JsonObject) -> list[Cause]:

@@ -11,19 +11,21 @@ from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.strategies.metadata import non_negative
 
-_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
+_OF_PROBES = ("exec", "httpGet", "tcpSocket", "grpc")
+_OF_HOOKS = ("exec", "httpGet", "tcpSocket", "sleep")
 _SCHEMES = ("HTTP", "HTTPS")
 _COUNTS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
 
 
-def validate_probe(probe: JsonObject | None, kind: str, path: str, grace_s: int | None) -> list[Cause]:
+def validate_probe(probe: JsonObject | None, kind: str, path: str) -> list[Cause]:
     """Return what is wrong with one probe; ``kind`` is its field's name below ``path``."""
     if probe is None:
         return []
     at = f"{path}.{kind}"
-    causes = _handler(probe, at, grace_s)
+    causes = _handler(probe, at, _OF_PROBES, None)
     for field in _COUNTS:
-        causes += non_negative(probe.get(field), f"{at}.{field}")
+        if (probe.get(field) or 0) < 0:
+            causes += non_negative(probe[field], f"{at}.{field}")
     grace = probe.get("terminationGracePeriodSeconds")
     if grace is not None and grace <= 0:
         causes.append(wrong.invalid(f"{at}.terminationGracePeriodSeconds", grace, "must be greater than 0"))
@@ -39,11 +41,11 @@ def validate_probe(probe: JsonObject | None, kind: str, path: str, grace_s: int 
 def validate_lifecycle(lifecycle: JsonObject, path: str, grace_s: int | None) -> list[Cause]:
     """Return what is wrong with ``lifecycle`` of a container."""
     hooks = (hook for hook in ("postStart", "preStop") if lifecycle.get(hook) is not None)
-    return [cause for hook in hooks for cause in _handler(lifecycle[hook], f"{path}.{hook}", grace_s)]
+    return [cause for hook in hooks for cause in _handler(lifecycle[hook], f"{path}.{hook}", _OF_HOOKS, grace_s)]
 
 
-def _handler(handler: JsonObject, path: str, grace_s: int | None) -> list[Cause]:
-    present = [kind for kind in _HANDLERS if handler.get(kind) is not None]
+def _handler(handler: JsonObject, path: str, kinds: tuple[str, ...], grace_s: int | None) -> list[Cause]:
+    present = [kind for kind in kinds if handler.get(kind) is not None]
     if not present:
         return [wrong.required(path, "must specify a handler type")]
     first, *others = present

@@ -17,7 +17,8 @@ from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.kinds.strategies.metadata import IMMUTABLE, non_negative
-from fairlead_control_plane.kinds.strategies.pod_spec import default_pod_spec, validate_template
+from fairlead_control_plane.kinds.strategies.pod_defaults import default_pod_spec
+from fairlead_control_plane.kinds.strategies.pod_spec import validate_template
 from fairlead_control_plane.kinds.strategies.selectors import (
     compiled,
     is_empty,

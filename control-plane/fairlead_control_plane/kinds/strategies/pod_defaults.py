@@ -1,0 +1,94 @@
+"""
+Defaults of pod specs that follow from other fields, and what is taken out of them.
+
+Source: k8s.io/kubernetes/pkg/apis/core/v1/defaults.go, pkg/api/pod/util.go (dropDisabledFields: features that are off).
+"""
+
+from __future__ import annotations
+
+from fairlead_api import JsonObject
+from fairlead_control_plane.kinds.strategies.resources import HUGE_PAGES, total_of
+
+_CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
+_PROJECTIONS_OFF = ("clusterTrustBundle", "podCertificate")
+_OF_PODS = ("cpu", "memory")
+
+
+def default_pod_spec(spec: JsonObject) -> None:
+    """Fill in the defaults that follow from other fields of a pod spec, in place."""
+    if spec.get("serviceAccount") or spec.get("serviceAccountName"):
+        # Two names of one field; the old one gives way, and both are always shown.
+        name = spec.get("serviceAccountName") or spec["serviceAccount"]
+        spec["serviceAccountName"] = spec["serviceAccount"] = name
+    spec.pop("schedulingGroup", None)
+    for field in _CONTAINER_LISTS:
+        for container in spec.get(field) or ():
+            _default_container(container)
+    for volume in spec.get("volumes") or ():
+        _default_volume(volume)
+
+
+def _default_container(container: JsonObject) -> None:
+    if not container.get("imagePullPolicy"):
+        container["imagePullPolicy"] = "Always" if _tag(container.get("image") or "") == "latest" else "IfNotPresent"
+    lifecycle = container.get("lifecycle")
+    if lifecycle and lifecycle.pop("stopSignal", None) is not None and not lifecycle:
+        del container["lifecycle"]
+
+
+def default_pod(spec: JsonObject) -> None:
+    """Fill in what only a pod has, not a template: requests that follow from limits, ports of the host's network."""
+    default_pod_spec(spec)
+    if spec.get("enableServiceLinks") is None:
+        spec["enableServiceLinks"] = True
+    for field in ("containers", "initContainers"):
+        for container in spec.get(field) or ():
+            if spec.get("hostNetwork"):
+                for port in container.get("ports") or ():
+                    port["hostPort"] = port.get("hostPort") or port.get("containerPort")
+            resources = container.get("resources") or {}
+            limits = resources.get("limits")
+            if limits:
+                requests = resources.get("requests")
+                if requests is None:
+                    requests = resources["requests"] = {}
+                for name, amount in limits.items():
+                    requests.setdefault(name, amount)
+    if spec.get("resources"):
+        _default_whole(spec, spec["resources"])
+
+
+def _default_whole(spec: JsonObject, resources: JsonObject) -> None:
+    """Let a pod as a whole be limited to its containers' huge pages, and request what they do or what it may have."""
+    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    if limits or requests:
+        for name, total in total_of(spec, "limits").items():
+            if name.startswith(HUGE_PAGES) and name not in requests:
+                limits.setdefault(name, str(total))
+    if limits:
+        resources["limits"] = limits
+        asked = {name: str(total) for name, total in total_of(spec, "requests").items() if name in _OF_PODS}
+        known = {name: text for name, text in limits.items() if name in _OF_PODS or name.startswith(HUGE_PAGES)}
+        if found := {**known, **asked, **requests}:
+            resources["requests"] = found
+
+
+def _tag(image: str) -> str:
+    """Return an image's tag, ``latest`` when it has neither tag nor digest."""
+    name = image.rpartition("/")[2]
+    name, _, digest = name.partition("@")
+    tag = name.partition(":")[2]
+    return tag or ("" if digest else "latest")
+
+
+def _default_volume(volume: JsonObject) -> None:
+    if not any(key != "name" and value is not None for key, value in volume.items()):
+        volume["emptyDir"] = {}
+    image = volume.get("image")
+    if image is not None and not image.get("pullPolicy"):
+        image["pullPolicy"] = "Always" if _tag(image.get("reference") or "") == "latest" else "IfNotPresent"
+    projected = volume.get("projected")
+    if projected:
+        for source in projected.get("sources") or ():
+            for kind in _PROJECTIONS_OFF:
+                source.pop(kind, None)
