@@ -1,7 +1,7 @@
 """
 What no tenant may ask of a cluster they share with others, whatever the cluster itself would let the agent do.
 
-Pod security at the namespace's level is judged here too (see :mod:`podsecurity`), so that it is the user's own object
+Pod security at the namespace's level is judged here too (see :mod:`pod_standards`), so that it is the user's own object
 that is refused, and not its pods, one by one, where only the cluster's owner would see it.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from fairlead_api import JsonObject
-from fairlead_transforms import podsecurity, steering
+from fairlead_transforms import pod_standards, steering
 from fairlead_transforms.podtemplate import pod_template, template_path
 from fairlead_transforms.policy import ANY, TenantPolicy
 
@@ -74,9 +74,9 @@ def _marks(path: str, metadata: JsonObject, policy: TenantPolicy) -> Iterator[st
 
 def _pods(path: str, template: JsonObject, policy: TenantPolicy, *, is_pod: bool) -> Iterator[str]:
     spec = template.get("spec") or {}
-    found = podsecurity.violations(policy.pod_security, template.get("metadata") or {}, spec)
-    if found:
-        yield f'{path} violates PodSecurity "{policy.pod_security}:latest": ' + ", ".join(found)
+    broken = pod_standards.faults(policy.pod_security, pod_standards.LATEST, template.get("metadata") or {}, spec)
+    if broken:
+        yield f'{path} violates PodSecurity "{policy.pod_security}:latest": {pod_standards.told(broken)}'
     if spec.get("nodeName") and not is_pod:  # a Pod's own was set by a scheduler, and stays behind
         yield f"{path}.nodeName is not allowed in a pod template: the cluster chooses its nodes"
     yield from _priority(f"{path}.priorityClassName", spec.get("priorityClassName") or "", policy)

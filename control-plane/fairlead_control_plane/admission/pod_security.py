@@ -15,11 +15,11 @@ from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_api.field_errors import invalid_object
 from fairlead_control_plane.admission.contract import Attributes
-from fairlead_control_plane.admission.pod_standards import LATEST, Fault, faults
 from fairlead_control_plane.admission.refusing import forbidden
 from fairlead_control_plane.kinds.reader import ObjectReader
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.store.contract import Store
+from fairlead_transforms.pod_standards import LATEST, Fault, faults, told
 from fairlead_transforms.podtemplate import pod_template
 
 _PREFIX = "pod-security.kubernetes.io/"
@@ -83,7 +83,7 @@ class PodSecurity:
         enforce = found["enforce"]
         broken = enforce.faults(pod["metadata"], pod["spec"])
         if broken:
-            raise forbidden(attributes, f'violates PodSecurity "{enforce}": {_detail(broken)}')
+            raise forbidden(attributes, f'violates PodSecurity "{enforce}": {told(broken)}')
         _warn(attributes, found["warn"], pod)
 
     async def _check_namespace(self, attributes: Attributes, namespace: JsonObject) -> None:
@@ -140,11 +140,7 @@ def standards(labels: Mapping[str, str]) -> tuple[Mapping[str, Standard], list[C
 def _warn(attributes: Attributes, standard: Standard, pod: JsonObject) -> None:
     broken = standard.faults(pod.get("metadata") or {}, pod["spec"])
     if broken:
-        attributes.warnings.append(f'would violate PodSecurity "{standard}": {_detail(broken)}')
-
-
-def _detail(broken: list[Fault]) -> str:
-    return ", ".join(f"{reason} ({detail})" for reason, detail in broken)
+        attributes.warnings.append(f'would violate PodSecurity "{standard}": {told(broken)}')
 
 
 def _others(count: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fairlead_api import JsonObject
-from fairlead_transforms import podsecurity
+from fairlead_transforms.pod_standards import LATEST, faults
 from tests.integration.syncer.joined import SYNC_TIMEOUT_S, Joined, config_map
 from tests.support.clusters import run_kubectl
 from tests.support.hostile import HOSTILE, secured
@@ -94,7 +94,7 @@ def test_s60_pods_are_judged_as_the_cluster_judges_them(tenant: Joined, level: s
             senseless.add(trick)
             continue
         assert code == 201 or violates, (trick, code, answer)
-        if violates != bool(podsecurity.violations(level, {}, spec)):
+        if violates != bool(faults(level, LATEST, {}, spec)):
             different[trick] = answer.get("message")
     assert different == {}
     assert senseless == {"proc mount", "host process"}, "no cluster would take these as they are, at any level"

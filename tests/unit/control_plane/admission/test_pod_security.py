@@ -9,7 +9,6 @@ from fairlead_api.errors import Forbidden, Invalid
 from fairlead_api.request import SYSTEM
 from fairlead_control_plane.admission.contract import Attributes
 from fairlead_control_plane.admission.pod_security import PodSecurity, standards
-from fairlead_control_plane.admission.pod_standards import LATEST, faults
 from fairlead_control_plane.kinds.reader import put
 from tests.unit.control_plane.in_process import NAMESPACES, in_process, known
 
@@ -43,61 +42,6 @@ def write(obj: JsonObject, old: JsonObject | None = None, kind: str = "pods") ->
     place = "ns" if resource.namespaced else name
     operation = "CREATE" if old is None else "UPDATE"
     return Attributes(operation, resource, "v1", "root", place, name, "", SYSTEM, obj, old)
-
-
-@pytest.mark.parametrize(
-    ("spec", "reason", "detail"),
-    [
-        (bare(hostNetwork=True, hostIPC=True), "host namespaces", "hostNetwork=true, hostIPC=true"),
-        (bare({"privileged": True}), "privileged", 'container "c" must not set securityContext.privileged=true'),
-        (
-            bare({"capabilities": {"add": ["NET_RAW", "BPF", "CHOWN"]}}),
-            "non-default capabilities",
-            'container "c" must not include "BPF", "NET_RAW" in securityContext.capabilities.add',
-        ),
-        (bare(volumes=[{"name": "v", "hostPath": {"path": "/"}}]), "hostPath volumes", 'volume "v"'),
-        (
-            bare(securityContext={"seccompProfile": {"type": "Unconfined"}}),
-            "seccompProfile",
-            'pod must not set securityContext.seccompProfile.type to "Unconfined"',
-        ),
-        (bare(securityContext={"sysctls": [{"name": "a.b", "value": "1"}]}), "forbidden sysctls", "a.b"),
-        (
-            bare({"seLinuxOptions": {"type": "x", "user": "y"}}),
-            "seLinuxOptions",
-            'container "c" set forbidden securityContext.seLinuxOptions: type "x"; user may not be set',
-        ),
-    ],
-)
-def test_baseline(spec: JsonObject, reason: str, detail: str) -> None:
-    """What gives a pod power over its node."""
-    assert faults("baseline", LATEST, {}, spec) == [(reason, detail)]
-    assert faults("privileged", LATEST, {}, spec) == []
-
-
-def test_restricted() -> None:
-    """All that a careless pod leaves out."""
-    assert faults("restricted", LATEST, {}, GOOD) == []
-    assert [reason for reason, _ in faults("restricted", LATEST, {}, bare())] == [
-        "allowPrivilegeEscalation != false",
-        "unrestricted capabilities",
-        "runAsNonRoot != true",
-        "seccompProfile",
-    ]
-
-
-def test_host_ports() -> None:
-    """Ports are listed once, sorted."""
-    spec = bare()
-    spec["containers"][0]["ports"] = [{"hostPort": 80}, {"hostPort": 443}]
-    assert faults("baseline", LATEST, {}, spec) == [("hostPort", 'container "c" uses hostPorts 443, 80')]
-
-
-def test_versions() -> None:
-    """An older version of a level forbids what it did then."""
-    spec = bare(securityContext={"sysctls": [{"name": "net.ipv4.tcp_rmem", "value": "1"}]})
-    assert faults("baseline", 31, {}, spec)
-    assert not faults("baseline", 32, {}, spec)
 
 
 def test_labels() -> None:

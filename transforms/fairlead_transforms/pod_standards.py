@@ -2,7 +2,8 @@
 The Pod Security Standards: what pods of the levels ``baseline`` and ``restricted`` may not have.
 
 Each check returns Kubernetes' reason and detail, or None. It stands with the minor versions of Kubernetes from which
-and before which it applies.
+and before which it applies. The control plane judges pods with it as an admission plugin does, agents whatever would
+make pods in a cluster.
 
 Source: k8s.io/pod-security-admission policy.
 """
@@ -86,7 +87,7 @@ def _named(names: Sequence[str]) -> str:
 def _setters(spec: JsonObject, is_bad: Callable[[JsonObject], bool]) -> str:
     """Name whose security context is bad: ``pod``, containers, or both."""
     found = ["pod"] if is_bad(_secure(spec)) else []
-    names = [one["name"] for one in _containers(spec) if is_bad(_secure(one))]
+    names = [one.get("name", "") for one in _containers(spec) if is_bad(_secure(one))]
     return " and ".join([*found, _named(names)] if names else found)
 
 
@@ -124,7 +125,7 @@ def _capabilities(metadata: JsonObject, spec: JsonObject) -> Fault | None:
 
 def _added(spec: JsonObject, allowed: Sequence[str]) -> str:
     extra = {
-        one["name"]: set((_secure(one).get("capabilities") or {}).get("add") or ()) - set(allowed)
+        one.get("name", ""): set((_secure(one).get("capabilities") or {}).get("add") or ()) - set(allowed)
         for one in _containers(spec)
     }
     names = [name for name, found in extra.items() if found]
@@ -144,14 +145,14 @@ def _host_namespaces(metadata: JsonObject, spec: JsonObject) -> Fault | None:
 
 def _host_paths(metadata: JsonObject, spec: JsonObject) -> Fault | None:
     del metadata
-    found = [one["name"] for one in spec.get("volumes") or () if one.get("hostPath") is not None]
+    found = [one.get("name", "") for one in spec.get("volumes") or () if one.get("hostPath") is not None]
     return ("hostPath volumes", f"{_several('volume', found)} {_quoted(found)}") if found else None
 
 
 def _host_ports(metadata: JsonObject, spec: JsonObject) -> Fault | None:
     del metadata
     used = {
-        one["name"]: {str(port["hostPort"]) for port in one.get("ports") or () if port.get("hostPort")}
+        one.get("name", ""): {str(port["hostPort"]) for port in one.get("ports") or () if port.get("hostPort")}
         for one in _containers(spec)
     }
     names = [name for name, ports in used.items() if ports]
@@ -172,7 +173,7 @@ def _probe_hosts(metadata: JsonObject, spec: JsonObject) -> Fault | None:
             for field in ("httpGet", "tcpSocket"):
                 host = ((handler or {}).get(field) or {}).get("host")
                 if host:
-                    used.setdefault(one["name"], set()).add(host)
+                    used.setdefault(one.get("name", ""), set()).add(host)
     if not used:
         return None
     names, hosts = sorted(used), sorted(set().union(*used.values()))
@@ -183,14 +184,14 @@ def _probe_hosts(metadata: JsonObject, spec: JsonObject) -> Fault | None:
 
 def _privileged(metadata: JsonObject, spec: JsonObject) -> Fault | None:
     del metadata
-    names = [one["name"] for one in _containers(spec) if _secure(one).get("privileged")]
+    names = [one.get("name", "") for one in _containers(spec) if _secure(one).get("privileged")]
     return ("privileged", f"{_named(names)} must not set securityContext.privileged=true") if names else None
 
 
 def _proc_mount(metadata: JsonObject, spec: JsonObject) -> Fault | None:
     del metadata
     bad = {
-        one["name"]: _secure(one)["procMount"]
+        one.get("name", ""): _secure(one)["procMount"]
         for one in _containers(spec)
         if _secure(one).get("procMount") not in {None, "Default"}
     }
@@ -228,7 +229,7 @@ def _se_linux(*allowed: str) -> Check:
 
 def _seccomp_annotations(metadata: JsonObject, spec: JsonObject) -> Fault | None:
     annotations = metadata.get("annotations") or {}
-    keys = [_SECCOMP_POD, *(_SECCOMP_CONTAINER + one["name"] for one in _containers(spec))]
+    keys = [_SECCOMP_POD, *(_SECCOMP_CONTAINER + one.get("name", "") for one in _containers(spec))]
     known = {"runtime/default", "docker/default"}
     found = sorted(
         f"{key}={quoted(annotations[key])}"
@@ -257,7 +258,7 @@ def _seccomp_set(metadata: JsonObject, spec: JsonObject) -> Fault | None:
         return fault
     if _secure(spec).get("seccompProfile") is not None:
         return None
-    names = [one["name"] for one in _containers(spec) if _secure(one).get("seccompProfile") is None]
+    names = [one.get("name", "") for one in _containers(spec) if _secure(one).get("seccompProfile") is None]
     what = 'must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"'
     return ("seccompProfile", f"pod or {_named(names)} {what}") if names else None
 
@@ -267,7 +268,9 @@ def _sysctls(version: int) -> Check:
 
     def check(metadata: JsonObject, spec: JsonObject) -> Fault | None:
         del metadata
-        found = [one["name"] for one in _secure(spec).get("sysctls") or () if one["name"] not in allowed]
+        found = [
+            one.get("name", "") for one in _secure(spec).get("sysctls") or () if one.get("name", "") not in allowed
+        ]
         return ("forbidden sysctls", ", ".join(found)) if found else None
 
     return check
@@ -282,7 +285,9 @@ def _host_process(metadata: JsonObject, spec: JsonObject) -> Fault | None:
 
 def _escalation(metadata: JsonObject, spec: JsonObject) -> Fault | None:
     del metadata
-    names = [one["name"] for one in _containers(spec) if _secure(one).get("allowPrivilegeEscalation") is not False]
+    names = [
+        one.get("name", "") for one in _containers(spec) if _secure(one).get("allowPrivilegeEscalation") is not False
+    ]
     what = "must set securityContext.allowPrivilegeEscalation=false"
     return ("allowPrivilegeEscalation != false", f"{_named(names)} {what}") if names else None
 
@@ -290,7 +295,7 @@ def _escalation(metadata: JsonObject, spec: JsonObject) -> Fault | None:
 def _all_dropped(metadata: JsonObject, spec: JsonObject) -> Fault | None:
     del metadata
     keeping = [
-        one["name"]
+        one.get("name", "")
         for one in _containers(spec)
         if "ALL" not in ((_secure(one).get("capabilities") or {}).get("drop") or ())
     ]
@@ -303,7 +308,9 @@ def _all_dropped(metadata: JsonObject, spec: JsonObject) -> Fault | None:
 def _volume_types(metadata: JsonObject, spec: JsonObject) -> Fault | None:
     del metadata
     bad = {
-        one["name"]: next((kind for kind, source in one.items() if kind != "name" and source is not None), "unknown")
+        one.get("name", ""): next(
+            (kind for kind, source in one.items() if kind != "name" and source is not None), "unknown"
+        )
         for one in spec.get("volumes") or ()
         if not any(one.get(kind) is not None for kind in _VOLUMES)
     }
@@ -322,7 +329,7 @@ def _non_root(metadata: JsonObject, spec: JsonObject) -> Fault | None:
         return reason, f"{setters} must not set securityContext.runAsNonRoot=false"
     if _secure(spec).get("runAsNonRoot"):
         return None
-    names = [one["name"] for one in _containers(spec) if _secure(one).get("runAsNonRoot") is None]
+    names = [one.get("name", "") for one in _containers(spec) if _secure(one).get("runAsNonRoot") is None]
     return (reason, f"pod or {_named(names)} must set securityContext.runAsNonRoot=true") if names else None
 
 
@@ -398,3 +405,8 @@ def faults(level: str, version: int, metadata: JsonObject, spec: JsonObject) -> 
         rules += _RESTRICTED
     found = [rule.check(metadata, spec) for rule in rules if rule.since <= version < rule.until]
     return [fault for fault in found if fault is not None]
+
+
+def told(broken: Iterable[Fault]) -> str:
+    """Say what is wrong, for people."""
+    return ", ".join(f"{reason} ({detail})" for reason, detail in broken)
