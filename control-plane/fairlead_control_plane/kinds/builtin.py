@@ -74,6 +74,10 @@ _SCALE: Mapping[tuple[str, str], ScalePaths] = {
     ("", "replicationcontrollers"): ScalePaths(label_selector=".spec.selector"),
 }
 """The selector is an object here, not a text: the registry prints it for ``status.selector`` of a Scale."""
+_DEPRECATED: Mapping[tuple[str, str, str], str] = {
+    ("", "v1", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
+    ("", "v1", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+}
 
 
 def builtin_resources(profile: Profile) -> tuple[Resource, ...]:
@@ -161,6 +165,7 @@ def _version(group: str, version: str, entry: JsonObject) -> Version:
     plural = entry["plural"]
     subresources = frozenset(item["name"] for item in entry.get("subresources", ()))
     key = ("", "events") if plural == "events" else (group, plural)
+    warning = _DEPRECATED.get((group, version, plural), "")
     return Version(
         name=version,
         schema=builtin_schema(facts.definition_name(group, version, entry["kind"])),
@@ -168,6 +173,8 @@ def _version(group: str, version: str, entry: JsonObject) -> Version:
         scale=_SCALE.get(key) if "scale" in subresources else None,
         columns=columns_of(group, version, plural),
         selectable=_SELECTABLE.get((group, plural), ()),
+        deprecated=bool(warning),
+        deprecation_warning=warning,
         conversion=_CONVERSIONS.get((group, version, plural)),
     )
 

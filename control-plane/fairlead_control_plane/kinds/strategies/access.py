@@ -13,7 +13,7 @@ from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
-from fairlead_control_plane.kinds.strategies.selectors import validate_selector
+from fairlead_control_plane.kinds.strategies.selectors import compiled, validate_selector
 
 GROUP = "rbac.authorization.k8s.io"
 _REFERENCE_FIELDS = (("APIGroup", "apiGroup"), ("Kind", "kind"), ("Name", "name"))
@@ -71,7 +71,13 @@ def _aggregation(rule: JsonObject | None) -> list[Cause]:
     selectors = rule.get("clusterRoleSelectors") or ()
     if not selectors:
         return [wrong.required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil")]
-    return [cause for i, one in enumerate(selectors) for cause in validate_selector(one, f"{path}[{i}]")]
+    causes: list[Cause] = []
+    for index, selector in enumerate(selectors):
+        at = f"{path}[{index}]"
+        causes += validate_selector(selector, at)
+        if compiled(selector) is None:
+            causes.append(wrong.invalid(at, None, "invalid label selector."))
+    return causes
 
 
 def _binding(*roles: str, namespaced: bool) -> Callable[[JsonObject], list[Cause]]:

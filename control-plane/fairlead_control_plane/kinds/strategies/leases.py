@@ -18,10 +18,14 @@ _GATED = ("strategy", "preferredHolder")
 
 def _prepare(obj: JsonObject) -> None:
     normalise(obj)
-    spec = obj.setdefault("spec", {})
-    # Coordinated leader election is off by default in Kubernetes; its fields are dropped there too.
+    obj.setdefault("spec", {})
+
+
+def _settle(new: JsonObject, old: JsonObject | None) -> None:
+    """Drop the fields of coordinated leader election, which is off by default in Kubernetes."""
+    del old
     for field in _GATED:
-        spec.pop(field, None)
+        new["spec"].pop(field, None)
 
 
 def _validate(obj: JsonObject) -> list[Cause]:
@@ -38,6 +42,7 @@ def _validate(obj: JsonObject) -> list[Cause]:
 LEASE = Strategy(
     prepare_create=_prepare,
     prepare_update=lambda new, old: _prepare(new),
+    settle=_settle,
     validate=_validate,
     create_on_update=True,
 )

@@ -18,7 +18,7 @@ IMMUTABLE = "field is immutable"
 NEGATIVE = "must be greater than or equal to 0"
 
 _ORPHAN, _FOREGROUND = "orphan", "foregroundDeletion"
-_STANDARD_FINALIZERS = frozenset({"kubernetes", _ORPHAN, _FOREGROUND})
+STANDARD_FINALIZERS = frozenset({"kubernetes", _ORPHAN, _FOREGROUND})
 _IMMUTABLE_FIELDS = (
     "name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
 )  # fmt: skip
@@ -123,7 +123,7 @@ def validate_builtin_finalizers(obj: JsonObject) -> list[Cause]:
     return [
         wrong.invalid(f"metadata.finalizers[{index}]", name, text)
         for index, name in enumerate(obj["metadata"].get("finalizers") or ())
-        if "/" not in name and name not in _STANDARD_FINALIZERS
+        if "/" not in name and name not in STANDARD_FINALIZERS
     ]
 
 

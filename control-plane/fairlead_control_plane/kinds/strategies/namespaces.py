@@ -6,14 +6,18 @@ Source: k8s.io/kubernetes/pkg/registry/core/{namespace,serviceaccount}/strategy.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fairlead_api import JsonObject, validation
+from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
-from fairlead_control_plane.kinds.record import Strategy
+from fairlead_control_plane.kinds.record import Strategy, Subresource, Writer
 from fairlead_control_plane.kinds.shape import normalise
-from fairlead_control_plane.kinds.strategies.metadata import validate_finalizer
+from fairlead_control_plane.kinds.strategies.metadata import STANDARD_FINALIZERS, validate_finalizer
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 _FINALIZER = "kubernetes"
+_ENFORCE = "kubernetes.io/enforce-mountable-secrets"
 
 
 def _label_name(obj: JsonObject) -> None:
@@ -45,12 +49,61 @@ def _settle(new: JsonObject, old: JsonObject | None) -> None:
 
 
 def _validate(obj: JsonObject) -> list[Cause]:
-    finalizers = (obj.get("spec") or {}).get("finalizers") or ()
-    return [cause for name in finalizers for cause in validate_finalizer(name, "spec.finalizers")]
+    return [cause for name in _finalizers(obj) for cause in _check_finalizer(name, "spec.finalizers")]
+
+
+def _finalizers(obj: JsonObject) -> Sequence[str]:
+    return (obj.get("spec") or {}).get("finalizers") or ()
+
+
+def _check_finalizer(name: str, path: str) -> list[Cause]:
+    causes = validate_finalizer(name, path)
+    if "/" not in name and name not in STANDARD_FINALIZERS:
+        causes.append(wrong.invalid(path, name, "name is neither a standard finalizer name nor is it fully qualified"))
+    return causes
+
+
+def _check_finalizers(new: JsonObject, old: JsonObject) -> list[Cause]:
+    del old
+    listed = enumerate(_finalizers(new))
+    return [cause for i, name in listed for cause in _check_finalizer(name, f"spec.finalizers[{i}]")]
+
+
+def _prepare_status(new: JsonObject, old: JsonObject, writer: Writer) -> None:
+    del old, writer
+    _label_name(new)
+    status = new.setdefault("status", {})
+    if isinstance(status, dict) and not status.get("phase"):
+        status["phase"] = "Active"
+
+
+def _check_status(new: JsonObject, old: JsonObject) -> list[Cause]:
+    del old
+    phase = (new.get("status") or {}).get("phase") or ""
+    is_leaving = bool(new["metadata"].get("deletionTimestamp"))
+    wanted, when = ("Terminating", "not empty") if is_leaving else ("Active", "empty")
+    if phase == wanted:
+        return []
+    return [wrong.invalid("status.Phase", phase, f"may only be '{wanted}' if `deletionTimestamp` is {when}")]
 
 
 def _prepare_account(obj: JsonObject) -> None:
     normalise(obj)
+
+
+def _settle_account(new: JsonObject, old: JsonObject | None) -> None:
+    """Keep no more than the names of secrets."""
+    del old
+    if new.get("secrets"):
+        new["secrets"] = [{"name": one["name"]} if one.get("name") else {} for one in new["secrets"]]
+
+
+def _warn_of_account(new: JsonObject, old: JsonObject | None) -> list[str]:
+    had = old is not None and _ENFORCE in (old["metadata"].get("annotations") or {})
+    if had or _ENFORCE not in (new["metadata"].get("annotations") or {}):
+        return []
+    text = "deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
+    return [f"metadata.annotations[{_ENFORCE}]: {text}"]
 
 
 NAMESPACE = Strategy(
@@ -59,5 +112,14 @@ NAMESPACE = Strategy(
     settle=_settle,
     validate=_validate,
     validate_name=validation.namespace_name,
+    subresources={
+        "status": Subresource(prepare=_prepare_status, validate=_check_status),
+        "finalize": Subresource(validate=_check_finalizers),
+    },
 )
-SERVICE_ACCOUNT = Strategy(prepare_create=_prepare_account, prepare_update=lambda new, old: _prepare_account(new))
+SERVICE_ACCOUNT = Strategy(
+    prepare_create=_prepare_account,
+    prepare_update=lambda new, old: _prepare_account(new),
+    settle=_settle_account,
+    warn=_warn_of_account,
+)

@@ -14,25 +14,6 @@ from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy
 
 
-def _network_policy(obj: JsonObject) -> None:
-    spec = obj.get("spec") or {}
-    if not spec.get("policyTypes"):
-        spec["policyTypes"] = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
-
-
-def _limit_range(obj: JsonObject) -> None:
-    """Derive what a container gets by default from its bounds."""
-    for item in (obj.get("spec") or {}).get("limits") or ():
-        if item.get("type") != "Container":
-            continue
-        default = item.setdefault("default", {})
-        for name, amount in (item.get("max") or {}).items():
-            default.setdefault(name, amount)
-        request = item.setdefault("defaultRequest", {})
-        for name, amount in {**(item.get("min") or {}), **default}.items():
-            request.setdefault(name, amount)
-
-
 def _autoscaler(obj: JsonObject) -> None:
     spec = obj.get("spec") or {}
     if not spec.get("metrics"):
@@ -102,8 +83,6 @@ def _with_metrics(strategy: Strategy) -> Strategy:
     return replace(strategy, prepare_create=prepare_create, prepare_status=measured)
 
 
-NETWORK_POLICY = _with(generic_strategy("networking.k8s.io", "networkpolicies", has_status=False), _network_policy)
-LIMIT_RANGE = _with(generic_strategy("", "limitranges", has_status=False), _limit_range)
 AUTOSCALER = _with_metrics(
     _with(generic_strategy("autoscaling", "horizontalpodautoscalers", has_status=True), _autoscaler)
 )

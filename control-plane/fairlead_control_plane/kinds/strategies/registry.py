@@ -14,15 +14,20 @@ from fairlead_control_plane.kinds.strategies import (
     certificates,
     configuration,
     definitions,
+    endpoints,
     events,
+    ingresses,
     jobs,
     leases,
     namespaces,
+    network_policies,
     nodes,
     pods,
     policies,
     priorities,
+    quotas,
     revisions,
+    runtime_classes,
     services,
     workloads,
 )
@@ -32,9 +37,9 @@ from fairlead_control_plane.kinds.strategies.metadata import validate_builtin_fi
 _RBAC = "rbac.authorization.k8s.io"
 _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("", "configmaps"): configuration.CONFIG_MAP,
-    ("", "endpoints"): services.ENDPOINTS,
+    ("", "endpoints"): endpoints.ENDPOINTS,
     ("", "events"): events.EVENT,
-    ("", "limitranges"): policies.LIMIT_RANGE,
+    ("", "limitranges"): quotas.LIMIT_RANGE,
     ("", "namespaces"): namespaces.NAMESPACE,
     ("", "nodes"): nodes.NODE,
     ("", "persistentvolumeclaims"): policies.CLAIM,
@@ -42,6 +47,7 @@ _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("", "pods"): pods.POD,
     ("", "podtemplates"): pods.POD_TEMPLATE,
     ("", "replicationcontrollers"): workloads.REPLICATION_CONTROLLER,
+    ("", "resourcequotas"): quotas.RESOURCE_QUOTA,
     ("", "secrets"): configuration.SECRET,
     ("", "serviceaccounts"): namespaces.SERVICE_ACCOUNT,
     ("", "services"): services.SERVICE,
@@ -56,9 +62,14 @@ _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("batch", "jobs"): jobs.JOB,
     ("certificates.k8s.io", "certificatesigningrequests"): certificates.SIGNING_REQUEST,
     ("coordination.k8s.io", "leases"): leases.LEASE,
+    ("discovery.k8s.io", "endpointslices"): endpoints.ENDPOINT_SLICE,
     ("events.k8s.io", "events"): events.EVENT,
+    ("networking.k8s.io", "ingressclasses"): ingresses.INGRESS_CLASS,
+    ("networking.k8s.io", "ingresses"): ingresses.INGRESS,
     ("networking.k8s.io", "ipaddresses"): addresses.IP_ADDRESS,
-    ("networking.k8s.io", "networkpolicies"): policies.NETWORK_POLICY,
+    ("networking.k8s.io", "networkpolicies"): network_policies.NETWORK_POLICY,
+    ("networking.k8s.io", "servicecidrs"): addresses.SERVICE_CIDR,
+    ("node.k8s.io", "runtimeclasses"): runtime_classes.RUNTIME_CLASS,
     ("scheduling.k8s.io", "priorityclasses"): priorities.PRIORITY_CLASS,
     (_RBAC, "clusterrolebindings"): access.CLUSTER_ROLE_BINDING,
     (_RBAC, "clusterroles"): access.CLUSTER_ROLE,
@@ -66,7 +77,9 @@ _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     (_RBAC, "roles"): access.ROLE,
 }
 
-_ANY_FINALIZER = frozenset({"apiextensions.k8s.io", "apiregistration.k8s.io"})
+_ANY_FINALIZER = frozenset(
+    {"apiextensions.k8s.io", "apiregistration.k8s.io", "coordination.k8s.io", "node.k8s.io", _RBAC}
+)
 
 
 def strategy_of(group: str, plural: str, *, has_status: bool) -> Strategy:

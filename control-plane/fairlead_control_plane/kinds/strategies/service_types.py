@@ -13,18 +13,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fairlead_api import JsonObject
+from fairlead_api.errors import Cause
+from fairlead_control_plane.kinds.strategies.service_addresses import check_addresses
 
 ADDRESSED_TYPES = frozenset({"ClusterIP", "NodePort", "LoadBalancer"})
 NODE_PORT_TYPES = frozenset({"NodePort", "LoadBalancer"})
 
 
-def settle(spec: JsonObject, before: JsonObject | None) -> None:
+def settle(spec: JsonObject, before: JsonObject | None) -> list[Cause]:
     """
     Make a Service's spec what its type asks for, in place.
 
     Args:
         spec: With the defaults of its kind.
         before: The stored spec; None for a create.
+
+    Returns:
+        What is wrong with its addresses and families; the rest of it is not to be looked at then.
     """
     if before is not None:
         _keep_given(spec, before)
@@ -32,9 +37,13 @@ def settle(spec: JsonObject, before: JsonObject | None) -> None:
     elif spec.get("clusterIP") and not spec.get("clusterIPs"):
         spec["clusterIPs"] = [spec["clusterIP"]]
     if spec.get("type") != "ExternalName":
-        _name_families(spec)
+        _name_policy(spec, before or {})
+        if causes := check_addresses(spec, before or {}):
+            return causes
+        _name_families(spec, before or {})
     if before is not None:
         _drop_unused(spec, before)
+    return []
 
 
 def is_reachable(spec: JsonObject) -> bool:
@@ -48,6 +57,10 @@ def _has_address(spec: JsonObject) -> bool:
 
 
 def _has_node_ports(spec: JsonObject) -> bool:
+    return spec.get("type") in NODE_PORT_TYPES
+
+
+def _gets_node_ports(spec: JsonObject) -> bool:
     kind = spec.get("type")
     return kind == "NodePort" or (kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is not False)
 
@@ -63,10 +76,10 @@ def _is_load_balancer(spec: JsonObject) -> bool:
 def _keep_given(spec: JsonObject, before: JsonObject) -> None:
     """Fill in what the server has given out and the client left out."""
     if _has_address(spec) and _has_address(before):
-        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+        for field in ("clusterIP", "clusterIPs"):
             if not spec.get(field) and before.get(field):
                 spec[field] = before[field]
-    if _has_node_ports(spec) and _has_node_ports(before):
+    if _gets_node_ports(spec) and _gets_node_ports(before):
         _keep_node_ports(spec, before)
     if _has_health_port(spec) and _has_health_port(before) and before.get("healthCheckNodePort"):
         spec.setdefault("healthCheckNodePort", before["healthCheckNodePort"])
@@ -91,28 +104,40 @@ def _align_addresses(spec: JsonObject, before: JsonObject) -> None:
     if not address:
         spec.pop("clusterIPs", None)
     else:
-        spec["clusterIPs"] = [address, *addresses[1:]]
+        spec["clusterIPs"] = [address]
 
 
-def _name_families(spec: JsonObject) -> None:
-    """Name the address family as a single-stack cluster does."""
-    if spec.get("clusterIP") == "None" and not spec.get("selector"):
-        spec.setdefault("ipFamilyPolicy", "RequireDualStack")
-        families = spec.get("ipFamilies") or []
-        if spec["ipFamilyPolicy"] != "SingleStack" or not families:
-            spec["ipFamilies"] = [*families, *(one for one in ("IPv4", "IPv6") if one not in families)]
+def _name_policy(spec: JsonObject, before: JsonObject) -> None:
+    if spec.get("ipFamilyPolicy") is not None:
         return
-    address = spec.get("clusterIP") or ""
-    spec.setdefault("ipFamilyPolicy", "SingleStack")
-    if not spec.get("ipFamilies"):
-        spec["ipFamilies"] = ["IPv6" if ":" in address else "IPv4"]
+    needs_none = spec.get("clusterIP") == "None" and not spec.get("selector")
+    spec["ipFamilyPolicy"] = before.get("ipFamilyPolicy") or ("RequireDualStack" if needs_none else "SingleStack")
+
+
+def _name_families(spec: JsonObject, before: JsonObject) -> None:
+    """Name the address families as a single-stack cluster does."""
+    is_single = spec["ipFamilyPolicy"] == "SingleStack"
+    if is_single:
+        # Only lists that are as they were are longer here; others have been refused.
+        for field in ("clusterIPs", "ipFamilies"):
+            if len(spec.get(field) or ()) > 1:
+                spec[field] = spec[field][:1]
+    addresses, families = spec.get("clusterIPs") or [], list(spec.get("ipFamilies") or ())
+    if addresses != ["None"]:
+        families += ["IPv6" if ":" in one else "IPv4" for one in addresses[len(families) :]]
+        if not families and not addresses:
+            # Nobody has given an address here, so that none tells the family.
+            families = list(before.get("ipFamilies") or ())
+    families = families or ["IPv4"]
+    if addresses == ["None"] and not spec.get("selector") and not is_single and len(families) < 2:
+        families.append("IPv6" if families[0] == "IPv4" else "IPv4")
+    spec["ipFamilies"] = families
 
 
 _ONE_TYPE_ONLY: tuple[tuple[Callable[[JsonObject], bool], tuple[str, ...]], ...] = (
     (_has_address, ("clusterIP", "clusterIPs")),
     (_has_address, ("ipFamilies",)),
     (_has_address, ("ipFamilyPolicy",)),
-    (_has_address, ("internalTrafficPolicy",)),
     (_has_health_port, ("healthCheckNodePort",)),
     (_is_load_balancer, ("allocateLoadBalancerNodePorts",)),
     (_is_load_balancer, ("loadBalancerClass",)),
@@ -128,7 +153,7 @@ def _drop_unused(spec: JsonObject, before: JsonObject) -> None:
         if is_needed(before) and not is_needed(spec) and unchanged:
             for field in fields:
                 spec.pop(field, None)
-    if _has_node_ports(before) and not _has_node_ports(spec) and _node_ports(spec) == _node_ports(before):
+    if _has_node_ports(before) and not _has_node_ports(spec) and set(_node_ports(spec)) <= set(_node_ports(before)):
         for port in spec.get("ports") or ():
             port.pop("nodePort", None)
 

@@ -1,5 +1,5 @@
 """
-Services and Endpoints. Addresses and node ports are given out elsewhere, where there is something to give.
+Services. Addresses and node ports are given out elsewhere, where there is something to give.
 
 Source: k8s.io/kubernetes/pkg/apis/core/validation (validateService), pkg/registry/core/service/strategy.go.
 """
@@ -11,48 +11,56 @@ from collections.abc import Sequence
 from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
-from fairlead_control_plane.kinds.record import Strategy
+from fairlead_api.field_errors import invalid_object
+from fairlead_control_plane.kinds.record import Strategy, Subresource
 from fairlead_control_plane.kinds.shape import normalise
+from fairlead_control_plane.kinds.strategies.cidr_fields import check_cidr, check_endpoint_ip, cidr_warnings
 from fairlead_control_plane.kinds.strategies.containers import PROTOCOLS
+from fairlead_control_plane.kinds.strategies.ip_fields import check_ip, ip_warnings, sloppy_ip
 from fairlead_control_plane.kinds.strategies.metadata import validate_labels
-from fairlead_control_plane.kinds.strategies.pod_spec import validate_ip, validate_network
 from fairlead_control_plane.kinds.strategies.probes import validate_port
+from fairlead_control_plane.kinds.strategies.service_addresses import FIXED, check_address_change, is_headless
 from fairlead_control_plane.kinds.strategies.service_types import ADDRESSED_TYPES, NODE_PORT_TYPES, is_reachable, settle
 
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _AFFINITIES = ("ClientIP", "None")
 _TRAFFIC = ("Cluster", "Local")
-_FAMILIES = ("IPv4", "IPv6")
-_FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
+_DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
 _MAX_AFFINITY_S = 86400
 _MODES = ("Proxy", "VIP")
-_FIXED = "may not change once set"
 _ONLY_LOAD_BALANCER = "may only be used when `type` is 'LoadBalancer'"
+_HINTS, _TOPOLOGY = "service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"
+_SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 
 
 def _default(obj: JsonObject) -> None:
+    normalise(obj)
     spec = obj.setdefault("spec", {})
     kind = spec.setdefault("type", "ClusterIP")
-    if spec.setdefault("sessionAffinity", "None") == "ClientIP":
-        client = spec.setdefault("sessionAffinityConfig", {}).setdefault("clientIP", {})
-        client.setdefault("timeoutSeconds", 10800)
-    elif spec.get("sessionAffinity") == "None":
+    affinity = spec.setdefault("sessionAffinity", "None")
+    if affinity == "ClientIP":
+        config = spec.get("sessionAffinityConfig") or {}
+        if (config.get("clientIP") or {}).get("timeoutSeconds") is None:
+            spec["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": 10800}}
+    elif affinity == "None":
         spec.pop("sessionAffinityConfig", None)
     for port in spec.get("ports") or ():
         port.setdefault("protocol", "TCP")
         if not port.get("targetPort"):
-            port["targetPort"] = port.get("port")
+            port["targetPort"] = port.get("port") or 0
     if kind in ADDRESSED_TYPES:
         spec.setdefault("internalTrafficPolicy", "Cluster")
     if is_reachable(spec):
         spec.setdefault("externalTrafficPolicy", "Cluster")
     if kind == "LoadBalancer":
         spec.setdefault("allocateLoadBalancerNodePorts", True)
-    normalise(obj)
 
 
 def _prepare_status(obj: JsonObject) -> None:
-    for entry in ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
+    status = obj.get("status")
+    if not isinstance(status, dict):
+        obj["status"] = status = {}
+    for entry in (status.setdefault("loadBalancer", {}) or {}).get("ingress") or ():
         if entry.get("ip"):
             entry.setdefault("ipMode", "VIP")
 
@@ -69,151 +77,161 @@ def _prepare_update(new: JsonObject, old: JsonObject) -> None:
 
 def _settle(new: JsonObject, old: JsonObject | None) -> None:
     before = None if old is None else old.get("spec") or {}
-    settle(new["spec"], before)
-    if before is not None and before.get("type") == "LoadBalancer" != new["spec"].get("type"):
+    spec = new["spec"]
+    if causes := settle(spec, before):
+        raise invalid_object("", "Service", new["metadata"].get("name", ""), causes)
+    if spec.get("type") == "ExternalName" and spec.get("internalTrafficPolicy") in _TRAFFIC:
+        del spec["internalTrafficPolicy"]
+    if before is not None and spec.get("type") != "LoadBalancer":
         new["status"] = {**(new.get("status") or {}), "loadBalancer": {}}
 
 
-def _ingress(obj: JsonObject) -> list[Cause]:
+def _validate_status(new: JsonObject, old: JsonObject) -> list[Cause]:
     """Check the addresses of a load balancer, which only a Service of that type has."""
     path = "status.loadBalancer.ingress"
-    listed = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-    if listed and (obj.get("spec") or {}).get("type") != "LoadBalancer":
+    listed = _points(new)
+    if listed and (new.get("spec") or {}).get("type") != "LoadBalancer":
         return [wrong.forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'")]
-    causes: list[Cause] = []
-    for index, entry in enumerate(listed):
-        causes += _ingress_entry(entry, f"{path}[{index}]")
-    return causes
+    known = [entry["ip"] for entry in _points(old) if entry.get("ip")]
+    return [cause for i, entry in enumerate(listed) for cause in _ingress_entry(entry, f"{path}[{i}]", known)]
 
 
-def _ingress_entry(entry: JsonObject, path: str) -> list[Cause]:
-    address, host, mode = entry.get("ip"), entry.get("hostname"), entry.get("ipMode")
-    causes = validate_ip(address, f"{path}.ip") if address else []
+def _points(obj: JsonObject) -> Sequence[JsonObject]:
+    return ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+
+
+def _ingress_entry(entry: JsonObject, path: str, known: Sequence[str]) -> list[Cause]:
+    address, mode = entry.get("ip"), entry.get("ipMode")
+    causes = check_ip(address, f"{path}.ip", known) if address else []
     if address and mode is None:
         causes.append(wrong.required(f"{path}.ipMode", "must be specified when `ip` is set"))
     elif mode is not None and not address:
         causes.append(wrong.forbidden(f"{path}.ipMode", "may not be specified when `ip` is not set"))
     elif mode is not None and mode not in _MODES:
         causes.append(wrong.not_supported(f"{path}.ipMode", mode, _MODES))
-    if host:
-        causes += [wrong.invalid(f"{path}.hostname", host, text) for text in validation.dns1123_subdomain(host)]
-        if not validate_ip(host, ""):
-            causes.append(wrong.invalid(f"{path}.hostname", host, "must be a DNS name, not an IP address"))
+    return causes + check_host(entry.get("hostname") or "", f"{path}.hostname")
+
+
+def check_host(host: str, path: str) -> list[Cause]:
+    """Return what is wrong with the name of a load balancer; ``""`` is fine."""
+    if not host:
+        return []
+    causes = [wrong.invalid(path, host, text) for text in validation.dns1123_subdomain(host)]
+    if sloppy_ip(host) is not None:
+        causes.append(wrong.invalid(path, host, "must be a DNS name, not an IP address"))
     return causes
+
+
+def warn_of_points(obj: JsonObject) -> list[str]:
+    """Warn of addresses in ``status.loadBalancer`` that are not in their standard form."""
+    listed = ((entry.get("ip"), f"status.loadBalancer.ingress[{i}]") for i, entry in enumerate(_points(obj)))
+    return [text for address, path in listed if address for text in ip_warnings(address, path)]
 
 
 def _warn(new: JsonObject, old: JsonObject | None) -> list[str]:
     """Return what Kubernetes says of settings that do nothing.  Source: pkg/api/service/warnings.go."""
     del old
     spec = new["spec"]
-    is_external, has_addresses = spec.get("type") == "ExternalName", bool(spec.get("externalIPs"))
-    is_headless = not is_external and spec.get("clusterIP") == "None"
+    kind, outside = spec.get("type"), spec.get("externalIPs") or ()
+    has_no_address = kind == "ClusterIP" and spec.get("clusterIP") == "None"
     found = []
-    if spec.get("externalName") and not is_external:
-        found.append('spec.externalName is ignored when spec.type is not "ExternalName"')
-    if has_addresses and is_external:
-        found.append('spec.externalIPs is ignored when spec.type is "ExternalName"')
-    if is_headless:
-        if spec.get("loadBalancerIP"):
-            found.append("spec.loadBalancerIP is ignored for headless services")
-        if has_addresses:
-            found.append("spec.externalIPs is ignored for headless services")
-        if spec.get("sessionAffinity") not in {None, "", "None"}:
-            found.append("spec.SessionAffinity is ignored for headless services")
-    elif has_addresses and not is_external:
+    if _HINTS in (new["metadata"].get("annotations") or {}):
+        found.append(f"annotation {_HINTS} is deprecated, please use {_TOPOLOGY} instead")
+    if spec.get("clusterIP") not in {None, "", "None"}:
+        found += _warn_of_addresses(spec.get("clusterIPs") or (), "spec.clusterIPs")
+    if has_no_address:
+        found += _warn_of_headless(spec)
+    found += _warn_of_addresses(outside, "spec.externalIPs")
+    if outside and not has_no_address and kind != "ExternalName":
         found.append("spec.externalIPs is deprecated and may no longer be implemented in some clusters")
+    if spec.get("loadBalancerIP"):
+        found += ip_warnings(spec["loadBalancerIP"], "spec.loadBalancerIP")
+    for index, text in enumerate(spec.get("loadBalancerSourceRanges") or ()):
+        found += cidr_warnings(text, f"spec.loadBalancerSourceRanges[{index}]")
+    if kind == "ExternalName" and outside:
+        found.append('spec.externalIPs is ignored when spec.type is "ExternalName"')
+    if kind != "ExternalName" and spec.get("externalName"):
+        found.append('spec.externalName is ignored when spec.type is not "ExternalName"')
+    if spec.get("trafficDistribution") == "PreferClose":
+        found.append('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"')
+    return found
+
+
+def _warn_of_addresses(addresses: Sequence[str], path: str) -> list[str]:
+    return [text for i, address in enumerate(addresses) for text in ip_warnings(address, f"{path}[{i}]")]
+
+
+def _warn_of_headless(spec: JsonObject) -> list[str]:
+    found = []
+    if spec.get("loadBalancerIP"):
+        found.append("spec.loadBalancerIP is ignored for headless services")
+    if spec.get("externalIPs"):
+        found.append("spec.externalIPs is ignored for headless services")
+    if spec.get("sessionAffinity") != "None":
+        found.append("spec.SessionAffinity is ignored for headless services")
     return found
 
 
 def _validate(obj: JsonObject) -> list[Cause]:
-    spec = obj.get("spec") or {}
-    kind, headless = spec.get("type") or "", spec.get("clusterIP") == "None"
-    ports = spec.get("ports") or ()
-    families = _families(spec) if kind != "ExternalName" else []
-    if families:
-        return families  # addresses are looked at first, and nothing after them
-    causes: list[Cause] = []
-    if not ports and not headless and kind != "ExternalName":
+    return _check(obj, {})
+
+
+def _validate_change(new: JsonObject, old: JsonObject) -> list[Cause]:
+    """Check all of a Service, and that what it was given once stays."""
+    spec, before = new.get("spec") or {}, old.get("spec") or {}
+    causes = check_address_change(spec, before)
+    if spec.get("type") == before.get("type") == "LoadBalancer":
+        wanted = spec.get("loadBalancerClass")
+        if wanted != before.get("loadBalancerClass"):
+            causes.append(wrong.invalid("spec.loadBalancerClass", wanted, FIXED))
+    port = before.get("healthCheckNodePort")
+    if _has_health_check(spec) and _has_health_check(before) and port and spec.get("healthCheckNodePort") != port:
+        causes.append(wrong.forbidden("spec.healthCheckNodePort", "field is immutable"))
+    return causes + _check(new, old)
+
+
+def _check(obj: JsonObject, old: JsonObject) -> list[Cause]:
+    """Return what is wrong with a Service whose addresses are in order; ``old`` is ``{}`` for a create."""
+    spec, before = obj.get("spec") or {}, old.get("spec") or {}
+    kind, ports = spec.get("type") or "", spec.get("ports") or ()
+    causes = _topology(obj["metadata"].get("annotations") or {})
+    if not ports and not is_headless(spec) and kind != "ExternalName":
         causes.append(wrong.required("spec.ports"))
-    causes += _external_name(spec) if kind == "ExternalName" else _addresses(spec, kind, headless=headless)
+    if is_headless(spec) and kind in NODE_PORT_TYPES:
+        causes.append(wrong.invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services"))
+    if kind == "ExternalName":
+        causes += _external_name(spec)
     names: set[str] = set()
     for index, port in enumerate(ports):
         causes += _port(port, f"spec.ports[{index}]", names, needs_name=len(ports) > 1)
     causes += validate_labels(spec.get("selector"), "spec.selector")
     causes += _affinity(spec)
     for index, address in enumerate(spec.get("externalIPs") or ()):
-        causes += validate_ip(address, f"spec.externalIPs[{index}]")
+        path = f"spec.externalIPs[{index}]"
+        causes += check_ip(address, path, before.get("externalIPs") or ()) or check_endpoint_ip(address, path)
     if kind not in _TYPES:
         causes.append(wrong.not_supported("spec.type", kind, _TYPES) if kind else wrong.required("spec.type"))
     causes += _port_conflicts(ports, kind)
-    for index, text in enumerate(spec.get("loadBalancerSourceRanges") or ()):
-        causes += validate_network(text.strip(), f"spec.LoadBalancerSourceRanges[{index}]")
-    return causes + _load_balancer(spec, kind) + _traffic(spec)
+    return causes + _source_ranges(obj, old) + _load_balancer(spec, kind) + _traffic(spec)
+
+
+def _topology(annotations: JsonObject) -> list[Cause]:
+    mode, hints = annotations.get(_TOPOLOGY), annotations.get(_HINTS)
+    if mode is None or hints is None or mode == hints:
+        return []
+    text = f"must match annotations[{_HINTS}] when both are specified"
+    return [wrong.invalid(f"metadata.annotations[{_TOPOLOGY}]", mode, text)]
 
 
 def _external_name(spec: JsonObject) -> list[Cause]:
     text = "may not be set for ExternalName services"
-    causes = [wrong.forbidden(f"spec.{f}", text) for f in ("clusterIPs", "ipFamilies", "ipFamilyPolicy") if spec.get(f)]
+    fields = [field for field in ("clusterIPs", "ipFamilies") if spec.get(field)]
+    fields += ["ipFamilyPolicy"] if spec.get("ipFamilyPolicy") is not None else []
+    causes = [wrong.forbidden(f"spec.{field}", text) for field in fields]
     name = (spec.get("externalName") or "").removesuffix(".")
     if not name:
         return [*causes, wrong.required("spec.externalName")]
     return causes + [wrong.invalid("spec.externalName", name, text) for text in validation.dns1123_subdomain(name)]
-
-
-def _addresses(spec: JsonObject, kind: str, *, headless: bool) -> list[Cause]:
-    causes: list[Cause] = []
-    address, addresses = spec.get("clusterIP") or "", spec.get("clusterIPs") or []
-    if headless and kind in NODE_PORT_TYPES:
-        causes.append(wrong.invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services"))
-    if address and not addresses:
-        causes.append(wrong.required("spec.clusterIPs"))
-    elif address and addresses[0] != address:
-        causes.append(wrong.invalid("spec.clusterIPs", addresses, "first value must match `clusterIP`"))
-    elif not address and addresses:
-        text = "must be empty when `clusterIP` is not specified"
-        causes.append(wrong.invalid("spec.clusterIPs", addresses, text))
-    return causes + _address_list(addresses, () if headless else spec.get("ipFamilies") or ())
-
-
-def _address_list(addresses: Sequence[str], families: Sequence[str]) -> list[Cause]:
-    """Check addresses by themselves, and only when each is one, how they go together."""
-    path = "spec.clusterIPs"
-    causes: list[Cause] = []
-    if len(addresses) > 1 and addresses[0] == "None":
-        causes.append(wrong.invalid(path, addresses, "'None' must be the first and only value"))
-    for index, one in enumerate(addresses):
-        if index or one != "None":
-            causes += validate_ip(one, f"{path}[{index}]")
-    if len(addresses) > 2:
-        causes.append(wrong.invalid(path, addresses, "may only hold up to 2 values"))
-    if causes:
-        return causes
-    found = ["IPv6" if ":" in one else "IPv4" for one in addresses]
-    if len(set(found)) < len(found):
-        return [wrong.invalid(path, addresses, "may specify no more than one IP for each IP family")]
-    return [
-        wrong.invalid(f"{path}[{index}]", one, f"expected an {family} value as indicated by `ipFamilies[{index}]`")
-        for index, (one, family) in enumerate(zip(addresses, families, strict=False))
-        if one != "None" and found[index] != family
-    ]
-
-
-def _families(spec: JsonObject) -> list[Cause]:
-    causes: list[Cause] = []
-    seen: set[str] = set()
-    for index, family in enumerate(spec.get("ipFamilies") or ()):
-        if family not in _FAMILIES:
-            causes.append(wrong.not_supported(f"spec.ipFamilies[{index}]", family, _FAMILIES))
-        if family in seen:
-            causes.append(wrong.duplicate(f"spec.ipFamilies[{index}]", family))
-        seen.add(family)
-    policy = spec.get("ipFamilyPolicy")
-    if policy is not None and policy not in _FAMILY_POLICIES:
-        causes.append(wrong.not_supported("spec.ipFamilyPolicy", policy, _FAMILY_POLICIES))
-    if not causes and policy == "SingleStack" and len(seen) > 1:
-        text = "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"
-        causes.append(wrong.invalid("spec.ipFamilyPolicy", policy, text))
-    return causes
 
 
 def _port(port: JsonObject, path: str, names: set[str], *, needs_name: bool) -> list[Cause]:
@@ -232,10 +250,14 @@ def _port(port: JsonObject, path: str, names: set[str], *, needs_name: bool) -> 
         at = f"{path}.protocol"
         causes.append(wrong.not_supported(at, protocol, PROTOCOLS) if protocol else wrong.required(at))
     causes += validate_port(port.get("targetPort", 0), f"{path}.targetPort")
-    if protocol_name := port.get("appProtocol"):
-        at = f"{path}.appProtocol"
-        causes += [wrong.invalid(at, protocol_name, text) for text in validation.qualified_name(protocol_name)]
-    return causes
+    return causes + check_app_protocol(port, path)
+
+
+def check_app_protocol(port: JsonObject, path: str) -> list[Cause]:
+    """Return what is wrong with the name of what is spoken on a port."""
+    name = port.get("appProtocol")
+    texts = validation.qualified_name(name) if name is not None else ()
+    return [wrong.invalid(f"{path}.appProtocol", name, text) for text in texts]
 
 
 def _affinity(spec: JsonObject) -> list[Cause]:
@@ -279,17 +301,40 @@ def _same_port(path: str, protocol: str, number: int) -> Cause:
     return Cause("FieldValueDuplicate", f"Duplicate value: {shown}", path)
 
 
-def _load_balancer(spec: JsonObject, kind: str) -> list[Cause]:
-    if kind == "LoadBalancer":
+def _source_ranges(obj: JsonObject, old: JsonObject) -> list[Cause]:
+    """Check who may use a load balancer: a list, or else an annotation that older clients know."""
+    spec = obj.get("spec") or {}
+    is_balanced = spec.get("type") == "LoadBalancer"
+    if ranges := spec.get("loadBalancerSourceRanges"):
+        path = "spec.LoadBalancerSourceRanges"
+        causes = [] if is_balanced else [wrong.forbidden(path, _ONLY_LOAD_BALANCER)]
+        known = [text.strip() for text in (old.get("spec") or {}).get("loadBalancerSourceRanges") or ()]
+        for index, text in enumerate(ranges):
+            causes += check_cidr(text.strip(), f"{path}[{index}]", known)
+        return causes
+    value = (obj["metadata"].get("annotations") or {}).get(_SOURCE_RANGES)
+    if value is None:
         return []
+    path = f"metadata.annotations[{_SOURCE_RANGES}]"
+    causes = [] if is_balanced else [wrong.forbidden(path, _ONLY_LOAD_BALANCER)]
+    was = ((old.get("metadata") or {}).get("annotations") or {}).get(_SOURCE_RANGES)
+    if value.strip() and value != was:
+        causes += [cause for text in value.split(",") for cause in check_cidr(text.strip(), path)]
+    return causes
+
+
+def _load_balancer(spec: JsonObject, kind: str) -> list[Cause]:
+    path, name = "spec.loadBalancerClass", spec.get("loadBalancerClass")
+    if kind == "LoadBalancer":
+        return [wrong.invalid(path, name, text) for text in validation.qualified_name(name)] if name is not None else []
     causes: list[Cause] = []
-    if spec.get("loadBalancerSourceRanges"):
-        causes.append(wrong.forbidden("spec.LoadBalancerSourceRanges", _ONLY_LOAD_BALANCER))
     if spec.get("allocateLoadBalancerNodePorts") is not None:
         causes.append(wrong.forbidden("spec.allocateLoadBalancerNodePorts", _ONLY_LOAD_BALANCER))
-    if spec.get("loadBalancerClass") is not None:
-        causes.append(wrong.forbidden("spec.loadBalancerClass", _ONLY_LOAD_BALANCER))
-    return causes
+    return causes if name is None else [*causes, wrong.forbidden(path, _ONLY_LOAD_BALANCER)]
+
+
+def _has_health_check(spec: JsonObject) -> bool:
+    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
 def _traffic(spec: JsonObject) -> list[Cause]:
@@ -300,33 +345,16 @@ def _traffic(spec: JsonObject) -> list[Cause]:
         causes.append(wrong.invalid("spec.externalTrafficPolicy", external, text))
     elif external and external not in _TRAFFIC:
         causes.append(wrong.not_supported("spec.externalTrafficPolicy", external, _TRAFFIC))
-    internal = spec.get("internalTrafficPolicy")
-    if internal is not None and internal not in _TRAFFIC:
-        causes.append(wrong.not_supported("spec.internalTrafficPolicy", internal, _TRAFFIC))
+    if port := spec.get("healthCheckNodePort"):
+        texts = validation.port_number(port)
+        if not _has_health_check(spec):
+            texts = ["may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"]
+        causes += [wrong.invalid("spec.healthCheckNodePort", port, text) for text in texts]
+    for field, allowed in (("internalTrafficPolicy", _TRAFFIC), ("trafficDistribution", _DISTRIBUTIONS)):
+        value = spec.get(field)
+        if value is not None and value not in allowed:
+            causes.append(wrong.not_supported(f"spec.{field}", value, allowed))
     return causes
-
-
-def _validate_update(new: JsonObject, old: JsonObject) -> list[Cause]:
-    """
-    Refuse to change an address, unless the type changed from or to ExternalName.
-
-    A Service without one has none here, but has been given one in each cluster that it runs in.
-    """
-    spec, before = new.get("spec") or {}, old.get("spec") or {}
-    causes = _ingress(new) if new.get("status") != old.get("status") else []
-    if "ExternalName" in {spec.get("type"), before.get("type")}:
-        return causes
-    if spec.get("clusterIP") != before.get("clusterIP"):
-        causes.append(wrong.invalid("spec.clusterIPs[0]", spec.get("clusterIPs"), _FIXED))
-    if spec.get("type") == before.get("type") == "LoadBalancer":
-        wanted = spec.get("loadBalancerClass")
-        if wanted != before.get("loadBalancerClass"):
-            causes.append(wrong.invalid("spec.loadBalancerClass", wanted, _FIXED))
-    return causes
-
-
-def _prepare_endpoints(obj: JsonObject) -> None:
-    normalise(obj)
 
 
 SERVICE = Strategy(
@@ -336,12 +364,8 @@ SERVICE = Strategy(
     settle=_settle,
     warn=_warn,
     validate=_validate,
-    validate_update=_validate_update,
+    validate_change=_validate_change,
     validate_name=validation.dns1123_label,
-    create_on_update=True,
-)
-ENDPOINTS = Strategy(
-    prepare_create=_prepare_endpoints,
-    prepare_update=lambda new, old: _prepare_endpoints(new),
+    subresources={"status": Subresource(validate=_validate_status, warn=warn_of_points)},
     create_on_update=True,
 )

@@ -17,7 +17,7 @@ def test_an_address_is_a_name(name: str) -> None:
     ("name", "why"),
     [
         ("web", "must be a valid IP address"),
-        ("010.0.0.1", "must be a valid IP address"),
+        ("010.0.0.1", "must not have leading 0s"),
         ("fe80::1%eth0", "must be a valid IP address"),
         ("::ffff:10.0.0.1", "IPv4-mapped"),
         ("FE80::1", 'must be in canonical form ("fe80::1")'),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fairlead_api import field_errors as wrong
-from fairlead_api.errors import Cause
+from fairlead_api.errors import Cause, Invalid
 from fairlead_control_plane.kinds import protobuf
 from fairlead_control_plane.kinds.builtin import builtin_resources
 from fairlead_control_plane.kinds.record import Resource
@@ -28,6 +28,7 @@ _ADDED = {
     "PersistentVolumeClaim": {"metadata.finalizers"},
     "VolumeAttributesClass": {"metadata.finalizers"},
     "Service": {"spec.clusterIP", "spec.clusterIPs", "spec.ports.0.nodePort"},
+    "Node": {"spec.taints"},
     "Job": {"metadata.labels", "spec.selector", "spec.template.metadata.labels"},
     "HorizontalPodAutoscaler": {"status.currentMetrics"},
     "TokenReview": {"status.error"},
@@ -56,8 +57,11 @@ def _created(sent: dict[str, Any]) -> tuple[dict[str, Any], list[Cause], str | N
     strategy = resource.strategy
     if strategy.prepare_create:
         strategy.prepare_create(obj)
-    if strategy.settle:
-        strategy.settle(obj, None)
+    try:
+        if strategy.settle:
+            strategy.settle(obj, None)
+    except Invalid as error:
+        return obj, list(error.causes), None
     causes = validate_metadata(obj, namespaced=resource.namespaced, validate_name=strategy.validate_name)
     causes += strategy.validate(obj) if strategy.validate else ()
     return obj, causes, None
@@ -129,8 +133,11 @@ def test_updates_are_refused_for_the_same_causes(entry: dict[str, Any]) -> None:
     if strategy.settle:
         strategy.settle(new, old)
     causes = validate_metadata_update(new, old)
-    causes += strategy.validate(new) if strategy.validate else ()
-    causes += strategy.validate_update(new, old) if strategy.validate_update else ()
+    if strategy.validate_change:
+        causes += strategy.validate_change(new, old)
+    else:
+        causes += strategy.validate(new) if strategy.validate else ()
+        causes += strategy.validate_update(new, old) if strategy.validate_update else ()
     ours = sorted({(cause.field, cause.reason, cause.message.split("\n")[0]) for cause in causes})
     real = {(one.get("field", ""), one["reason"], one["message"].split("\n")[0]) for one in entry["causes"]}
     assert ours == sorted(real)

@@ -16,7 +16,7 @@ def made(name: str = "high", **more: Any) -> JsonObject:
 
 def said(obj: JsonObject, old: JsonObject | None = None) -> list[tuple[str, str]]:
     """Return field and message of what is wrong."""
-    judge, change = PRIORITY_CLASS.validate, PRIORITY_CLASS.validate_update
+    judge, change = PRIORITY_CLASS.validate, PRIORITY_CLASS.validate_change
     assert judge is not None
     assert change is not None
     return [(one.field, one.message) for one in (judge(obj) if old is None else change(obj, old))]

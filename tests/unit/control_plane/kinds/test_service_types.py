@@ -35,11 +35,10 @@ def _changed(old: str, new: str) -> JsonObject:
         after["spec"]["externalName"] = "a.b"
     assert strategy.prepare_update is not None
     assert strategy.settle is not None
-    assert strategy.validate is not None
-    assert strategy.validate_update is not None
+    assert strategy.validate_change is not None
     strategy.prepare_update(after, before)
     strategy.settle(after, before)
-    assert [*strategy.validate(after), *strategy.validate_update(after, before)] == []
+    assert strategy.validate_change(after, before) == []
     return after
 
 
@@ -90,8 +89,9 @@ def test_a_service_without_address_does_not_become_headless() -> None:
     """It has been given addresses in the clusters it runs in, where this could not be done."""
     resource = builtin_resource("", "services")
     assert resource is not None
-    assert resource.strategy.validate_update is not None
-    before: JsonObject = {"spec": {"type": "ClusterIP"}}
-    after: JsonObject = {"spec": {"type": "ClusterIP", "clusterIP": "None", "clusterIPs": ["None"]}}
-    (cause,) = resource.strategy.validate_update(after, before)
+    assert resource.strategy.validate_change is not None
+    spec = {**BASE, "type": "ClusterIP"}
+    before: JsonObject = {"metadata": {}, "spec": spec}
+    after: JsonObject = {"metadata": {}, "spec": {**spec, "clusterIP": "None", "clusterIPs": ["None"]}}
+    (cause,) = resource.strategy.validate_change(after, before)
     assert cause.message == 'Invalid value: ["None"]: may not change once set'
