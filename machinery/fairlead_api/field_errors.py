@@ -41,6 +41,11 @@ def shown(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
+def shown_in_order(value: object) -> str:
+    """Write a value as JSON with its members in the order they have: Go structs, not maps."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
 def _with_value(title: str, value: object, detail: str) -> str:
     return f"{title}: {shown(value)}" + (f": {detail}" if detail else "")
 

@@ -6,8 +6,6 @@ Source: k8s.io/apimachinery/pkg/apis/meta/v1/validation (ValidateLabelSelector).
 
 from __future__ import annotations
 
-import orjson
-
 from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
@@ -32,8 +30,13 @@ def selector_cause(path: str, selector: JsonObject | None, text: str) -> Cause:
     """Return the cause of a wrong selector, shown with its parts in Kubernetes' order."""
     if selector is None:
         return wrong.invalid(path, None, text)
-    parts = {key: selector[key] for key in ("matchLabels", "matchExpressions") if key in selector}
-    return Cause("FieldValueInvalid", f"Invalid value: {orjson.dumps(parts).decode()}: {text}", path)
+    parts: JsonObject = {}
+    if labels := selector.get("matchLabels"):
+        parts["matchLabels"] = dict(sorted(labels.items()))
+    if expressions := selector.get("matchExpressions"):
+        parts["matchExpressions"] = [dict(sorted(one.items())) for one in expressions]
+    shown = wrong.shown_in_order(parts)
+    return Cause("FieldValueInvalid", f"Invalid value: {shown}" + (f": {text}" if text else ""), path)
 
 
 def compiled(selector: JsonObject | None) -> Selector | None:
