@@ -27,6 +27,8 @@ _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _QUANTITY_TEXT = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 _QUANTITY_PATTERN = re.compile(_QUANTITY_TEXT)
 _TIME_PATTERN = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:\d\d)$")
+_WITH_UID = frozenset({"ObjectMeta", "OwnerReference", "ObjectReference", "Preconditions"})
+"""Structs whose ``uid`` has a type of its own."""
 _LIMITS = {"int32": 2**31, "int64": 2**63}
 
 
@@ -61,6 +63,7 @@ def _make(node: Node) -> Decoder | None:
 def _map_walk(node: Node) -> Decoder:
     is_struct = bool(node.raw.get("properties"))
     struct = _short(node.name) if is_struct else ""
+    has_uid = struct in _WITH_UID
     go_type = _go_type(node)
     tables: list[tuple[dict[str, Decoder | None], Decoder | None]] = []
 
@@ -69,6 +72,8 @@ def _map_walk(node: Node) -> Decoder:
             return None if value is None else mismatch(value, path, owner, go_type)
         if not tables:
             table = {name: decoder(child) for name, child in node.properties.items()}
+            if has_uid:
+                table["uid"] = _text_walk("types.UID")
             tables.append((table, decoder(node.extra) if node.extra else None))
         table, others = tables[0]
         inner_owner = struct or owner

@@ -171,7 +171,12 @@ def canonical(text: str) -> str | None:
 
 @lru_cache(maxsize=8192, typed=True)
 def key_element(*pairs: Any) -> str:
-    """Return the element of a list item, from alternating key names and scalar values."""
+    """Return the element of a list item, from alternating key names and scalar values; others cannot be hashed."""
+    return odd_key_element(*pairs)
+
+
+def odd_key_element(*pairs: Any) -> str:
+    """Return the element of a list item whose keys may be of any type, right or wrong."""
     return f"k:{compact(dict(zip(pairs[::2], pairs[1::2], strict=True)))}"
 
 

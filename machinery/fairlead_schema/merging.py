@@ -14,7 +14,7 @@ from typing import Any
 
 from fairlead_api import JsonObject
 from fairlead_schema.causes import compact
-from fairlead_schema.fieldset import FieldSet, key_element, path_text, value_element
+from fairlead_schema.fieldset import FieldSet, key_element, odd_key_element, path_text, value_element
 from fairlead_schema.node import ANY, LIST, MAP, SCALAR, Node
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda _self: "ABSENT"})()
@@ -103,7 +103,10 @@ class Shape:
                 f"associative list with keys has an element that omits all key fields [{names}] "
                 "(and doesn't have default values for any key fields)"
             )
-        return key_element(*pairs)
+        try:
+            return key_element(*pairs)
+        except TypeError:
+            return odd_key_element(*pairs)  # whoever asked will find its type wrong
 
 
 _BAD_SET_ITEM = {

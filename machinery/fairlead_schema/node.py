@@ -202,4 +202,6 @@ class Node:
 
 def object_meta(make: Callable[[JsonObject, Scope, str], Node]) -> Node:
     """Return the node of ``metadata`` for resources whose schema cannot declare it (CRDs)."""
-    return Scope(OBJECT_META, make).node({"$ref": "#/components/schemas/ObjectMeta"})
+    return Scope(OBJECT_META, make).node(
+        {"$ref": "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}
+    )

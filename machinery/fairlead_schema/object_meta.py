@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from fairlead_api import JsonObject
 
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _TEXT: JsonObject = {"type": "string"}
 _TIME: JsonObject = {"type": "string", "format": "date-time"}
 _TEXTS: JsonObject = {"type": "object", "additionalProperties": _TEXT}
 
 OBJECT_META: dict[str, JsonObject] = {
-    "ObjectMeta": {
+    f"{_META}.ObjectMeta": {
         "type": "object",
         "properties": {
             "annotations": _TEXTS,
@@ -32,14 +33,14 @@ OBJECT_META: dict[str, JsonObject] = {
             "labels": _TEXTS,
             "managedFields": {
                 "type": "array",
-                "items": {"$ref": "#/components/schemas/ManagedFieldsEntry"},
+                "items": {"$ref": f"#/components/schemas/{_META}.ManagedFieldsEntry"},
                 "x-kubernetes-list-type": "atomic",
             },
             "name": _TEXT,
             "namespace": _TEXT,
             "ownerReferences": {
                 "type": "array",
-                "items": {"$ref": "#/components/schemas/OwnerReference"},
+                "items": {"$ref": f"#/components/schemas/{_META}.OwnerReference"},
                 "x-kubernetes-list-type": "map",
                 "x-kubernetes-list-map-keys": ["uid"],
                 "x-kubernetes-patch-strategy": "merge",
@@ -50,7 +51,7 @@ OBJECT_META: dict[str, JsonObject] = {
             "uid": _TEXT,
         },
     },
-    "OwnerReference": {
+    f"{_META}.OwnerReference": {
         "type": "object",
         "required": ["apiVersion", "kind", "name", "uid"],
         "properties": {
@@ -59,11 +60,11 @@ OBJECT_META: dict[str, JsonObject] = {
             "controller": {"type": "boolean"},
             "kind": _TEXT,
             "name": _TEXT,
-            "uid": _TEXT,
+            "uid": {**_TEXT, "default": ""},
         },
         "x-kubernetes-map-type": "atomic",
     },
-    "ManagedFieldsEntry": {
+    f"{_META}.ManagedFieldsEntry": {
         "type": "object",
         "properties": {
             "apiVersion": _TEXT,

@@ -30,8 +30,10 @@ def pruner(node: Node) -> Pruner | None:
         walk = _map_walk(node)
     elif node.kind == LIST:
         walk = _list_walk(node)
-    elif node.preserves and (node.properties or node.items):
-        walk = _any_walk(node)
+    elif node.preserves:
+        walk = _any_walk(node) if node.properties or node.items else None
+    elif not node.scope.lenient:
+        walk = _everything  # what is declared a scalar holds nothing
     node._walks[_WALK] = walk  # noqa: SLF001
     return walk
 
@@ -40,11 +42,14 @@ def _list_walk(node: Node) -> Pruner | None:
     items = node.items
     if items is None or (items.kind not in (MAP, LIST) and pruner(items) is None):
         return None
+    if pruner(items) is _everything:
+        return _everything
     inner: list[Pruner | None] = []
+    is_strict = not node.scope.lenient and not node.preserves
 
     def walk(value: Any) -> list[str] | None:
         if type(value) is not list:
-            return None
+            return _everything(value) if is_strict and type(value) is dict else None
         if not inner:
             inner.append(pruner(items))
         prune_item = inner[0]
@@ -65,11 +70,12 @@ def _map_walk(node: Node) -> Pruner:
     table: dict[str, Pruner | None] = {}
     others: Pruner | None = None
     is_ready = False
+    is_strict = not node.scope.lenient and not node.preserves
 
     def walk(value: Any) -> list[str] | None:
         nonlocal others, is_ready
         if type(value) is not dict:
-            return None
+            return _everything(value) if is_strict and type(value) is list else None
         if not is_ready:
             table.update((name, pruner(child)) for name, child in node.properties.items())
             others = _others(node)
@@ -78,6 +84,8 @@ def _map_walk(node: Node) -> Pruner:
         for name, inner in value.items():
             prune_field = table.get(name, others)
             if prune_field is None:
+                continue
+            if prune_field is _everything and type(inner) not in _CONTAINERS:
                 continue
             dropped = _UNKNOWN if prune_field is _unknown else prune_field(inner)
             if dropped:
@@ -104,6 +112,7 @@ def _any_walk(node: Node) -> Pruner:
 
 
 _UNKNOWN = [""]
+_CONTAINERS = frozenset({dict, list})
 
 
 def _unknown(_value: Any) -> list[str] | None:
@@ -112,7 +121,11 @@ def _unknown(_value: Any) -> list[str] | None:
 
 
 def _everything(value: Any) -> list[str] | None:
-    """Empty every object inside: what ``additionalProperties: true`` does to what lies below its fields."""
+    """
+    Empty every object inside, and say what was in them.
+
+    So it goes with what lies below a scalar, and below the fields of ``additionalProperties: true``.
+    """
     found: list[str] = []
     if type(value) is dict:
         found.extend(f".{name}" for name in value)

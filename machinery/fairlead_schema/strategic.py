@@ -15,7 +15,7 @@ from typing import Any
 from fairlead_api import JsonObject
 from fairlead_api.errors import BadRequest, Unclassified
 from fairlead_schema.causes import compact, json_type
-from fairlead_schema.node import Node
+from fairlead_schema.node import LIST, Node
 
 _PATCH = "$patch"
 _RETAIN_KEYS = "$retainKeys"
@@ -144,11 +144,11 @@ def _merge_ordered(merged: JsonObject, patch: JsonObject, directive: str, schema
     order = patch.pop(directive)
     key = _target(directive, _ORDER, _BAD_ORDER)
     _check_list(order, present=True)
-    child = _child(schema, key)
+    _check_list(merged.get(key), present=key in merged)
+    _check_list(patch.get(key), present=key in patch)
+    child = _ordered_child(schema, key)
     merge_key = child.patch_merge_key if child else ""
     original, items = merged.get(key), patch.get(key)
-    _check_list(original, present=key in merged)
-    _check_list(items, present=key in patch)
     _check_order(items or [], order, merge_key)
     if key in merged and key in patch:
         result = _merge_list(original or [], items or [], child)
@@ -161,6 +161,21 @@ def _merge_ordered(merged: JsonObject, patch: JsonObject, directive: str, schema
     named, others = _partition(result, order, merge_key)
     merged[key] = _in_order(named, others, order, original or [], merge_key)
     patch.pop(key, None)
+
+
+def _ordered_child(schema: Node | None, key: str) -> Node | None:
+    """Return the schema of a list whose order is given; there must be such a field."""
+    if schema is None:
+        return None
+    if not schema.raw.get("properties"):
+        raise Unclassified("merging an object in json but data type is not struct, instead is: map")
+    child = schema.properties.get(key)
+    if child is None:
+        struct = schema.name.rpartition(".")[2]
+        raise Unclassified(f'unable to find api field in struct {struct} for the json field "{key}"')
+    if child.kind != LIST:
+        raise Unclassified("expected slice or array type, but got: struct")
+    return child
 
 
 def _check_list(value: Any, *, present: bool) -> None:

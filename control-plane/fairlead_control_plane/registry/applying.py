@@ -60,9 +60,7 @@ async def apply(
     """
     if not isinstance(config, dict):
         raise BadRequest("error decoding YAML: the configuration must be an object")
-    if not config.get("kind") or not config.get("apiVersion"):
-        group, _, version = str(config.get("apiVersion") or "").rpartition("/")
-        raise BadRequest(f"invalid object type: {group}/{version}, Kind={config.get('kind') or ''}")
+    _check_type(config, target)
     config = body.checked_kind(copied(config), target)
     if not isinstance(config.setdefault("metadata", {}), dict):
         raise BadRequest("metadata must be an object")
@@ -102,6 +100,16 @@ async def apply(
         return body.finish(new, target, IGNORE, [])
 
     return await update(parts, target, changed, options, managing.already, may_create=not target.subresource)
+
+
+def _check_type(config: JsonObject, target: Target) -> None:
+    """Raise ``BadRequest`` when a configuration is of another kind or version than the target, or of none."""
+    kind, api_version = (
+        each if isinstance(each, str) else "" for each in (config.get("kind"), config.get("apiVersion"))
+    )
+    if (kind, api_version) != (target.resource.kind, target.api_version):
+        group, _, version = api_version.rpartition("/")
+        raise BadRequest(f"invalid object type: {group}/{version}, Kind={kind}")
 
 
 def _check_versions(target: Target, new: JsonObject, old: JsonObject | None) -> None:

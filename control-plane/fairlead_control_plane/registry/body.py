@@ -14,20 +14,25 @@ import orjson
 import yaml
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import BadRequest, RequestTooLarge, UnsupportedMediaType
+from fairlead_api.errors import BadRequest, Cause, Invalid, RequestTooLarge, UnsupportedMediaType
+from fairlead_api.field_errors import invalid, invalid_object
 from fairlead_control_plane.kinds import facts, protobuf
 from fairlead_control_plane.kinds.schemas import builtin_schema
-from fairlead_control_plane.kinds.shape import normalise
+from fairlead_control_plane.kinds.shape import normalise, walk_of
 from fairlead_control_plane.registry import media
 from fairlead_control_plane.registry.call import Target
 from fairlead_control_plane.registry.options import IGNORE, STRICT
+from fairlead_schema.causes import json_type
+from fairlead_schema.decoding import typed_problem
 from fairlead_schema.strictjson import strict_json
 
 LIMIT_BYTES = 3 << 20
 """Largest body, as in Kubernetes (MaxRequestBodyBytes)."""
+_OBJECT_META = walk_of(f"{facts.META}.ObjectMeta")
 _DELETE_OPTIONS = builtin_schema(f"{facts.META}.DeleteOptions")
 _SPACED_COLON = re.compile(rb'"\s+:')
 _SHOWN_BYTES = 30
+_TEXT_OR_NULL = frozenset({str, type(None)})
 _DEPTH = 200
 """Deepest nesting that is read: far more than any kind has, far less than what a recursive walk bears."""
 
@@ -168,7 +173,47 @@ def decode(raw: bytes, content_type: str, target: Target, validation: str) -> Js
         value = parse_yaml(raw)
     else:
         value, problems = _parsed_object(raw, target, validation)
+    if target.version.open_api:
+        _check_names(value, target)
     return finish(checked_kind(value, target), target, validation, problems, raw)
+
+
+def _check_names(value: Any, target: Target) -> None:
+    """
+    Check that a body names the version and kind of a custom resource, as those of it must.
+
+    Raises:
+        BadRequest: Another version, or none.
+        Invalid: Another kind.
+    """
+    if not isinstance(value, dict):
+        return  # is refused as no object
+    given = value.get("apiVersion") or ""
+    if given != target.api_version:
+        raise _other_version(str(given), target)
+    problems = type_problems(value, target)
+    if problems:
+        raise other_type(value, problems)
+
+
+def type_problems(value: JsonObject, target: Target) -> list[Cause]:
+    """Return what is wrong with the kind and version that an object of a custom resource names."""
+    kind, version = value.get("kind"), value.get("apiVersion")
+    wanted = target.resource.kind, target.api_version
+    causes = [] if kind == wanted[0] else [invalid("kind", kind, f"must be {wanted[0]}")]
+    return causes if version == wanted[1] else [*causes, invalid("apiVersion", version, f"must be {wanted[1]}")]
+
+
+def other_type(value: JsonObject, problems: list[Cause]) -> Invalid:
+    """Return the 422 of an object of another kind, which is spoken of by the names that it has itself."""
+    group = str(value.get("apiVersion")).rpartition("/")[0]
+    return invalid_object(group, str(value.get("kind")), str((value.get("metadata") or {}).get("name") or ""), problems)
+
+
+def _other_version(given: str, target: Target) -> BadRequest:
+    return BadRequest(
+        f"the API version in the data ({given}) does not match the expected API version ({target.api_version})"
+    )
 
 
 def parse_any(raw: bytes, content_type: str) -> JsonObject:
@@ -231,6 +276,10 @@ def _parsed_object(raw: bytes, target: Target, validation: str) -> tuple[Any, li
         return {}, problems
     if not isinstance(value, dict):
         raise _unrecognized(target, raw, f"couldn't get version/kind; {_not_an_object(value)}")
+    for name in ("apiVersion", "kind"):
+        if type(value.get(name, "")) not in _TEXT_OR_NULL:
+            why = f"json: cannot unmarshal {json_type(value[name])} into Go struct field .{name} of type string"
+            raise _unrecognized(target, raw, f"couldn't get version/kind; json parse error: {why}")
     if target.version.open_api and not value.get("kind"):
         # Built-in kinds are known from the path; of custom ones Kubernetes wants to hear it.
         raise _unrecognized(target, raw, f"Object 'Kind' is missing in '{raw.decode(errors='replace')}'")
@@ -260,10 +309,7 @@ def checked_kind(value: Any, target: Target) -> JsonObject:
         api_version == resource.api_version(one.name) for one in resource.versions
     )
     if is_known and given == resource.kind and api_version != target.api_version:
-        raise BadRequest(
-            f"the API version in the data ({api_version}) does not match the expected API version "
-            f"({target.api_version})"
-        )
+        raise _other_version(str(api_version), target)
     if (given, api_version) != (resource.kind, target.api_version):
         version = str(api_version).rpartition("/")[2]
         why = no_conversion(str(given), str(api_version), go_type(target))
@@ -311,8 +357,10 @@ def finish(obj: JsonObject, target: Target, validation: str, problems: list[str]
         text = schema.typed_errors(obj)
         if text:
             raise unhandled(target, text)
-    elif obj.get("metadata") is not None and not isinstance(obj["metadata"], dict):
-        raise unhandled(target, "metadata must be an object")
+    else:
+        text = typed_problem(schema.properties["metadata"], obj.get("metadata"))
+        if text:
+            raise unhandled(target, text)
     if not obj.get("metadata"):
         obj["metadata"] = {}
     unknown = [f'unknown field "{path}"' for path in schema.prune(obj)]
@@ -323,8 +371,12 @@ def finish(obj: JsonObject, target: Target, validation: str, problems: list[str]
     if validation != IGNORE:
         target.warnings.extend(problems)
     if is_go_type:
+        if obj["metadata"].get("managedFields") == []:
+            obj["metadata"]["managedFields"] = [{}]  # to forget all owners, said so that no empty value is dropped
         normalise(obj)
         obj.setdefault("metadata", {})
+    else:
+        _OBJECT_META(obj["metadata"])
     obj["kind"], obj["apiVersion"] = resource.kind, target.api_version
     schema.default(obj)
     return obj

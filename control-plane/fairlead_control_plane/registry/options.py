@@ -14,6 +14,7 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import BadRequest, Cause
 from fairlead_api.field_errors import forbidden, invalid, not_supported, required
 from fairlead_control_plane.registry.messages import bad_list_version, bad_version, invalid_options
+from fairlead_control_plane.watch.selection import parsed
 
 EXACT, NOT_OLDER_THAN = "Exact", "NotOlderThan"
 IGNORE, WARN, STRICT = "Ignore", "Warn", "Strict"
@@ -132,14 +133,15 @@ def list_options(query: Mapping[str, str], *, watching: bool) -> ListOptions:
     )
     causes = _watch_causes(options) if watching else _list_causes(options)
     if causes:
+        parsed(options.label_selector, options.field_selector)  # a selector that cannot be read is told first
         raise invalid_options("ListOptions", causes)
     return options
 
 
-def check_list_version(options: ListOptions) -> None:
-    """Raise ``BadRequest`` when a list's resourceVersion is no number."""
-    if options.version and not _is_version(options.version):
-        raise bad_list_version(options.version)
+def check_list_version(version: str) -> None:
+    """Raise ``BadRequest`` when the resourceVersion of a list is no number."""
+    if version and not _is_version(version):
+        raise bad_list_version(version)
 
 
 def _list_causes(options: ListOptions) -> list[Cause]:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import ApiError, BadRequest
+from fairlead_api.errors import ApiError, BadRequest, Cause, InternalError
 from fairlead_api.field_errors import invalid, invalid_object
 from fairlead_control_plane.registry import body, media, messages
 from fairlead_control_plane.registry.aside import aside, is_large, weighed
@@ -102,21 +102,53 @@ async def patch(
         if old is None:
             raise BadRequest("there is nothing to patch")
         merged = await aside(lambda: change(old), is_large=is_large(old))
-        return await aside(lambda: finished(merged, old), is_large=weighed(merged))
-
-    def finished(merged: JsonObject, old: JsonObject) -> JsonObject:
-        # The merges share unchanged parts with their input; what follows changes the result in place.
-        patched = copied(merged)
-        if not isinstance(patched.get("metadata"), dict):
-            patched["metadata"] = {}
-        keep_uid(patched, old, target)
-        try:
-            _keep_identity(patched, target)
-            return body.finish(patched, target, options.validation, list(problems))
-        except BadRequest as error:
-            raise _as_patch_error(error, target, patched, change) from error
+        made = await aside(
+            lambda: finished(target, merged, change, options.validation, problems), is_large=weighed(merged)
+        )
+        check_place(made, target.resource, target.namespace, target.name)
+        keep_uid(made, old, target)
+        return made
 
     return await update(parts, target, changed, options, manage)
+
+
+def finished(target: Target, merged: JsonObject, change: Patch, validation: str, problems: list[str]) -> JsonObject:
+    """
+    Decode what a patch has made of an object.
+
+    Raises:
+        Invalid: It is not of its kind any more; the patch is at fault.
+        BadRequest, InternalError.
+    """
+    # The merges share unchanged parts with their input; what follows changes the result in place.
+    patched = copied(merged)
+    if target.version.open_api:
+        _check_type(patched, target)
+    try:
+        return body.finish(body.checked_kind(patched, target), target, validation, list(problems))
+    except BadRequest as error:
+        raise _as_patch_error(error, target, patched, change) from error
+
+
+def _check_type(patched: JsonObject, target: Target) -> None:
+    """
+    Check that what a patch made of a custom resource is still one of its kind.
+
+    Raises:
+        Invalid: It is of another kind or version, or of none.
+        InternalError: It has no version, which Kubernetes cannot do without either.
+    """
+    if not patched.get("kind"):
+        shown = orjson.dumps(patched, option=orjson.OPT_SORT_KEYS).decode()
+        raise invalid_object("", "", "", [invalid("patch", shown, f"Object 'Kind' is missing in '{shown}'")])
+    if not patched.get("apiVersion"):
+        why = "Object 'apiVersion' is missing in 'object has no apiVersion field'"
+        raise InternalError(f"Internal error occurred: {why}", causes=[Cause("", why)])
+    if not isinstance(patched.get("metadata") or {}, dict):
+        return  # is refused as such
+    problems = body.type_problems(patched, target)
+    if problems:
+        raise body.other_type(patched, problems)
 
 
 def _as_patch_error(error: BadRequest, target: Target, patched: JsonObject, change: Patch) -> ApiError:
@@ -165,9 +197,3 @@ def keep_uid(new: JsonObject, old: JsonObject | None, target: Target) -> None:
     if uid and old is not None and uid != old["metadata"]["uid"]:
         cause = invalid("metadata.uid", uid, "field is immutable")
         raise invalid_object(target.resource.group, target.resource.kind, target.name, [cause])
-
-
-def _keep_identity(new: JsonObject, target: Target) -> None:
-    """Refuse or mend a patch of what says which object it is."""
-    checked = body.checked_kind(new, target)
-    check_place(checked, target.resource, target.namespace, target.name)

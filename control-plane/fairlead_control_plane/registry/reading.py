@@ -23,6 +23,7 @@ from fairlead_control_plane.registry.options import EXACT, ListOptions, check_li
 from fairlead_control_plane.store.contract import Compacted, FutureRevision, Row, prefix_end
 from fairlead_control_plane.watch.selection import Selection
 
+_EVENT_GROUPS = frozenset({"", "events.k8s.io"})
 _PAGE = 500
 _SLICE = 200
 """Objects decoded for a selector before other requests get their turn: about 2 ms."""
@@ -39,11 +40,18 @@ async def get_row(parts: Parts, target: Target, version: str = "") -> Row:
         NotFound, Timeout (a version from the future), BadRequest (no number).
     """
     if version:
-        await check_not_future(parts, parse_version(version))
+        await check_not_future(parts, _asked(target, version))
     row = await parts.store.get(target.key)
     if row is None:
         raise messages.not_found(target.resource, target.name)
     return await settling.row(target, row)
+
+
+def _asked(target: Target, version: str) -> int:
+    """Return the resourceVersion of a query; Events, which Kubernetes does not cache, refuse what is no number."""
+    if target.resource.plural == "events" and target.resource.group in _EVENT_GROUPS:
+        check_list_version(version)
+    return parse_version(version)
 
 
 async def check_not_future(parts: Parts, revision: int) -> None:
@@ -97,7 +105,7 @@ async def list_page(parts: Parts, target: Target, options: ListOptions, selected
             raise messages.version_with_token()
         start, revision = max(start, position.start), max(position.revision, 0)
     elif options.version:
-        check_list_version(options)
+        check_list_version(options.version)
         await check_not_future(parts, options.revision)
         if options.match == EXACT or (options.limit and not options.match):
             revision = options.revision

@@ -13,8 +13,7 @@ from typing import Any
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import BadRequest
-from fairlead_control_plane.kinds.schemas import builtin_schema
-from fairlead_control_plane.registry import body, managing, messages, scaling
+from fairlead_control_plane.registry import body, managing, messages, metadata, scaling
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written
 from fairlead_control_plane.registry.options import WriteOptions
@@ -28,7 +27,6 @@ from fairlead_schema.managed import Manager, Managers, Ownership
 _VERSION = "autoscaling/v1"
 _REPLICAS = FieldSet.of(("spec", "replicas"))
 _STATUS = FieldSet.of(("status",))
-_SCHEMA = builtin_schema("io.k8s.api.autoscaling.v1.Scale")
 
 
 async def apply(parts: Parts, target: Target, config: Any, options: WriteOptions) -> Written:
@@ -41,6 +39,12 @@ async def apply(parts: Parts, target: Target, config: Any, options: WriteOptions
     """
     if not isinstance(config, dict):
         raise BadRequest("error decoding YAML: the configuration must be an object")
+    metadata.check_place(
+        {"metadata": {"name": target.name, **(config.get("metadata") or {})}},
+        target.resource,
+        target.namespace,
+        target.name,
+    )
 
     async def changed(old: JsonObject | None) -> JsonObject:
         if old is None:
@@ -67,7 +71,7 @@ def _applied(
     applied = merging.apply(
         live,
         config,
-        schema=_SCHEMA(),
+        schema=scaling.SCHEMA(),
         api_version=_VERSION,
         manager=options.manager,
         force=bool(options.force),
@@ -78,13 +82,8 @@ def _applied(
     return copied(applied)
 
 
-def _path(target: Target) -> FieldSet:
-    """Return the object's field that holds its replicas."""
-    return FieldSet.of(tuple(scaling.paths_of(target).spec_replicas.strip(".").split(".")))
-
-
 def _owners_of_scale(target: Target, owners: Managers) -> Managers:
-    path = _path(target)
+    path = scaling.owned_path(target)
     return {
         _in_version(manager, _VERSION): Ownership(_REPLICAS, _VERSION, owned.time)
         for manager, owned in owners.items()
@@ -98,7 +97,7 @@ def _in_version(manager: Manager, version: str) -> Manager:
 
 def _owners_after(target: Target, before: Managers, of_scale: Managers) -> Managers:
     """Return the object's owners: who lost its replicas lost that field, who gained them is noted."""
-    path = _path(target)
+    path = scaling.owned_path(target)
     left = dict(of_scale)
     found: Managers = {}
     for manager, owned in before.items():

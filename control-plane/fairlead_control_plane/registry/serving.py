@@ -106,7 +106,7 @@ class Serving:
     async def _list(self, target: Target, request: Request) -> Response:
         options = list_options(request.query, watching=False)
         renderer = self._renderer(target, request, is_list=True)
-        selected = selection(options.label_selector, options.field_selector, target.version)
+        selected = selection(options.label_selector, options.field_selector, target.version, target.resource)
         page = await reading.list_page(self._parts, target, options, selected)
         joined = self._joined if selected.is_everything and not options.limit else None
         return _answer(renderer, renderer.bytes_list(page.rows, page.metadata(), joined, target.prefix))
@@ -117,7 +117,7 @@ class Serving:
         fields = options.field_selector
         if target.name:
             fields = ",".join(part for part in (fields, f"metadata.name={target.name}") if part)
-        selected = selection(options.label_selector, fields, target.version)
+        selected = selection(options.label_selector, fields, target.version, target.resource)
         parse_version(options.version)
         watch = Watch(self._parts, target, options, selected, renderer)
         return Response(stream=watch.frames())
@@ -174,10 +174,10 @@ class Serving:
         options = write_options(request.query, request.query_all, _agent(request), "UpdateOptions")
         renderer = self._renderer(target, request)
         raw = sent = await request.body()
-        if target.subresource == "scale":
-            parsed = body.parse_any(raw, request.headers.get("content-type", ""))
-            return await self._rescale(target, renderer, options, lambda _: scaling.checked(target, parsed))
         content_type, validation = request.headers.get("content-type", ""), options.validation
+        if target.subresource == "scale":
+            parsed = scaling.decode(raw, content_type, target, validation)
+            return await self._rescale(target, renderer, options, lambda _: scaling.checked(target, parsed))
         obj = await _read(raw, lambda: body.decode(sent, content_type, target, validation))
         metadata.check_place(obj, target.resource, target.namespace, target.name)
         raw = orjson.dumps(obj)
@@ -208,9 +208,11 @@ class Serving:
             return _written(renderer, applied)
         change, problems = await _read(raw, lambda: patching.patch_of(raw, kind, target, options.validation))
         if target.subresource == "scale":
-            is_typed = kind == media.STRATEGIC_PATCH  # its result has the type of what is patched, whatever it says
-            patched = scaling.patched(target, change, is_typed=is_typed)
-            return await self._rescale(target, renderer, options, patched)
+
+            def rescaled(scale: JsonObject) -> JsonObject:
+                return scaling.patched(target, change, scale, options.validation, problems)
+
+            return await self._rescale(target, renderer, options, rescaled)
         manage = managing.by(self._parts, target, options)
         written = await patching.patch(self._parts, target, change, options, manage, problems)
         return _written(renderer, written)
@@ -229,7 +231,7 @@ class Serving:
             scale = change(scaling.scale_of(target, old))
             return body.finish(scaling.scaled(target, old, scale), target, "Ignore", [])
 
-        manage = managing.by(self._parts, target, options)
+        manage = scaling.managing(target, managing.by(self._parts, target, options))
         written = await writing.update(self._parts, target, changed, options, manage)
         return self._scale(target, renderer, written.value, written.revision)
 
@@ -247,7 +249,7 @@ class Serving:
         wanted = list_options(request.query, watching=False)
         options = delete_options({"dryRun": "All"} if "dryRun" in request.query else {}, await _options_body(request))
         renderer = self._renderer(target, request, is_list=True)
-        selected = selection(wanted.label_selector, wanted.field_selector, target.version)
+        selected = selection(wanted.label_selector, wanted.field_selector, target.version, target.resource)
         page = await reading.list_page(self._parts, target, wanted, selected)
         for row in page.rows:
             try:
@@ -264,11 +266,16 @@ async def _read(raw: bytes, read: Callable[[], T]) -> T:
 
 _CONDITIONAL = frozenset(
     {
-        "leases.coordination.k8s.io",
-        "customresourcedefinitions.apiextensions.k8s.io",
-        "apiservices.apiregistration.k8s.io",
+        "apiservices.apiregistration.k8s.io", "csidrivers.storage.k8s.io", "csinodes.storage.k8s.io",
+        "csistoragecapacities.storage.k8s.io", "customresourcedefinitions.apiextensions.k8s.io",
+        "leases.coordination.k8s.io", "mutatingadmissionpolicies.admissionregistration.k8s.io",
+        "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io", "poddisruptionbudgets.policy",
+        "runtimeclasses.node.k8s.io", "validatingadmissionpolicies.admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io", "volumeattachments.storage.k8s.io",
     }
-)
+)  # fmt: skip
 
 
 def _demands_version(target: Target) -> bool:

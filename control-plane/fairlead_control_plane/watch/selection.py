@@ -29,7 +29,7 @@ from fairlead_api.selectors import (
     parse_labels,
 )
 from fairlead_control_plane.kinds import encoding
-from fairlead_control_plane.kinds.record import Version
+from fairlead_control_plane.kinds.record import Resource, Version
 from fairlead_control_plane.store.contract import Event, Row
 from fairlead_control_plane.watch.subscription import Delivery, Frame
 
@@ -99,35 +99,43 @@ class Selection:
 ALL = Selection()
 
 
-def selection(label_selector: str, field_selector: str, version: Version) -> Selection:
+def parsed(label_selector: str, field_selector: str) -> tuple[Selector, tuple[FieldRequirement, ...]]:
+    """Read the selectors of a request, ``""`` for none; raises ``BadRequest`` when one cannot be read."""
+    try:
+        labels = parse_labels(label_selector) if label_selector else EVERYTHING
+        return labels, parse_fields(field_selector) if field_selector else ()
+    except SelectorError as error:
+        raise BadRequest(str(error)) from error
+
+
+def selection(label_selector: str, field_selector: str, version: Version, resource: Resource) -> Selection:
     """
-    Read the selectors of a request.
+    Return what the selectors of a request select.
 
     Args:
         label_selector, field_selector: As in the query; ``""`` for none.
-        version: Says which fields can be selected by.
+        version, resource: Say which fields can be selected by.
 
     Raises:
         BadRequest: One cannot be read, or a field is not selectable.
     """
     if not label_selector and not field_selector:
         return ALL
-    try:
-        labels = parse_labels(label_selector) if label_selector else EVERYTHING
-    except SelectorError as error:
-        raise BadRequest(str(error)) from error
-    try:
-        fields = parse_fields(field_selector) if field_selector else ()
-    except SelectorError as error:
-        raise BadRequest(str(error)) from error
+    labels, fields = parsed(label_selector, field_selector)
     known = {*_META_FIELDS, *(path.removeprefix(".") for path in version.selectable)}
+    if not resource.namespaced and (version.open_api or version.selectable):
+        known.discard("metadata.namespace")
     for one in fields:
         if one.field not in known:
-            raise BadRequest(_unknown_field(one.field, version))
+            raise BadRequest(_unknown_field(one.field, version, resource))
     return Selection(labels, fields, _hints(labels, fields), typed=not version.open_api)
 
 
-def _unknown_field(field: str, version: Version) -> str:
+def _unknown_field(field: str, version: Version, resource: Resource) -> str:
+    if resource.name == "jobs.batch":
+        return f'field label "{field}" not supported for Job'
+    if resource.name == "resourceslices.resource.k8s.io":
+        return f"field label not supported for {resource.group}/{version.name}, Kind=ResourceSlice: {field}"
     if version.selectable or version.open_api:
         return f"field label not supported: {field}"
     return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'

@@ -104,6 +104,12 @@ def test_directives_and_merge_keys(doc: JsonObject, patch: JsonObject, expected:
             "unknown patch type: bogus in map: map[$patch:bogus name:x]",
         ),
         ({"$setElementOrder/items": "x"}, Unclassified, "expected a []interface {}, but received a string"),
+        ({"$setElementOrder/no": []}, Unclassified, 'unable to find api field in struct  for the json field "no"'),
+        (
+            {"map": {"$setElementOrder/no": []}},
+            Unclassified,
+            "merging an object in json but data type is not struct, instead is: map",
+        ),
         ({"union": {"$retainKeys": ["a"], "b": 1}}, BadRequest, "invalid patch format of retainKeys"),
         ({"$deleteFromPrimitiveList": ["a"]}, BadRequest, "invalid patch format of primitive list"),
     ],
@@ -111,7 +117,7 @@ def test_directives_and_merge_keys(doc: JsonObject, patch: JsonObject, expected:
 def test_malformed_patches_are_answered_as_kubernetes_does(patch: Any, error: type[Exception], text: str) -> None:
     """Texts and classes were taken from kube-apiserver 1.36."""
     with pytest.raises(error) as caught:
-        apply_strategic_patch({"items": _items("x"), "union": {"a": 1}}, patch, SCHEMA)
+        apply_strategic_patch({"items": _items("x"), "union": {"a": 1}, "map": {"a": "b"}}, patch, SCHEMA)
     assert str(caught.value) == text
 
 

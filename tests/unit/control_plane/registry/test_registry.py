@@ -412,3 +412,35 @@ async def test_a_token_comes_before_the_version(api: Api) -> None:
     assert refused["message"] == "specifying resource version is not allowed when using continue"
     rest = await api.ask("GET", MAPS, **{"continue": token, "resourceVersion": "0", "limit": "1"})
     assert len(rest["items"]) == 2
+
+
+async def test_forgetting_owners_with_an_empty_list(api: Api) -> None:
+    """A merge patch with no managedFields at all makes an object nobody's."""
+    await api.ask("POST", MAPS, config_map("a"))
+    answer = await api.ask("PATCH", f"{MAPS}/a", {"metadata": {"managedFields": []}}, kind=MERGE)
+    assert "managedFields" not in answer["metadata"]
+
+
+@pytest.mark.parametrize(("path", "code"), [("/api/v1/namespaces/default/events/x", 400), (f"{MAPS}/x", 500)])
+async def test_get_at_no_revision(api: Api, path: str, code: int) -> None:
+    """Events, which Kubernetes does not cache, tell a wrong resourceVersion from an error within."""
+    answer = await api.ask("GET", path, resourceVersion="x")
+    assert answer["code"] == code
+    assert answer["message"].endswith(
+        'resourceVersion: Invalid value: "x": strconv.ParseUint: parsing "x": invalid syntax'
+    )
+
+
+async def test_update_without_a_revision(api: Api) -> None:
+    """Kinds that Kubernetes updates only with a revision demand one."""
+    path = "/apis/node.k8s.io/v1/runtimeclasses"
+    made = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "a"}, "handler": "h"}
+    await api.ask("POST", path, made)
+    answer = await api.ask("PUT", f"{path}/a", made)
+    assert (answer["code"], answer["details"]["causes"][0]["field"]) == (422, "metadata.resourceVersion")
+
+
+async def test_unreadable_selector_is_told_before_other_options(api: Api) -> None:
+    """Of several wrong options the selector, which is decoded first, is the one told."""
+    answer = await api.ask("GET", MAPS, labelSelector="a b=c", resourceVersionMatch="Exact")
+    assert (answer["code"], answer["reason"]) == (400, "BadRequest")

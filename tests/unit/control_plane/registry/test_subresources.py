@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from fairlead_api import JsonObject
 from tests.unit.control_plane.in_process import APPLY, MERGE, STRATEGIC, Api, in_process
 
 PODS = "/api/v1/namespaces/default/pods"
@@ -13,6 +14,13 @@ BUDGETS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 RUNNING = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
 CONTAINERS = [{"name": "a", "image": "a"}]
+DEPLOYMENT = {
+    "metadata": {"name": "d"},
+    "spec": {
+        "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": CONTAINERS}},
+    },
+}
 
 
 @pytest.fixture
@@ -53,9 +61,7 @@ async def test_only_a_pod_that_is_there_can_be_evicted(api: Api) -> None:
 
 async def test_replicas_applied_through_scale_are_that_managers(api: Api) -> None:
     """Another one meets a conflict until it forces; the rest of the object stays."""
-    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": CONTAINERS}}
-    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
-    await api.ask("POST", DEPLOYMENTS, {"metadata": {"name": "d"}, "spec": spec}, fieldManager="maker")
+    await api.ask("POST", DEPLOYMENTS, DEPLOYMENT, fieldManager="maker")
     scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "d"}, "spec": {"replicas": 4}}
     path = f"{DEPLOYMENTS}/d/scale"
     assert (await api.send("PATCH", path, scale, kind=APPLY, fieldManager="scaler", force="true")).code == 200
@@ -71,9 +77,7 @@ async def test_replicas_applied_through_scale_are_that_managers(api: Api) -> Non
 
 async def test_a_scale_is_patched_as_a_scale_by_each_patch_type(api: Api) -> None:
     """A strategic merge patch knows the type of what it patches, which is the Scale and not the object behind it."""
-    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": CONTAINERS}}
-    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
-    await api.ask("POST", DEPLOYMENTS, {"metadata": {"name": "d"}, "spec": spec})
+    await api.ask("POST", DEPLOYMENTS, DEPLOYMENT)
     for replicas, kind in enumerate((MERGE, STRATEGIC), 3):
         patch = {"metadata": {}, "spec": {"replicas": replicas}, "status": {"replicas": 0}}
         found = await api.ask("PATCH", f"{DEPLOYMENTS}/d/scale", patch, kind=kind)
@@ -81,3 +85,37 @@ async def test_a_scale_is_patched_as_a_scale_by_each_patch_type(api: Api) -> Non
     other = {"kind": "Deployment", "apiVersion": "apps/v1", "spec": {"replicas": 9}}
     assert (await api.send("PATCH", f"{DEPLOYMENTS}/d/scale", other, kind=MERGE)).code == 422
     assert (await api.send("PATCH", f"{DEPLOYMENTS}/d/scale", other, kind=STRATEGIC)).code == 200
+
+
+_SCALE = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "d"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        ({**_SCALE, "spec": {"replicas": "3"}}, 400, 'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32'),  # noqa: E501
+        ({**_SCALE, "apiVersion": "autoscaling/v2"}, 400, 'Scale in version "v2" cannot be handled as a Scale: no kind "Scale" is registered for version "autoscaling/v2" in scheme "pkg/runtime/scheme.go:111"'),  # noqa: E501
+        ({**_SCALE, "metadata": {}}, 400, "the name of the object (d based on URL) was undeterminable: name must be provided"),  # noqa: E501
+        ({**_SCALE, "spec": {"replicas": -1}}, 422, 'Scale.autoscaling "d" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0'),  # noqa: E501
+    ],
+)  # fmt: skip
+async def test_a_scale_is_decoded_like_any_kind(api: Api, body: JsonObject, code: int, message: str) -> None:
+    """What is no Scale is refused in the words of its Go type."""
+    await api.ask("POST", DEPLOYMENTS, DEPLOYMENT)
+    answer = await api.ask("PUT", f"{DEPLOYMENTS}/d/scale", body)
+    assert (answer["code"], answer["message"]) == (code, message)
+
+
+async def test_unknown_fields_of_a_scale_are_told(api: Api) -> None:
+    """Field validation is about the Scale."""
+    await api.ask("POST", DEPLOYMENTS, DEPLOYMENT)
+    answer = await api.send("PUT", f"{DEPLOYMENTS}/d/scale", {**_SCALE, "spec": {"replicas": None, "no": 1}})
+    assert (answer.code, answer.warnings) == (200, ['unknown field "spec.no"'])
+
+
+async def test_nobody_owns_no_replicas(api: Api) -> None:
+    """A Scale of none does not show its replicas, so that they are nobody's."""
+    await api.ask("POST", DEPLOYMENTS, DEPLOYMENT)
+    await api.ask("PUT", f"{DEPLOYMENTS}/d/scale", {**_SCALE, "spec": {"replicas": 0}})
+    found = await api.ask("GET", f"{DEPLOYMENTS}/d")
+    assert not [one for one in found["metadata"]["managedFields"] if "f:replicas" in one["fieldsV1"]["f:spec"]]

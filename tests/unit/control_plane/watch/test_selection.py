@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from fairlead_api import JsonObject
+from fairlead_api.errors import BadRequest
 from fairlead_control_plane.kinds.builtin import builtin_resources
 from fairlead_control_plane.kinds.custom import resource_from_crd
-from fairlead_control_plane.kinds.record import Version
+from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.watch.selection import selection
 
 
-def built_in(group: str, plural: str) -> Version:
-    """Return the storage version of a built-in kind."""
-    found = (one for one in builtin_resources("cluster") if (one.group, one.plural) == (group, plural))
-    return next(found).storage_version
+def built_in(group: str, plural: str) -> Resource:
+    """Return a built-in kind."""
+    return next(one for one in builtin_resources("cluster") if (one.group, one.plural) == (group, plural))
 
 
-def custom() -> Version:
-    """Return a version of a custom kind that can be selected by a boolean."""
+def custom() -> Resource:
+    """Return a custom kind that can be selected by a boolean."""
     schema = {
         "type": "object",
         "properties": {"spec": {"type": "object", "properties": {"unschedulable": {"type": "boolean"}}}},
@@ -32,12 +34,12 @@ def custom() -> Version:
     }
     names = {"plural": "things", "kind": "Thing"}
     crd = {"spec": {"group": "a.b", "names": names, "scope": "Cluster", "versions": [version]}}
-    return resource_from_crd({"metadata": {"name": "things.a.b"}, **crd}).storage_version
+    return resource_from_crd({"metadata": {"name": "things.a.b"}, **crd})
 
 
-def shows(version: Version, selector: str, obj: JsonObject) -> bool:
+def shows(resource: Resource, selector: str, obj: JsonObject) -> bool:
     """Tell whether a selector shows an object."""
-    return selection("", selector, version).matches({"metadata": {"name": "a"}, **obj})
+    return selection("", selector, resource.storage_version, resource).matches({"metadata": {"name": "a"}, **obj})
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,26 @@ def test_what_a_built_in_kind_leaves_out_reads_as_zero(plural: str, group: str, 
 
 def test_what_a_custom_resource_leaves_out_reads_as_nothing() -> None:
     """Selectable fields of CRDs are read from the object as it is (KEP-4358)."""
-    version = custom()
-    assert not shows(version, "spec.unschedulable=false", {"spec": {}})
-    assert shows(version, "spec.unschedulable=", {"spec": {}})
-    assert shows(version, "spec.unschedulable=false", {"spec": {"unschedulable": False}})
+    thing = custom()
+    assert not shows(thing, "spec.unschedulable=false", {"spec": {}})
+    assert shows(thing, "spec.unschedulable=", {"spec": {}})
+    assert shows(thing, "spec.unschedulable=false", {"spec": {"unschedulable": False}})
+
+
+@pytest.mark.parametrize(
+    ("resource", "field", "message"),
+    [
+        (custom(), "metadata.namespace", "field label not supported: metadata.namespace"),
+        (built_in("", "nodes"), "metadata.namespace", "field label not supported: metadata.namespace"),
+        (built_in("batch", "jobs"), "spec.x", 'field label "spec.x" not supported for Job'),
+        (
+            built_in("resource.k8s.io", "resourceslices"),
+            "spec.x",
+            "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: spec.x",
+        ),
+    ],
+)
+def test_what_cannot_be_selected_by(resource: Resource, field: str, message: str) -> None:
+    """Kinds with a selection of their own name what they do not know in their own words."""
+    with pytest.raises(BadRequest, match=re.escape(message)):
+        selection("", f"{field}=a", resource.storage_version, resource)
