@@ -208,6 +208,11 @@ class Resource:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
+    def told_group(self) -> str:
+        """Return the group that messages about its objects name: where they are stored decides, not who asks."""
+        return "" if self.stored_as == "core" else self.group
+
+    @property
     def storage_version(self) -> Version:
         """Return the version objects are stored in."""
         return next(version for version in self.versions if version.storage)

@@ -97,37 +97,36 @@ def _plan(name: str) -> dict[str, tuple[bool, Walk | None]]:
 
 
 def _inner(kind: str, form: str) -> Walk | None:
-    if form == "map" and kind in _TEXTS:
-        return _texts
     walk = walk_of(kind) if kind in facts.types() else _LEAVES.get(kind)
-    if walk is None or form in {"one", "pointer"}:
+    if form in {"one", "pointer"}:
         return walk
-    return _each_item(walk) if form == "list" else _each_value(walk)
+    zero = dict if kind in facts.types() else _ZEROS.get(kind)
+    if walk is None and zero is None:
+        return None
+    return _each_item(walk, zero) if form == "list" else _each_value(walk, zero)
 
 
-def _each_item(walk: Walk) -> Walk:
+def _each_item(walk: Walk | None, zero: Callable[[], Any] | None = None) -> Walk:
+    """Bring each item into shape; null is the zero of its type, which Go has instead."""
+
     def step(value: Any) -> Any:
         if type(value) is list:
-            value[:] = [walk(item) for item in value]
+            if zero is not None and None in value:
+                value[:] = [zero() if item is None else item for item in value]
+            if walk is not None:
+                value[:] = [walk(item) for item in value]
         return value
 
     return step
 
 
-def _texts(value: Any) -> Any:
-    """Give a map of texts ``""`` for null: Go has no other text that says nothing."""
-    if type(value) is dict:
-        for key, item in value.items():
-            if item is None:
-                value[key] = ""
-    return value
-
-
-def _each_value(walk: Walk) -> Walk:
+def _each_value(walk: Walk | None, zero: Callable[[], Any] | None) -> Walk:
     def step(value: Any) -> Any:
         if type(value) is dict:
             for key, item in value.items():
-                value[key] = walk(item)
+                value[key] = zero() if zero is not None and item is None else item
+                if walk is not None:
+                    value[key] = walk(value[key])
         return value
 
     return step
@@ -172,7 +171,13 @@ def _schema(value: Any) -> Any:
     return walk_of("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps")(value)
 
 
-_TEXTS = frozenset({"string", "bytes"})
+_ZEROS: dict[str, Callable[[], Any]] = {
+    "string": str,
+    "bytes": str,
+    "int": int,
+    "bool": bool,
+    "quantity": lambda: "0",
+}
 _LEAVES: dict[str, Walk] = {
     "quantity": _quantity,
     "time": _time,

@@ -115,7 +115,7 @@ def _mark(parts: Parts, target: Target, new: JsonObject, options: DeleteOptions)
     """Set deletion timestamp, grace period and the finalizers that the propagation policy asks for, in place."""
     data = new["metadata"]
     finalizers = [one for one in data.get("finalizers") or [] if not _is_dropped(one, options)]
-    wanted = _FINALIZERS.get(options.propagation)
+    wanted = None if target.resource.plural == "events" else _FINALIZERS.get(options.propagation)  # nothing owns these
     if wanted and wanted not in finalizers:
         finalizers.append(wanted)
     data["finalizers"] = finalizers

@@ -57,9 +57,10 @@ def conflict(resource: Resource, name: str, why: str = MODIFIED) -> Conflict:
 
 def precondition(resource: Resource, name: str, why: str) -> Conflict:
     """Return the 409 for a delete whose preconditions do not hold; it names the kind, not the resource."""
-    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    group = resource.told_group
+    kind = f"{resource.kind}.{group}" if group else resource.kind
     return Conflict(
-        f'Operation cannot be fulfilled on {kind} "{name}": {why}', group=resource.group, kind=resource.kind, name=name
+        f'Operation cannot be fulfilled on {kind} "{name}": {why}', group=group, kind=resource.kind, name=name
     )
 
 

@@ -199,7 +199,7 @@ def _content_causes(target: Target, obj: JsonObject, old: JsonObject | None) -> 
 def _refuse(target: Target, obj: JsonObject, causes: list[Cause]) -> None:
     if causes:
         found = list(dict.fromkeys(causes))
-        raise invalid_object(target.resource.group, target.resource.kind, metadata.name_of(obj), found)
+        raise invalid_object(target.resource.told_group, target.resource.kind, metadata.name_of(obj), found)
 
 
 def _warn(target: Target, new: JsonObject, old: JsonObject | None) -> None:

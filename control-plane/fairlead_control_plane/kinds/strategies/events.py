@@ -9,6 +9,7 @@ from __future__ import annotations
 from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
+from fairlead_api.field_errors import invalid_object
 from fairlead_control_plane.kinds.event_conversion import EVENTS_CONVERSION
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
@@ -55,7 +56,12 @@ def _as_core(obj: JsonObject) -> JsonObject:
 
 def _validate(obj: JsonObject) -> list[Cause]:
     causes = _check(obj)
-    return causes if _is_core(obj) else causes + _series(obj) + _strict(_as_core(obj))
+    if not _is_core(obj):
+        return causes + _series(obj) + _strict(_as_core(obj))
+    if causes:
+        # Only what passes has its metadata looked at.
+        raise invalid_object("", "Event", obj["metadata"].get("name") or "", causes)
+    return []
 
 
 def _check(obj: JsonObject) -> list[Cause]:

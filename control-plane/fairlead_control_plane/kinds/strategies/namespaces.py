@@ -17,6 +17,7 @@ from fairlead_control_plane.kinds.strategies.metadata import STANDARD_FINALIZERS
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 _FINALIZER = "kubernetes"
+_GENERATED = 5
 _ENFORCE = "kubernetes.io/enforce-mountable-secrets"
 
 
@@ -27,9 +28,16 @@ def _label_name(obj: JsonObject) -> None:
         metadata.setdefault("labels", {})[NAME_LABEL] = metadata["name"]
 
 
+def _is_generated(metadata: JsonObject) -> bool:
+    """Tell whether the server has made the name: from a prefix, by letters at its end."""
+    name, prefix = metadata.get("name") or "", metadata.get("generateName") or ""
+    return bool(prefix) and len(name) == len(prefix) + _GENERATED and name.startswith(prefix)
+
+
 def _prepare_create(obj: JsonObject) -> None:
     normalise(obj)
-    _label_name(obj)
+    if not _is_generated(obj["metadata"]):
+        _label_name(obj)
     obj["status"] = {"phase": "Active"}
 
 
@@ -41,6 +49,7 @@ def _prepare_update(new: JsonObject, old: JsonObject) -> None:
 
 def _settle(new: JsonObject, old: JsonObject | None) -> None:
     """Give a new namespace the server's finalizer; later only /finalize changes them, whatever somebody notes."""
+    _label_name(new)
     if old is not None:
         new["spec"] = old.get("spec", {})
         return

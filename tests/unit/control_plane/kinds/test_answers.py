@@ -60,10 +60,10 @@ def _created(sent: dict[str, Any]) -> tuple[dict[str, Any], list[Cause], str | N
     try:
         if strategy.settle:
             strategy.settle(obj, None)
+        causes = validate_metadata(obj, namespaced=resource.namespaced, validate_name=strategy.validate_name)
+        causes += strategy.validate(obj) if strategy.validate else ()
     except Invalid as error:
         return obj, list(error.causes), None
-    causes = validate_metadata(obj, namespaced=resource.namespaced, validate_name=strategy.validate_name)
-    causes += strategy.validate(obj) if strategy.validate else ()
     return obj, causes, None
 
 
