@@ -26,10 +26,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Rules; and the commands, as ``scenario: command``, whose answers differ, with the reason."""
+    """Rules; and the commands, as ``scenario: command``, whose answers differ or come in any order, with the reason."""
 
     rules: tuple[Rule, ...]
     commands: dict[str, str]
+    shuffled: dict[str, str]
 
     def rules_of(self, pair: str, server: str) -> Rules:
         """Return what is replaced in what a server says."""
@@ -41,11 +42,14 @@ def load() -> Allowed:
     """Read the file; a line without a reason is a mistake."""
     given = yaml.safe_load(_FILE.read_text())
     rules = tuple(Rule(**each) for each in given["rules"])
-    commands = {
-        f"{scenario}: {command}": reason
-        for scenario, reasons in given["commands"].items()
-        for command, reason in reasons.items()
-    }
+    commands, shuffled = (
+        {
+            f"{scenario}: {command}": reason
+            for scenario, reasons in given[kind].items()
+            for command, reason in reasons.items()
+        }
+        for kind in ("commands", "shuffled")
+    )
     assert all(rule.reason for rule in rules)
-    assert all(commands.values())
-    return Allowed(rules, commands)
+    assert all((*commands.values(), *shuffled.values()))
+    return Allowed(rules, commands, shuffled)

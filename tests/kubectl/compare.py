@@ -9,17 +9,20 @@ for the differences of ``allowed.yaml``.
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.kubectl.scenarios import parsed
 
 MANIFESTS = Path(__file__).parent / "manifests"
-COMMAND_TIMEOUT_S = 90
+COMMAND_TIMEOUT_S = 60
+NEVER_ENDED = -1
+"""In place of an exit code; never equal on both sides, because the message says which one it was."""
 
 _RANDOM = "bcdfghjklmnpqrstvwxz2456789"
 """The letters of names that Kubernetes makes up."""
@@ -31,7 +34,8 @@ _PLAIN = (
     (r"\b20(?!24)\d\d-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?", "TIME"),
     (r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} 20\d\d \d\d:\d\d:\d\d \+\d{4}", "TIME"),
     (r'([rR]esource ?[vV]ersion"?: +"?)\d+', r"\1REVISION"),
-    (r'("resourceVersion":)"\d+"', r'\1"REVISION"'),
+    (r'(\\*"resourceVersion\\*":)\\*"\d+\\*"', r'\1"REVISION"'),
+    (r'("continue":)"\w+"', r'\1"REVISION"'),
     (r"\b10\.\d+\.\d+\.\d+\b", "ADDRESS"),
     (r"(nodePort: |--.*  |/)3[0-2]\d{3}\b", r"\1PORT"),
     (r"\b(?:\d+[dhms])+(?= |$)", "AGE"),
@@ -109,24 +113,28 @@ class Kubectl:
 
     def _raw(self, side: Side, command: str) -> Outcome:
         line = parsed(command)
-        done = subprocess.run(
-            [str(self.program), f"--kubeconfig={side.kubeconfig}", f"--namespace={self.namespace}", *line.arguments],
-            input=(MANIFESTS / line.stdin).read_text() if line.stdin else "",
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=MANIFESTS,
-            timeout=COMMAND_TIMEOUT_S,
-            env={**os.environ, **_environment(side.home), **line.environment},
-        )
+        try:
+            done = subprocess.run(
+                [str(self.program), f"--namespace={self.namespace}", *line.arguments],
+                input=(MANIFESTS / line.stdin).read_text() if line.stdin else "",
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=MANIFESTS,
+                timeout=COMMAND_TIMEOUT_S,
+                env={**os.environ, **_environment(side), **line.environment},
+            )
+        except subprocess.TimeoutExpired:
+            return Outcome(NEVER_ENDED, "", f"has not ended at {side.kubeconfig.name} after {COMMAND_TIMEOUT_S} s\n")
         return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def _environment(home: Path) -> dict[str, str]:
-    temporary = home / "temporary"
+def _environment(side: Side) -> dict[str, str]:
+    temporary = side.home / "temporary"
     temporary.mkdir(parents=True, exist_ok=True)
     return {
-        "HOME": str(home),
+        "HOME": str(side.home),
+        "KUBECONFIG": str(side.kubeconfig),
         "TMPDIR": str(temporary),
         "KUBECTL_EXTERNAL_DIFF": "diff -U0 -N",
         "KUBE_EDITOR": "true",
@@ -142,11 +150,24 @@ def normal(text: str, rules: Rules = ()) -> str:
     return _CAUSES.sub(lambda found: "".join(sorted(found[0].splitlines(keepends=True))), text)
 
 
-def compared(command: str, outcome: Outcome) -> str:
-    """Return what is compared of an outcome."""
-    if "explain" not in parsed(command).arguments:
+def compared(command: str, outcome: Outcome, *, has_order: bool = True) -> str:
+    """Return what is compared of an outcome; ``has_order`` is false where kubectl itself shuffles the lines."""
+    arguments = parsed(command).arguments
+    if "--raw" in arguments:
+        outcome = replace(outcome, output=_sorted_keys(outcome.output))
+    if not has_order:
+        return "\n".join(sorted(str(outcome).splitlines()))
+    if "explain" not in arguments:
         return str(outcome)
     return "\n".join(_EXPLAINED.findall(str(outcome)))
+
+
+def _sorted_keys(text: str) -> str:
+    """Return a JSON document with its keys in order, because theirs says nothing; other text as it is."""
+    try:
+        return json.dumps(json.loads(text), sort_keys=True, indent=1) + "\n"
+    except json.JSONDecodeError:
+        return text
 
 
 def difference(command: str, ours: str, theirs: str) -> list[str]:

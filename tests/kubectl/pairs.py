@@ -71,15 +71,23 @@ def _sides(pair: str, folder: Path, kubeconfigs: tuple[Path, Path], allowed: All
 
 
 def _kubeconfig(source: Path, target: Path, user: str, *, url: str = "", context: str = "") -> Path:
-    """Write a kubeconfig whose user ``master`` is ``user``, or that of the context where none is named."""
+    """Write a kubeconfig of one context, whose user ``master`` is ``user``, or the context's where none is named."""
     config = yaml.safe_load(source.read_text())
-    config["current-context"] = context = context or config["current-context"]
-    chosen = next(each["context"] for each in config["contexts"] if each["name"] == context)
-    found = next(each["user"] for each in config["users"] if each["name"] == (user or chosen["user"]))
-    config["users"].append({"name": "master", "user": found})
-    for cluster in config["clusters"]:
-        if url and cluster["name"] == chosen["cluster"]:
-            cluster["cluster"]["server"] = url
+    wanted = context or config["current-context"]
+    chosen = next(each["context"] for each in config["contexts"] if each["name"] == wanted)
+    cluster = next(each["cluster"] for each in config["clusters"] if each["name"] == chosen["cluster"])
+    users = {each["name"]: each["user"] for each in config["users"]}
+    written = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": _NAME,
+        "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": _NAME}}],
+        "clusters": [{"name": _NAME, "cluster": {**cluster, "server": url or cluster["server"]}}],
+        "users": [
+            {"name": _NAME, "user": users[chosen["user"]]},
+            {"name": "master", "user": users[user or chosen["user"]]},
+        ],
+    }
     target.touch(mode=0o600)
-    target.write_text(yaml.safe_dump(config))
+    target.write_text(yaml.safe_dump(written))
     return target
