@@ -1,32 +1,51 @@
 """
-Jobs and CronJobs.
+Jobs.
 
 Source: k8s.io/kubernetes/pkg/apis/batch/{v1/defaults.go,validation/validation.go}, pkg/registry/batch/job/strategy.go.
 """
 
 from __future__ import annotations
 
-from fairlead_api import JsonObject
+from collections.abc import Mapping
+
+from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
+from fairlead_control_plane.kinds.go_values import shown_as
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
-from fairlead_control_plane.kinds.strategies.metadata import immutable, non_negative
+from fairlead_control_plane.kinds.strategies.counts import status_of
+from fairlead_control_plane.kinds.strategies.job_specs import job_warnings, validate_job_spec
+from fairlead_control_plane.kinds.strategies.job_status import validate_job_status
+from fairlead_control_plane.kinds.strategies.metadata import IMMUTABLE, immutable, validate_builtin_finalizers
 from fairlead_control_plane.kinds.strategies.pod_defaults import default_pod_spec
-from fairlead_control_plane.kinds.strategies.pod_spec import validate_template
+from fairlead_control_plane.kinds.strategies.pod_warnings import name_warnings
+from fairlead_control_plane.kinds.strategies.selectors import compiled, selector_cause, validate_selector
+from fairlead_control_plane.kinds.strategies.workloads import labels_of, unmatched
 
-_RESTART_POLICIES = ("OnFailure", "Never")
-_UID_LABELS = ("batch.kubernetes.io/controller-uid", "controller-uid")
-_NAME_LABELS = ("batch.kubernetes.io/job-name", "job-name")
-_COUNTS = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished")
-_CONCURRENCY = ("Allow", "Forbid", "Replace")
+_UID, _NAME = "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"
+_OLD_UID, _OLD_NAME = "controller-uid", "job-name"
+_SCHEDULING = ("nodeSelector", "tolerations", "schedulingGates")
+_CONTAINER_LISTS = ("containers", "initContainers")
+# What never changes, and how messages show it.
+_FIXED = (
+    ("completionMode", ""),
+    ("podFailurePolicy", "batch.PodFailurePolicy"),
+    ("backoffLimitPerIndex", ""),
+    ("managedBy", ""),
+    ("successPolicy", "batch.SuccessPolicy"),
+)
 
 
-def _default_template(job_spec: JsonObject) -> None:
+def default_job_template(job_spec: JsonObject) -> None:
+    """Fill in what a Job's spec has in the template of a CronJob too, in place."""
     default_pod_spec(job_spec.setdefault("template", {}).setdefault("spec", {}))
+    for rule in (job_spec.get("podFailurePolicy") or {}).get("rules") or ():
+        for pattern in rule.get("onPodConditions") or ():
+            pattern["status"] = pattern.get("status") or "True"
 
 
-def _default_job(spec: JsonObject) -> None:
+def _default(spec: JsonObject) -> None:
     if spec.get("completions") is None and spec.get("parallelism") is None:
         spec["completions"] = spec["parallelism"] = 1
     spec.setdefault("parallelism", 1)
@@ -34,98 +53,177 @@ def _default_job(spec: JsonObject) -> None:
     spec.setdefault("completionMode", "NonIndexed")
     spec.setdefault("suspend", False)
     spec.setdefault("manualSelector", False)
-    has_policy = bool(spec.get("podFailurePolicy"))
+    has_policy = spec.get("podFailurePolicy") is not None
     spec.setdefault("podReplacementPolicy", "Failed" if has_policy else "TerminatingOrFailed")
-    for rule in (spec.get("podFailurePolicy") or {}).get("rules") or ():
-        for pattern in rule.get("onPodConditions") or ():
-            pattern.setdefault("status", "True")
-    _default_template(spec)
+    default_job_template(spec)
 
 
-def _prepare_create(obj: JsonObject) -> None:
+def _prepare(obj: JsonObject) -> None:
     spec = obj.setdefault("spec", {})
-    _default_job(spec)
-    labels = (spec["template"].get("metadata") or {}).get("labels")
+    _default(spec)
+    labels = labels_of(spec)
     if labels and not obj["metadata"].get("labels"):
         obj["metadata"]["labels"] = dict(labels)
-    if not spec.get("manualSelector"):
-        _select_own_pods(obj, spec)
     normalise(obj)
+
+
+def _create(obj: JsonObject) -> None:
+    _prepare(obj)
     obj["status"] = {}
 
 
-def _select_own_pods(obj: JsonObject, spec: JsonObject) -> None:
+def _select_own_pods(obj: JsonObject, old: JsonObject | None) -> None:
     """Mark the template with the Job's uid and select by it, so that two Jobs never claim each other's pods."""
-    uid, name = obj["metadata"].get("uid"), obj["metadata"].get("name")
-    if not uid:
+    spec = obj["spec"]
+    if old is not None or spec.get("manualSelector"):
         return
-    labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
-    labels.update(dict.fromkeys(_UID_LABELS, uid) | dict.fromkeys(_NAME_LABELS, name))
-    spec.setdefault("selector", {}).setdefault("matchLabels", {})[_UID_LABELS[0]] = uid
+    uid, name = obj["metadata"].get("uid") or "", obj["metadata"].get("name") or ""
+    template = spec["template"]
+    metadata = template.get("metadata") or {}
+    given = metadata.get("labels") or {}
+    labels = {_OLD_NAME: name, _NAME: name, _OLD_UID: uid, _UID: uid, **given}
+    template["metadata"] = {**metadata, "labels": labels}
+    if (obj["metadata"].get("labels") or {}) == given:
+        # A Job without labels of its own has its template's, those that are made included.
+        obj["metadata"]["labels"] = dict(labels)
+    selector = spec.get("selector") or {}
+    spec["selector"] = {**selector, "matchLabels": {_UID: uid, **(selector.get("matchLabels") or {})}}
 
 
-def _prepare_update(new: JsonObject, old: JsonObject) -> None:
-    del old
-    _default_job(new.setdefault("spec", {}))
-    normalise(new)
+def _validate(obj: JsonObject) -> list[Cause]:
+    return _job(obj, has_prefixed=True)
 
 
-def _job_spec(spec: JsonObject, path: str) -> list[Cause]:
-    causes = [cause for field in _COUNTS for cause in non_negative(spec.get(field), f"{path}.{field}")]
-    template = spec.get("template") or {}
-    causes += validate_template(template, f"{path}.template")
-    policy = (template.get("spec") or {}).get("restartPolicy")
-    if policy == "Always" or not policy:
-        text = 'valid values: "OnFailure", "Never"'
-        causes.append(wrong.required(f"{path}.template.spec.restartPolicy", text))
-    elif policy not in _RESTART_POLICIES:
-        causes.append(wrong.not_supported(f"{path}.template.spec.restartPolicy", policy, _RESTART_POLICIES))
+def _job(obj: JsonObject, *, has_prefixed: bool) -> list[Cause]:
+    spec, name = obj.get("spec") or {}, obj["metadata"].get("name") or ""
+    causes = _generated(obj, has_prefixed=has_prefixed) + _spec(spec)
+    completions = spec.get("completions") or 0
+    if spec.get("completionMode") == "Indexed" and completions > 0:
+        host = f"{name}-{completions - 1}"
+        if validation.dns1123_label(host):
+            text = f"will not able to create pod with invalid DNS label: {host}"
+            causes.append(wrong.invalid("metadata.name", name, text))
     return causes
 
 
-def _validate_update(new: JsonObject, old: JsonObject) -> list[Cause]:
+def _spec(spec: JsonObject) -> list[Cause]:
+    causes = validate_job_spec(spec, "spec")
+    selector = spec.get("selector")
+    causes += [wrong.required("spec.selector")] if selector is None else validate_selector(selector, "spec.selector")
+    return causes + unmatched(spec, labels_of(spec), "spec")
+
+
+def _generated(obj: JsonObject, *, has_prefixed: bool) -> list[Cause]:
+    """Check that the selector is the one that was made for this very Job."""
+    spec, metadata = obj.get("spec") or {}, obj["metadata"]
+    selector = spec.get("selector")
+    if spec.get("manualSelector") or selector is None:
+        return []
+    uid, name = metadata.get("uid") or "", metadata.get("name") or ""
+    expected = {_OLD_UID: uid, _OLD_NAME: name}
+    if has_prefixed:
+        expected |= {_UID: uid, _NAME: name}
+    causes = [] if uid else [wrong.required("metadata.uid")]
+    labels: Mapping[str, str] = labels_of(spec) or {}
+    for key, value in expected.items():
+        at, text = f"spec.template.metadata.labels[{key}]", f"must be '{value}'"
+        if key not in labels:
+            causes.append(wrong.required(at, text))
+        elif labels[key] != value:
+            causes.append(wrong.invalid(at, dict(labels), text))
+    found = compiled(selector)
+    if found is not None and not found.matches(expected):
+        causes.append(selector_cause("spec.selector", selector, "`selector` not auto-generated"))
+    return causes
+
+
+def _change(new: JsonObject, old: JsonObject) -> list[Cause]:
     spec, before = new.get("spec") or {}, old.get("spec") or {}
-    causes: list[Cause] = []
+    had = labels_of(before) or {}
+    causes = _job(new, has_prefixed=_NAME in had and _UID in had)
+    causes += _completions(spec, before)
+    if spec.get("selector") != before.get("selector"):
+        causes.append(selector_cause("spec.selector", spec.get("selector"), IMMUTABLE))
+    causes += _template_change(spec, before, old)
+    for field, kind in _FIXED:
+        causes += _unchanged(spec.get(field), before.get(field), f"spec.{field}", kind)
+    return causes + validate_builtin_finalizers(new)
+
+
+def _unchanged(new: object, old: object, path: str, kind: str) -> list[Cause]:
+    """Return the cause of a change; ``kind`` is the internal struct that the message shows."""
+    if not kind or new == old:
+        return immutable(new, old, path)
+    return [Cause("FieldValueInvalid", f"Invalid value: {shown_as(kind, new)}: {IMMUTABLE}", path)]
+
+
+def _completions(spec: JsonObject, before: JsonObject) -> list[Cause]:
+    new, old = spec.get("completions"), before.get("completions")
     if spec.get("completionMode") != "Indexed":
-        causes += immutable(spec.get("completions"), before.get("completions"), "spec.completions")
-    causes += immutable(spec.get("selector"), before.get("selector"), "spec.selector")
-    if not (before.get("suspend") and not (old.get("status") or {}).get("startTime")):
-        causes += immutable(spec.get("template"), before.get("template"), "spec.template")
-    return causes + immutable(spec.get("completionMode"), before.get("completionMode"), "spec.completionMode")
+        return immutable(new, old, "spec.completions")
+    if new == old or new is None or new == spec.get("parallelism"):
+        return []
+    return [wrong.invalid("spec.completions", new, "can only be modified in tandem with spec.parallelism")]
 
 
-def _prepare_cron(obj: JsonObject) -> None:
-    job_spec = obj.setdefault("spec", {}).setdefault("jobTemplate", {}).setdefault("spec", {})
-    _default_template(job_spec)
-    normalise(obj)
+def _template_change(spec: JsonObject, before: JsonObject, old: JsonObject) -> list[Cause]:
+    template, was = spec.get("template") or {}, before.get("template") or {}
+    if not _is_idle(before, old):
+        return _unchanged(template, was, "spec.template", "core.PodTemplateSpec")
+    # A suspended Job whose pods are gone may be sent to other nodes and given other resources.
+    pods, had = template.get("spec") or {}, _rescheduled(template.get("spec") or {}, was.get("spec") or {})
+    for field in _CONTAINER_LISTS:
+        pairs = (pods.get(field) or [], had.get(field) or [])
+        if pairs[0] and len(pairs[0]) == len(pairs[1]):
+            had[field] = [_resized(*pair) for pair in zip(*pairs, strict=True)]
+    return _unchanged(pods, had, "spec.template.spec", "core.PodSpec")
 
 
-def _create_cron(obj: JsonObject) -> None:
-    _prepare_cron(obj)
-    obj["status"] = {}
+def _is_idle(spec: JsonObject, obj: JsonObject) -> bool:
+    status = obj.get("status") or {}
+    conditions = status.get("conditions") or ()
+    is_suspended = any(one.get("type") == "Suspended" and one.get("status") == "True" for one in conditions)
+    return bool(spec.get("suspend")) and (status.get("startTime") is None or is_suspended) and not status.get("active")
 
 
-def _validate_cron(obj: JsonObject) -> list[Cause]:
-    spec = obj.get("spec") or {}
-    causes: list[Cause] = [] if spec.get("schedule") else [wrong.required("spec.schedule")]
-    policy = spec.get("concurrencyPolicy")
-    if policy not in _CONCURRENCY:
-        causes.append(wrong.not_supported("spec.concurrencyPolicy", policy or "", _CONCURRENCY))
-    for field in ("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
-        causes += non_negative(spec.get(field), f"spec.{field}")
-    return causes + _job_spec((spec.get("jobTemplate") or {}).get("spec") or {}, "spec.jobTemplate.spec")
+def _rescheduled(pods: JsonObject, was: JsonObject) -> JsonObject:
+    """Return the old pod spec with what the new one says of where pods run."""
+    had = {**was, **{field: pods[field] for field in _SCHEDULING if field in pods}}
+    for field in _SCHEDULING:
+        if field not in pods:
+            had.pop(field, None)
+    affinity, old = pods.get("affinity"), was.get("affinity")
+    nodes = (affinity or {}).get("nodeAffinity")
+    kept = {key: value for key, value in (old or {}).items() if key != "nodeAffinity"}
+    if nodes is not None:
+        kept["nodeAffinity"] = nodes
+    had.pop("affinity", None)
+    if kept or affinity is not None:
+        had["affinity"] = kept
+    return had
+
+
+def _resized(new: JsonObject, old: JsonObject) -> JsonObject:
+    if new.get("name") != old.get("name"):
+        return old
+    had = {key: value for key, value in old.items() if key != "resources"}
+    return {**had, "resources": new["resources"]} if "resources" in new else had
+
+
+def _warn(new: JsonObject, old: JsonObject | None) -> list[str]:
+    found = name_warnings(new) if old is None else []
+    if old is None or new["metadata"].get("generation") != old["metadata"].get("generation"):
+        found += job_warnings(new.get("spec") or {}, "spec")
+    return found
 
 
 JOB = Strategy(
-    prepare_create=_prepare_create,
-    prepare_update=_prepare_update,
-    validate=lambda obj: _job_spec(obj.get("spec") or {}, "spec"),
-    validate_update=_validate_update,
-    generation_of=lambda obj: obj.get("spec"),
-)
-CRON_JOB = Strategy(
-    prepare_create=_create_cron,
-    prepare_update=lambda new, old: _prepare_cron(new),
-    validate=_validate_cron,
+    prepare_create=_create,
+    prepare_update=lambda new, old: _prepare(new),
+    settle=_select_own_pods,
+    validate=_validate,
+    validate_change=_change,
+    subresources=status_of(validate_job_status),
+    warn=_warn,
     generation_of=lambda obj: obj.get("spec"),
 )

@@ -1,7 +1,7 @@
 """
 ControllerRevisions: what a DaemonSet or StatefulSet was, once written down never changed.
 
-Source: k8s.io/kubernetes/pkg/apis/apps/validation (ValidateControllerRevision).
+Source: k8s.io/kubernetes/pkg/apis/apps/validation (ValidateControllerRevisionCreate, ...Update).
 """
 
 from __future__ import annotations
@@ -11,17 +11,28 @@ from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
-from fairlead_control_plane.kinds.strategies.metadata import immutable, non_negative
+from fairlead_control_plane.kinds.strategies.metadata import immutable, non_negative, validate_builtin_finalizers
 
 
 def _validate(obj: JsonObject) -> list[Cause]:
-    missing = [] if obj.get("data") is not None else [wrong.required("data", "data is mandatory")]
-    return missing + non_negative(obj.get("revision"), "revision")
+    data = obj.get("data")
+    causes = non_negative(obj.get("revision"), "revision")
+    if data is None:
+        causes.append(wrong.required("data", "data is mandatory"))
+    elif not isinstance(data, dict):
+        causes.append(wrong.required("data", "data must be a valid JSON object"))
+    return causes
+
+
+def _change(new: JsonObject, old: JsonObject) -> list[Cause]:
+    causes = non_negative(new.get("revision"), "revision")
+    causes += immutable(new.get("data"), old.get("data"), "data")
+    return causes + validate_builtin_finalizers(new)
 
 
 CONTROLLER_REVISION = Strategy(
     prepare_create=normalise,
     prepare_update=lambda new, old: normalise(new),
     validate=_validate,
-    validate_update=lambda new, old: immutable(new.get("data"), old.get("data"), "data"),
+    validate_change=_change,
 )
