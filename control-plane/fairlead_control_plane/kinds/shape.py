@@ -45,6 +45,7 @@ def walk_of(name: str) -> Walk:
     """Return the walk for a struct."""
     plan: dict[str, tuple[bool, Walk | None]] = {}
     always: list[str] = []
+    pointers: list[str] = []
 
     def walk(value: Any) -> Any:
         if type(value) is not dict:
@@ -52,11 +53,14 @@ def walk_of(name: str) -> Walk:
         if not plan:
             plan.update(_plan(name))
             always.extend(_always_listed(name))
+            pointers.extend(_kept_pointers(name))
         for key in list(value):
             _keep(value, key, plan.get(key, _UNKNOWN))
         for key in always:
             if not value.get(key):
                 value[key] = None
+        for key in pointers:
+            value.setdefault(key, None)
         return value
 
     return walk
@@ -82,6 +86,29 @@ def _always_listed(name: str) -> list[str]:
         if form == "one" and kind in {"time", "microtime"} and "omitzero" not in flags
     ]
     return lists + times
+
+
+def _kept_pointers(name: str) -> list[str]:
+    """Return what is shown as null unless it is set, be it to nothing."""
+    return [field for _, field, _, form, keeps_empty, *_ in facts.types()[name] if form == "pointer" and keeps_empty]
+
+
+def hide_unset(obj: JsonObject, *fields: str) -> None:
+    """Bring an object into shape, but for lists that nobody has set: who sends none owns none."""
+    emptied = [field for field in fields if obj.get(field) == []]
+    normalise(obj)
+    for field in fields:
+        if field in emptied:
+            obj[field] = []
+        elif obj.get(field) is None:
+            obj.pop(field, None)
+
+
+def show_unset(obj: JsonObject, *fields: str) -> None:
+    """Show lists without items as what they are once stored: null."""
+    for field in fields:
+        if not obj.get(field):
+            obj[field] = None
 
 
 def _plan(name: str) -> dict[str, tuple[bool, Walk | None]]:

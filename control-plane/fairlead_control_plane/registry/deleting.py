@@ -93,6 +93,8 @@ async def _begin(
 def check_preconditions(target: Target, old: JsonObject, options: DeleteOptions) -> None:
     """Raise ``Conflict`` when the object is not the one, or not in the version, that the options ask for."""
     uid, version = old["metadata"]["uid"], old["metadata"]["resourceVersion"]
+    if _is_namespace(target):
+        _check_namespace(target, options, uid, version)
     if options.uid is not None and options.uid != uid:
         why = (
             f"the UID in the precondition ({options.uid}) does not match the UID in record ({uid}). "
@@ -105,6 +107,14 @@ def check_preconditions(target: Target, old: JsonObject, options: DeleteOptions)
             f"record ({version}). The object might have been modified"
         )
         raise messages.precondition(target.resource, target.name, why)
+
+
+def _check_namespace(target: Target, options: DeleteOptions, uid: str, version: str) -> None:
+    """Check the preconditions of a namespace, which has words of its own for them."""
+    for name, asked, found in (("UID", options.uid, uid), ("ResourceVersion", options.version, version)):
+        if asked is not None and asked != found:
+            why = f"Precondition failed: {name} in precondition: {asked}, {name} in object meta: {found}"
+            raise messages.conflict(target.resource, target.name, why)
 
 
 def _is_namespace(target: Target) -> bool:

@@ -127,7 +127,7 @@ def _external_addresses(obj: JsonObject) -> str:
 
 def _load_balancer(obj: JsonObject) -> list[str]:
     ingress = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-    return list(dict.fromkeys(one.get("ip") or one.get("hostname") or "" for one in ingress))
+    return sorted({one.get("ip") or one.get("hostname") or "" for one in ingress} - {""})
 
 
 def _service_ports(obj: JsonObject) -> str:
@@ -156,8 +156,12 @@ def _shortened(shown: Sequence[str], total: int) -> str:
 
 
 def _slice_ports(obj: JsonObject) -> str:
-    ports = [str(port.get("port", "*")) if port.get("port") is not None else "*" for port in obj.get("ports") or ()]
+    ports = [str(_first_of(port, "port", "name")) for port in obj.get("ports") or ()]
     return _shortened(ports[:3], len(ports)) if ports else "<unset>"
+
+
+def _first_of(port: JsonObject, *fields: str) -> object:
+    return next((port[field] for field in fields if port.get(field) is not None), "*")
 
 
 def _slice_endpoints(obj: JsonObject) -> str:

@@ -12,7 +12,7 @@ from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
-from fairlead_control_plane.kinds.shape import normalise
+from fairlead_control_plane.kinds.shape import hide_unset, normalise, show_unset
 from fairlead_control_plane.kinds.strategies.selectors import compiled, validate_selector
 
 GROUP = "rbac.authorization.k8s.io"
@@ -21,7 +21,12 @@ _SUBJECT_GROUPS = {"User": GROUP, "Group": GROUP, "ServiceAccount": ""}
 
 
 def _prepare_role(obj: JsonObject) -> None:
-    normalise(obj)
+    hide_unset(obj, "rules")
+
+
+def _settle_role(new: JsonObject, old: JsonObject | None) -> None:
+    del old
+    show_unset(new, "rules")
 
 
 def _prepare_binding(obj: JsonObject) -> None:
@@ -126,6 +131,7 @@ def _role_strategy(*, namespaced: bool) -> Strategy:
     return Strategy(
         prepare_create=_prepare_role,
         prepare_update=lambda new, old: _prepare_role(new),
+        settle=_settle_role,
         validate=_role(namespaced=namespaced),
         validate_name=validation.path_segment_name,
         create_on_update=True,

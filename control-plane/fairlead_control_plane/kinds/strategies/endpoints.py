@@ -13,7 +13,7 @@ from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
-from fairlead_control_plane.kinds.shape import normalise
+from fairlead_control_plane.kinds.shape import hide_unset, normalise, show_unset
 from fairlead_control_plane.kinds.strategies.cidr_fields import check_canonical_ip, check_endpoint_ip
 from fairlead_control_plane.kinds.strategies.containers import PROTOCOLS
 from fairlead_control_plane.kinds.strategies.ip_fields import check_ip, ip_warnings
@@ -25,6 +25,7 @@ _MAX_ENDPOINTS, _MAX_ADDRESSES, _MAX_PORTS, _MAX_LABELS, _MAX_HINTS = 1000, 100,
 _NOT_CONTENT = frozenset({"apiVersion", "kind", "metadata"})
 _MIRROR_LABEL, _SLICE_LABEL = "endpoints.kubernetes.io/managed-by", "endpointslice.kubernetes.io/managed-by"
 _MIRROR = "endpoint-controller"
+_SLICE_LISTS = ("endpoints", "ports")
 _SLICERS = frozenset({"endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io"})
 
 
@@ -95,13 +96,18 @@ def _warn(new: JsonObject, old: JsonObject | None) -> list[str]:
 
 
 def _prepare_slice(obj: JsonObject) -> None:
-    normalise(obj)
+    hide_unset(obj, *_SLICE_LISTS)
     for port in obj.get("ports") or ():
         port.setdefault("name", "")
         port.setdefault("protocol", "TCP")
     for endpoint in obj.get("endpoints") or ():
         # Written by the first version of slices only.
         endpoint.pop("deprecatedTopology", None)
+
+
+def _settle_slice(new: JsonObject, old: JsonObject | None) -> None:
+    del old
+    show_unset(new, *_SLICE_LISTS)
 
 
 def _generation_of(obj: JsonObject) -> object:
@@ -240,6 +246,7 @@ ENDPOINTS = Strategy(
 ENDPOINT_SLICE = Strategy(
     prepare_create=_prepare_slice,
     prepare_update=lambda new, old: _prepare_slice(new),
+    settle=_settle_slice,
     warn=_warn_of_slice,
     validate=_validate_slice,
     validate_change=_validate_slice_change,

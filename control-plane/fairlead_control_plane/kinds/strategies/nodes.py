@@ -72,9 +72,10 @@ def _validate(obj: JsonObject) -> list[Cause]:
 def _stacks(networks: Sequence[str]) -> list[Cause]:
     found = [sloppy_cidr(text) for text in networks]
     causes: list[Cause] = []
-    for text, one in zip(networks, found, strict=True):
+    for index, (text, one) in enumerate(zip(networks, found, strict=True)):
         if one is None:
-            why = f"invalid PodCIDRs. failed to check with dual stack with error:invalid CIDR address: {text}"
+            error = f"invalid CIDR[{index}]: <nil> (invalid CIDR address: {text})"
+            why = f"invalid PodCIDRs. failed to check with dual stack with error:{error}"
             causes.append(Cause("InternalError", f"Internal error: {why}", "spec.podCIDRs"))
             break
     families = {one.network.version for one in found if one is not None}
