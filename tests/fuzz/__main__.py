@@ -25,8 +25,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="fuzz", description="The same random requests to our server and Kubernetes'")
     parser.add_argument("--requests", type=int, default=1500, help="about so many to each server")
     parser.add_argument("--seed", type=int, default=None, help="default: from the clock, and printed")
-    parser.add_argument("--only", default="", help="kinds that have one of these words, by commas; 'custom' for CRDs")
-    parser.add_argument("--cel", action="store_true", help="CRDs have CEL rules")
+    parser.add_argument(
+        "--only", default="", help="kinds that have one of these words, by commas; 'custom' for CRDs, 'reviews'"
+    )
     parser.add_argument("--limit-s", type=float, default=0.0, help="end after so many seconds")
     parser.add_argument("--reducing-s", type=float, default=300.0, help="seconds for making shorter what was found")
     parser.add_argument("--all", action="store_true", help="show differences that are named, too")
@@ -34,7 +35,7 @@ def main() -> int:
     asked = parser.parse_args()
     seed = asked.seed if asked.seed is not None else time.time_ns() % 1_000_000
     print(f"seed {seed}", flush=True)
-    options = Options(asked.requests, seed, asked.only, asked.cel, asked.limit_s, asked.reducing_s)
+    options = Options(asked.requests, seed, asked.only, asked.limit_s, asked.reducing_s)
     groups = Groups(named())
     with tempfile.TemporaryDirectory(prefix="fairlead-fuzz-") as folder:
         if asked.replay:

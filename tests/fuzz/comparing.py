@@ -18,6 +18,8 @@ _BYTES = tuple((re.compile(pattern.encode()), word) for pattern, word in ((UID, 
 _RANDOM = re.compile(rb"\b(rnd-|kube-api-access-)[bcdfghjklmnpqrstvwxz2456789]{5}\b")
 _AGE = re.compile(r"^(?:\d+[smhdy]){1,2}$|^<unknown>$|^<invalid>$")
 _RECORDED = re.compile(r"(ResourceVersion in [a-z ]+\()\d+")
+_GO_TYPE = re.compile(r"(cannot unmarshal .* of type )[\w.\[\]]+")
+"""Go's names of strings and numbers with a meaning, such as ``v1.Protocol``, are not in OpenAPI."""
 _SERVERS = {"fairlead", "kube-apiserver"}
 """As what the two servers manage fields themselves."""
 _ADDRESS = re.compile(r"^10\.96\.\d+\.\d+$")
@@ -26,6 +28,7 @@ _GIVEN = {
     "continue": "TOKEN",
     "nodePort": "PORT",
     "healthCheckNodePort": "PORT",
+    "token": "TOKEN",
 }
 """What a server gives out, where it stands under this key and is not empty."""
 _FIRST_OBJECTS = ("kube-root-ca.crt", "default")
@@ -171,7 +174,7 @@ def _words(status: JsonObject) -> list[str]:
 
 def _message(status: Any) -> str:
     text = str(status.get("message", "")) if isinstance(status, dict) else str(status)[:300]
-    return _RECORDED.sub(r"\1REVISION", text)
+    return _GO_TYPE.sub(r"\1TYPE", _RECORDED.sub(r"\1REVISION", text))
 
 
 def _told(body: Any, answer: Answer) -> str:

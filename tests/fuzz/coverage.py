@@ -16,6 +16,9 @@ _OF_SUBRESOURCE = {
     "scale": ("get", "update", *_PATCHES),
     "eviction": ("create",),
     "binding": ("create",),
+    "ephemeralcontainers": ("get", "update", *_PATCHES),
+    "resize": ("get", "update", *_PATCHES),
+    "token": ("create",),
 }
 CUSTOM = "(custom)"
 """All kinds of CRDs made on the fly count as one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from tests.fuzz.mutations import Draw
 from tests.fuzz.sequences import about
 from tests.fuzz.sides import CRDS
 
+OLDER = "v1beta1"
 _GROUP = "${id}.example.com"
 _SCALARS: tuple[tuple[JsonObject, Any], ...] = (
     ({"type": "string"}, "a"),
@@ -69,7 +71,15 @@ _EMBEDDED: JsonObject = {
     "x-kubernetes-embedded-resource": True,
     "x-kubernetes-preserve-unknown-fields": True,
 }
-_RULES = ({"rule": "!has(self.count) || self.count >= 0", "message": "count must not be negative"},)
+_RULES: tuple[JsonObject, ...] = (
+    {"rule": "self.count >= 0", "message": "count must not be negative"},
+    {"rule": "self.count >= oldSelf.count - 1", "reason": "FieldValueForbidden", "message": "count only grows"},
+    {"rule": "self.count < 3 || has(self.f0)", "messageExpression": "'f0 with ' + string(self.count)"},
+    {"rule": "self.count != 3 || size(self.nested) < 9", "fieldPath": ".nested"},
+    {"rule": "!oldSelf.hasValue() || self.count != 2", "optionalOldSelf": True, "reason": "FieldValueDuplicate"},
+    {"rule": "self.nothing > 0"},
+)
+"""Of objects that have at least ``count``; of others some do not compile."""
 
 
 def _object_schema(draw: Draw, depth: int) -> tuple[JsonObject, JsonObject]:
@@ -96,12 +106,12 @@ def _object_schema(draw: Draw, depth: int) -> tuple[JsonObject, JsonObject]:
     return schema, value
 
 
-def definition(draw: Draw, *, has_rules: bool = False) -> tuple[JsonObject, JsonObject]:
+def definition(draw: Draw) -> tuple[JsonObject, JsonObject]:
     """Draw a CRD without its name, and the content of a valid object."""
     spec, value = _object_schema(draw, 1)
     spec["properties"]["count"] = {"type": "integer", "default": 1}
-    if has_rules:
-        spec["x-kubernetes-validations"] = list(_RULES)
+    if draw(st.integers(0, 3)) == 0:
+        spec["x-kubernetes-validations"] = draw(st.lists(st.sampled_from(_RULES), min_size=1, max_size=2))
     status = {
         "type": "object",
         "properties": {"phase": {"type": "string"}, "count": {"type": "integer"}, "selector": {"type": "string"}},
@@ -131,7 +141,23 @@ def definition(draw: Draw, *, has_rules: bool = False) -> tuple[JsonObject, Json
         "listKind": "WidgetList",
         "shortNames": ["w${id}"],
     }
-    return {"spec": {"group": _GROUP, "scope": scope, "names": names, "versions": [version]}}, {"spec": value}
+    versions = [version]
+    if draw(st.integers(0, 3)) == 0:
+        versions.append(_older(draw, version))
+        version["storage"] = not versions[1]["storage"]
+    return {"spec": {"group": _GROUP, "scope": scope, "names": names, "versions": versions}}, {"spec": value}
+
+
+def _older(draw: Draw, version: JsonObject) -> JsonObject:
+    """Draw a second version of a CRD: with the same schema, or with one that lets everything pass."""
+    found = {**version, "name": OLDER, "storage": draw(st.booleans())}
+    if draw(st.booleans()):
+        found["schema"] = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+        found.pop("additionalPrinterColumns", None)
+        found.pop("selectableFields", None)
+    if draw(st.integers(0, 3)) == 0:
+        found |= {"deprecated": True, **draw(st.sampled_from(({}, {"deprecationWarning": "take v1"})))}
+    return found
 
 
 def _custom(crd: JsonObject, value: JsonObject) -> Kind:
@@ -150,9 +176,9 @@ def _custom(crd: JsonObject, value: JsonObject) -> Kind:
 
 
 @st.composite
-def custom_sequences(draw: Draw, schemas: Schemas, *, has_rules: bool = False) -> list[Request]:
+def custom_sequences(draw: Draw, schemas: Schemas) -> list[Request]:
     """Draw a CRD and a sequence about its objects."""
-    crd, value = definition(draw, has_rules=has_rules)
+    crd, value = definition(draw)
     name = f"widgets.{_GROUP}"
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     head = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
@@ -161,7 +187,21 @@ def custom_sequences(draw: Draw, schemas: Schemas, *, has_rules: bool = False) -
     known = Request("settle", CRDS, "GET", f"{path}/{name}", slot="crd")
     kind = _custom(crd, value)
     gone = Request("delete", CRDS, "DELETE", f"{path}/{name}")
-    return [made, known, *about(draw, kind, schemas), gone]
+    asked = about(draw, kind, schemas)
+    if len(crd["spec"]["versions"]) > 1:
+        asked = [_of_older(request) if draw(st.booleans()) else request for request in asked]
+    return [made, known, *asked, gone]
+
+
+def _of_older(request: Request) -> Request:
+    """Ask for the same in the older version."""
+    newer, older = f"{_GROUP}/v1", f"{_GROUP}/{OLDER}"
+    path, body, edits = request.path.replace(newer, older, 1), request.body, request.edits
+    if isinstance(body, dict) and body.get("apiVersion") == newer:
+        body = {**body, "apiVersion": older}
+    if request.is_seen:  # maybe in the other version
+        edits = (*edits, Edit("set", "/apiVersion", older))
+    return replace(request, path=path, body=body, edits=edits)
 
 
 @st.composite

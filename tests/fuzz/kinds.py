@@ -13,7 +13,7 @@ from fairlead_api import JsonObject
 from tests.fuzz.asked import Edit
 
 FILE = Path(__file__).with_name("kinds.yaml")
-_SUBRESOURCES = ("status", "approval", "scale", "eviction", "binding")
+_SUBRESOURCES = ("status", "approval", "scale", "eviction", "binding", "ephemeralcontainers", "resize", "token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,8 @@ class Kind:
         key: Group, version and plural, as ``apps/v1/deployments`` or ``v1/pods``.
         name: The kind, as ``Deployment``.
         is_namespaced: Whether its objects live in namespaces.
-        subresources: Of those that are asked for: ``status``, ``approval``, ``scale``, ``eviction``, ``binding``.
+        subresources: Of those that are asked for: ``status``, ``approval``, ``scale``, ``eviction``, ``binding``,
+            ``ephemeralcontainers``, ``resize``, ``token``.
         templates: Valid contents, without apiVersion, kind and metadata.
         edits: Changes that are allowed.
         status: A valid status.

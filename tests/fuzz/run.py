@@ -21,6 +21,7 @@ from tests.fuzz.coverage import Coverage
 from tests.fuzz.definitions import custom_sequences, definition_sequences
 from tests.fuzz.groups import Group, Groups, key_of
 from tests.fuzz.kinds import Kind, Schemas, load_kinds
+from tests.fuzz.reviews import review_sequences
 from tests.fuzz.sequences import kinds_named, sequences
 from tests.fuzz.sides import CRDS, Address, Pair, Side
 from tests.support import process_cluster
@@ -143,13 +144,15 @@ async def surface(side: Side, only: str = "") -> Surface:
 Strategy: TypeAlias = st.SearchStrategy[list[Request]]
 
 
-def _strategies(found: Surface, *, custom: bool, has_rules: bool) -> list[Strategy]:
+def _strategies(found: Surface, only: str) -> list[Strategy]:
     """Return what is drawn from in turn, so that every kind comes as often: CRDs and their objects more so."""
     parts = [sequences(kind, found.schemas) for kind in found.kinds]
-    if custom:
+    if not only or "reviews" in only:
+        parts.append(review_sequences(found.schemas))
+    if not only or "custom" in only:
         every = max(len(parts) // CUSTOM_IN_TURN, 1)
         for place in range(0, len(parts) + 1, every + 1):
-            parts.insert(place, custom_sequences(found.schemas, has_rules=has_rules))
+            parts.insert(place, custom_sequences(found.schemas))
     if found.definitions is not None:
         parts.append(definition_sequences(found.definitions, found.schemas))
     return parts
@@ -175,7 +178,7 @@ def drawn(strategy: Strategy, number: int) -> list[Request]:
 @dataclass(frozen=True, slots=True)
 class Options:
     """
-    What is asked for: how many requests, under which seed, of which kinds, and whether CRDs have CEL rules.
+    What is asked for: how many requests, under which seed, of which kinds.
 
     ``limit_s`` and ``reducing_s`` are seconds for finding (0: no limit) and for making shorter what was found.
     ``sequences`` counts instead of ``requests`` where it is given: what is sent then does not depend on the answers.
@@ -184,7 +187,6 @@ class Options:
     requests: int
     seed: int
     only: str = ""
-    has_rules: bool = False
     limit_s: float = 0.0
     reducing_s: float = 0.0
     sequences: int = 0
@@ -206,7 +208,7 @@ async def run(options: Options, made: Run) -> Surface:
 
 def _waiting(options: Options, made: Run, found: Surface) -> Iterator[list[Request]]:
     """Yield sequences about one kind after the other until there are enough."""
-    strategies = _strategies(found, custom=not options.only or "custom" in options.only, has_rules=options.has_rules)
+    strategies = _strategies(found, options.only)
     started = time.monotonic()
     first = made.turn
     while True:

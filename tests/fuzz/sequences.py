@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fairlead_api import JsonObject
 from tests.fuzz import patches
-from tests.fuzz.asked import Edit, Request
+from tests.fuzz.asked import Edit, Request, edited
 from tests.fuzz.kinds import Kind, Schemas
 from tests.fuzz.mutations import Draw, mutations
 
@@ -33,6 +33,23 @@ _FIELDS = (
     "metadata.name=a,metadata.namespace=${ns}", "spec.unknown=1", "=", "metadata.name", "type=Opaque", "reason=Started",
     "spec.unschedulable=true", "involvedObject.kind=Pod",
 )  # fmt: skip
+
+_DEBUG: JsonObject = {"name": "debug", "image": "debug"}
+_PARTS_OF_PODS = (
+    ("ephemeralcontainers", Edit("set", "/spec/ephemeralContainers", [_DEBUG])),
+    ("ephemeralcontainers", Edit("set", "/spec/ephemeralContainers", [{**_DEBUG, "targetContainerName": "web"}])),
+    ("ephemeralcontainers", Edit("set", "/spec/containers/0/image", "other")),
+    ("resize", Edit("set", "/spec/containers/0/resources", {"requests": {"cpu": "200m"}})),
+    ("resize", Edit("set", "/spec/containers/0/resources", {"limits": {"cpu": "2", "memory": "1Gi"}})),
+    ("resize", Edit("set", "/spec/containers/0/image", "other")),
+)
+_TOKENS: tuple[JsonObject, ...] = (
+    {"audiences": ["a", "b"], "expirationSeconds": 600},
+    {"expirationSeconds": 599},
+    {"audiences": [], "expirationSeconds": 2**32 + 1},
+    {"boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": "none"}},
+    {"boundObjectRef": {"apiVersion": "v1", "kind": "ConfigMap", "name": "a"}},
+)
 
 
 class Writer:
@@ -71,6 +88,8 @@ class Writer:
             (4 * ("status" in kind.subresources), self._status),
             (4 * ("scale" in kind.subresources), self._scale),
             (2 * ("eviction" in kind.subresources), self._post_to_pod),
+            (2 * ("resize" in kind.subresources), self._part_of_pod),
+            (2 * ("token" in kind.subresources), self._token),
         ):
             ways += [way] * count
         return ways
@@ -187,8 +206,11 @@ class Writer:
     # Reading many.
 
     def _list(self) -> list[Request]:
-        query = self._selection()
         accept = _accept(self._draw(st.sampled_from(("", "", "", _TABLE, _PARTIAL_LIST))))
+        if self._kind.is_namespaced and self._draw(st.integers(0, 7)) == 0:
+            everywhere = self._of_collection("GET", "list", {"labelSelector": "fuzz=${id}"})
+            return [replace(everywhere, path=everywhere.path.replace("/namespaces/${ns}", ""), headers=accept)]
+        query = self._selection()
         first = replace(self._of_collection("GET", "list", query), headers=accept)
         if "limit" not in query:
             return [first]
@@ -307,6 +329,36 @@ class Writer:
         edits = mutations(self._draw, body, {}, self._schemas) if self._draw(st.integers(0, 2)) == 0 else ()
         query = self._draw(st.sampled_from(({}, {"dryRun": "All"})))
         request = self._of_object("POST", "create", slot, query, way)
+        return replace(request, body=body, edits=edits, headers=_json())
+
+    def _part_of_pod(self) -> Request:
+        slot = self._slot()
+        name, edit = self._draw(st.sampled_from(_PARTS_OF_PODS))
+        request = self._of_object("GET", "get", slot, {}, name)
+        body = self._made.get(slot) or self._kind.object(self._kind.templates[0], slot)
+        edits: tuple[Edit, ...] = (edit,)
+        if self._draw(st.integers(0, 2)) == 0:
+            edits += mutations(self._draw, edited({}, edits), self._kind.schema, self._schemas)
+        match self._draw(st.sampled_from(("get", "put", "patch", "patch"))):
+            case "get":
+                return request
+            case "put":
+                request = replace(request, method="PUT", verb="update", query=self._writing(), body=body)
+                return replace(request, is_seen=True, edits=edits, headers=_json())
+        way = self._draw(st.sampled_from(patches.WAYS))
+        request = replace(request, method="PATCH", verb=f"patch-{way}", query=self._writing())
+        request = replace(request, headers={"Content-Type": patches.TYPES[way]})
+        if way == "apply":
+            request.query.setdefault("fieldManager", "alpha")
+            return replace(request, body=self._kind.object({}, slot), edits=edits)
+        return replace(request, body=patches.patch(self._draw, way, body, edits))
+
+    def _token(self) -> Request:
+        spec = self._draw(st.sampled_from(_TOKENS))
+        body: JsonObject = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        edits = mutations(self._draw, body, {}, self._schemas) if self._draw(st.integers(0, 2)) == 0 else ()
+        query = self._draw(st.sampled_from(({}, {}, {"dryRun": "All"})))
+        request = self._of_object("POST", "create", self._slot(), query, "token")
         return replace(request, body=body, edits=edits, headers=_json())
 
     # Forms.

@@ -20,7 +20,11 @@ _WITH_VALUES, _WITHOUT = frozenset({"In", "NotIn"}), frozenset({"Exists", "DoesN
 _RESOURCE, _URL = "spec.resourceAttributes", "spec.nonResourceAttributes"
 Check = Callable[[JsonObject, str], list[Cause]]
 """Takes a requirement and its path."""
-_ORDER = ("name", "generateName", "namespace", "uid", "labels", "annotations", "managedFields")
+_ORDER = (
+    "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp",
+    "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers",
+    "managedFields",
+)  # fmt: skip
 
 
 def check(review: JsonObject, *, names_subject: bool, namespace: str | None = None) -> None:
@@ -44,9 +48,9 @@ def check(review: JsonObject, *, names_subject: bool, namespace: str | None = No
         selector = (resource or {}).get(name)
         if selector is not None:
             causes += _selector(selector, f"{_RESOURCE}.{name}", check_requirement)
-    metadata = review.get("metadata") or {}
+    metadata = {key: value for key, value in (review.get("metadata") or {}).items() if value}
     if metadata.keys() - {"managedFields", *(() if namespace is None else ("namespace",))}:
-        shown = {key: metadata[key] for key in sorted(metadata, key=_place)}
+        shown = {key: metadata[key] for key in sorted(metadata, key=_ORDER.index)}
         rest = "" if namespace is None else " except for namespace"
         text = f"Invalid value: {_in_order(shown)}: must be empty{rest}"
         causes.append(Cause("FieldValueInvalid", text, "metadata"))
@@ -66,10 +70,6 @@ def unreadable(spec: JsonObject) -> str:
     readers = (("fieldSelector", _is_field_selector), ("labelSelector", _is_label_selector))
     bad = [name for name, is_read in readers if resource.get(name) and not is_read(resource[name])]
     return ", ".join(f"{_RESOURCE}.{name} ignored due to parse error" for name in bad)
-
-
-def _place(key: str) -> tuple[int, str]:
-    return (_ORDER.index(key), "") if key in _ORDER else (len(_ORDER) - 1, key)
 
 
 def _in_order(value: JsonObject) -> str:
@@ -92,15 +92,15 @@ def _go_url(url: JsonObject) -> JsonObject:
 
 def _selector(selector: JsonObject, path: str, check_requirement: Check) -> list[Cause]:
     raw, requirements = selector.get("rawSelector", ""), selector.get("requirements") or ()
+    found: list[Cause] = []
     if raw and requirements:
         text = "may not specified at the same time as requirements"
-        return [wrong.invalid(f"{path}.rawSelector", raw, text)]
+        found.append(wrong.invalid(f"{path}.rawSelector", raw, text))
     if not raw and not requirements:
         text = f"when {path} is specified, requirements or rawSelector is required"
         return [wrong.required(f"{path}.requirements", text)]
-    found: list[Cause] = []
     for index, requirement in enumerate(requirements):
-        found += check_requirement(requirement, f"{path}.requirements[{index}]")
+        found += check_requirement(requirement or {}, f"{path}.requirements[{index}]")
     return found
 
 
@@ -133,7 +133,7 @@ def _is_field_selector(selector: JsonObject) -> bool:
     except selectors.SelectorError:
         return False
     wanted = selector.get("requirements") or ()
-    return all(one.get("operator") in _WITH_VALUES and len(one.get("values") or ()) == 1 for one in wanted)
+    return all((one or {}).get("operator") in _WITH_VALUES and len(one.get("values") or ()) == 1 for one in wanted)
 
 
 def _is_label_selector(selector: JsonObject) -> bool:
@@ -142,4 +142,4 @@ def _is_label_selector(selector: JsonObject) -> bool:
     except (selectors.SelectorError, BadRequest):
         return False
     known = _WITH_VALUES | _WITHOUT
-    return all(one.get("operator") in known for one in selector.get("requirements") or ())
+    return all((one or {}).get("operator") in known for one in selector.get("requirements") or ())

@@ -61,11 +61,17 @@ def check_place(obj: JsonObject, resource: Resource, namespace: str, name: str =
     metadata["namespace"] = namespace
 
 
+def wipe(metadata: JsonObject) -> None:
+    """Drop what only the server sets, as every create begins."""
+    for key in (*_SERVER_SET, "selfLink"):
+        metadata.pop(key, None)
+
+
 def prepare_create(obj: JsonObject, *, uid: str, timestamp: str) -> None:
     """Set what the server sets on a new object and drop what only it may set."""
     metadata = obj["metadata"]
-    for key in (*_SERVER_SET, "resourceVersion", "selfLink"):
-        metadata.pop(key, None)
+    wipe(metadata)
+    metadata.pop("resourceVersion", None)
     metadata["uid"] = uid
     metadata["creationTimestamp"] = timestamp
     drop_empty(metadata)

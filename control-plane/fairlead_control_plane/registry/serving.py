@@ -154,6 +154,7 @@ class Serving:
         if target.subresource:
             return _answer(renderer, orjson.dumps(await handler(target, body.parse_any(raw, content_type))), 201)
         parsed = body.decode(raw, content_type, target, options.validation)
+        metadata.wipe(parsed["metadata"])
         if target.resource.namespaced:
             metadata.check_place(parsed, target.resource, target.namespace)
         else:

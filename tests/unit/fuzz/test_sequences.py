@@ -33,7 +33,7 @@ def test_the_same_seed_is_the_same_sequence() -> None:
 
 
 @settings(max_examples=8)
-@given(custom_sequences(NOTHING, has_rules=True))
+@given(custom_sequences(NOTHING))
 def test_sequences_are_read_back_as_they_were_written(requests: list[Request]) -> None:
     """As JSON, in which they are saved."""
     assert load(json.dumps({"requests": [request.to_json() for request in requests]})) == requests

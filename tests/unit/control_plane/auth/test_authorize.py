@@ -164,3 +164,12 @@ async def test_a_stranger_learns_nothing_from_status() -> None:
     async with authorizer() as (chain, _):
         info = RequestInfo("team", "", "patch", True, "core.kcp.io", "v1alpha1", "", "logicalclusters", "", "status")
         assert await chain.authorize(ALICE, info) == Decision(False, "access denied")
+
+
+async def test_health_is_for_all_who_reach_a_workspaces_server_and_else_for_whom_rbac_names() -> None:
+    """As kcp and Kubernetes have it; this user is not even in system:authenticated."""
+    stranger = User("somebody", ("a",))
+    for has_workspaces in (True, False):
+        async with authorizer(workspaces=has_workspaces) as (chain, _):
+            decision = await chain.authorize(stranger, RequestInfo("team", "/healthz", "get"))
+            assert decision.allowed is has_workspaces

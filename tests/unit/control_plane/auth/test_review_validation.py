@@ -21,6 +21,20 @@ PODS = {"verb": "get", "resource": "pods"}
             {"groups": ["x"], "resourceAttributes": {**PODS, "labelSelector": {}}},
             ["spec.resourceAttributes.labelSelector.requirements"],
         ),
+        (
+            {"groups": ["x"], "resourceAttributes": {**PODS, "labelSelector": {"requirements": [None]}}},
+            ["spec.resourceAttributes.labelSelector.requirements[0].key"] * 2,
+        ),
+        (
+            {
+                "groups": ["x"],
+                "resourceAttributes": {
+                    **PODS,
+                    "labelSelector": {"rawSelector": "a", "requirements": [{"key": "a", "operator": "In"}]},
+                },
+            },
+            [f"spec.resourceAttributes.labelSelector.{at}" for at in ("rawSelector", "requirements[0].values")],
+        ),
     ],
 )
 def test_all_that_is_wrong_is_told_at_once(spec: dict[str, Any], fields: list[str]) -> None:
