@@ -34,8 +34,8 @@ class Cause:
     field: str = ""
 
     def as_json(self) -> JsonObject:
-        """Return the entry of ``details.causes``."""
-        body = {"reason": self.reason, "message": self.message}
+        """Return the entry of ``details.causes``; what is empty is left out, as in Kubernetes."""
+        body = {"reason": self.reason, "message": self.message} if self.reason else {"message": self.message}
         return {**body, "field": self.field} if self.field else body
 
 

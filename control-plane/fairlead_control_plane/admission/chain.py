@@ -18,9 +18,14 @@ class Chain:
         self._plugins = tuple(plugins)
 
     async def admit(self, attributes: Attributes) -> None:
-        """Let every plugin change the object; raises the first refusal."""
+        """Let every plugin change the object, once more when policies changed it; raises the first refusal."""
         for plugin in self._plugins:
             await plugin.admit(attributes)
+        again = attributes.reinvocation
+        if again is not None and again.is_wanted:
+            again.is_second = True
+            for plugin in self._plugins:
+                await plugin.admit(attributes)
 
     async def validate(self, attributes: Attributes) -> None:
         """Let every plugin check the final object; raises the first refusal."""

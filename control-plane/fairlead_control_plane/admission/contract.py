@@ -11,6 +11,30 @@ from fairlead_control_plane.kinds.record import Resource
 
 
 @dataclass(slots=True)
+class Reinvocation:
+    """
+    What policies changed, and which of them must see what others made of it.
+
+    Attributes:
+        is_wanted: Something was changed: all plugins are to see the object once more.
+        is_second: They do.
+        invoked, due: Evaluations that may be repeated, and those that must be.
+        output: The object as policies left it, as JSON.
+    """
+
+    is_wanted: bool = False
+    is_second: bool = False
+    invoked: set[tuple[str, ...]] = field(default_factory=set)
+    due: set[tuple[str, ...]] = field(default_factory=set)
+    output: bytes = b""
+
+    def repeat_all(self) -> None:
+        """Make all evaluations due that there were so far."""
+        self.due |= self.invoked
+        self.invoked.clear()
+
+
+@dataclass(slots=True)
 class Attributes:
     """
     One write under review.
@@ -20,6 +44,8 @@ class Attributes:
         obj: The new object, changed in place by ``admit``; None for DELETE.
         old: The stored object; None for CREATE. Never changed.
         warnings: Texts sent to the client as ``Warning: 299`` headers.
+        manager, field_validation: As asked for in the query; ``""`` where it says nothing.
+        reinvocation: Noted by policies that change objects.
     """
 
     operation: str
@@ -34,6 +60,9 @@ class Attributes:
     old: JsonObject | None
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
+    manager: str = ""
+    field_validation: str = ""
+    reinvocation: Reinvocation | None = None
 
 
 class Plugin(Protocol):

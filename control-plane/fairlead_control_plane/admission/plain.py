@@ -6,7 +6,7 @@ Source: k8s.io/kubernetes pkg/kubeapiserver/options/plugins.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fairlead_control_plane.admission.claim_resize import ClaimResize
 from fairlead_control_plane.admission.contract import Plugin
@@ -25,7 +25,12 @@ from fairlead_control_plane.store.contract import Store
 
 
 def plain_plugins(
-    store: Store, kind_of: Callable[[str, str], Resource], suffix: Callable[[], str], *, has_controllers: bool
+    store: Store,
+    kind_of: Callable[[str, str], Resource],
+    suffix: Callable[[], str],
+    *,
+    has_controllers: bool,
+    policies: Sequence[Plugin] = (),
 ) -> tuple[Plugin, ...]:
     """
     Return the plugins that come after the one for namespaces.
@@ -36,6 +41,7 @@ def plain_plugins(
         suffix: Makes the end of a generated name.
         has_controllers: Whether somebody runs Kubernetes' controllers here. Without them nobody would take off the
             finalizers that protect storage, and claims would never go.
+        policies: What users made rules of; only quota, which counts what is written, comes after them.
     """
     storage_classes = kind_of("storage.k8s.io", "storageclasses")
     protection: tuple[Plugin, ...] = (StorageProtection(),) if has_controllers else ()
@@ -50,5 +56,6 @@ def plain_plugins(
         ClaimResize(store, storage_classes),
         RuntimeClasses(store, kind_of("node.k8s.io", "runtimeclasses")),
         DefaultClasses(store, storage_classes, kind_of("networking.k8s.io", "ingressclasses")),
+        *policies,
         ResourceQuotas(store, kind_of("", "resourcequotas")),
     )

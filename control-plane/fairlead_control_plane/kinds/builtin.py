@@ -40,6 +40,12 @@ _WORKSPACE_GROUPS = frozenset(
         "coordination.k8s.io", "events.k8s.io", "rbac.authorization.k8s.io",
     }
 )  # fmt: skip
+_WORKSPACE_POLICIES = frozenset(
+    {
+        "mutatingadmissionpolicies", "mutatingadmissionpolicybindings",
+        "validatingadmissionpolicies", "validatingadmissionpolicybindings",
+    }
+)  # fmt: skip
 _CONVERSIONS: Mapping[tuple[str, str, str], Conversion] = {
     ("events.k8s.io", "v1", "events"): EVENTS_CONVERSION,
     ("autoscaling", "v1", "horizontalpodautoscalers"): AUTOSCALERS_V1,
@@ -91,6 +97,8 @@ def builtin_resources(profile: Profile) -> tuple[Resource, ...]:
 def _in_workspace(resource: Resource) -> bool:
     if not resource.group:
         return resource.plural in _WORKSPACE_CORE
+    if resource.group == "admissionregistration.k8s.io":
+        return resource.plural in _WORKSPACE_POLICIES
     return resource.group in _WORKSPACE_GROUPS
 
 

@@ -23,6 +23,8 @@ from fairlead_control_plane.admission.lifecycle import NamespaceLifecycle
 from fairlead_control_plane.admission.namespace_objects import NamespaceObjects
 from fairlead_control_plane.admission.placements import May, PlacementAdmission
 from fairlead_control_plane.admission.plain import plain_plugins
+from fairlead_control_plane.admission.policies.composing import admission_policies
+from fairlead_control_plane.admission.policies.plugin import Surroundings
 from fairlead_control_plane.admission.reserved import ReservedMetadata
 from fairlead_control_plane.allocation.repair import note_given
 from fairlead_control_plane.allocation.services import ServiceAllocation
@@ -49,12 +51,14 @@ from fairlead_control_plane.main.children import supervise
 from fairlead_control_plane.main.cluster_catalog import ClusterCatalog
 from fairlead_control_plane.main.first_objects import make_first_objects
 from fairlead_control_plane.main.readings import Agents
+from fairlead_control_plane.main.rights import Rights, zone_offset
 from fairlead_control_plane.main.settings import Settings
 from fairlead_control_plane.main.workspaces import workspace_rooms
 from fairlead_control_plane.registry.call import Target, at, new_uid, random_suffix
 from fairlead_control_plane.registry.registry import Registry
 from fairlead_control_plane.store.contract import Store
 from fairlead_control_plane.watch.hub import Hub
+from fairlead_schema.cel.standard import use_zones
 
 ROOT = "root"
 
@@ -141,6 +145,7 @@ class Profile:
 
 async def of_profile(settings: Settings, ground: Ground) -> Profile:
     """Build the rooms of the profile that the settings name."""
+    use_zones(zone_offset)
     return await _workspaces(settings, ground) if settings.profile == "workspaces" else _cluster(settings, ground)
 
 
@@ -180,6 +185,8 @@ def _cluster(settings: Settings, ground: Ground) -> Profile:
     common = _Common.of(ground.ca_pem, workspaces=False)
     catalog = ClusterCatalog(ground.store, builtin_resources("cluster"), common.definitions)
     addresses = _builtin("networking.k8s.io", "ipaddresses")
+    rights = Rights()
+    policies = admission_policies(Surroundings(ground.store, catalog, rights), _builtin)
     allocation = ServiceAllocation(ground.store, addresses, new_uid, lambda: at(time.time()))
 
     async def begin(registry: Registry) -> None:
@@ -194,7 +201,13 @@ def _cluster(settings: Settings, ground: Ground) -> Profile:
         # No metadata is reserved here: agents mark what they bring into a plain cluster.
         plugins=(
             NamespaceLifecycle(ground.store, common.namespaces),
-            *plain_plugins(ground.store, _builtin, random_suffix, has_controllers=not settings.is_simulated),
+            *plain_plugins(
+                ground.store,
+                _builtin,
+                random_suffix,
+                has_controllers=not settings.is_simulated,
+                policies=policies.plugins,
+            ),
         ),
         effects=(common.first.effects, allocation.effects),
         begin=begin,
@@ -210,6 +223,9 @@ async def _workspaces(settings: Settings, ground: Ground) -> Profile:
     half = await compute.Compute.open(
         ground.store, rooms.maker.records, lambda: ground.url, bin_retention_s=settings.bin_retention_hours * 3600.0
     )
+
+    rights = Rights()
+    policies = admission_policies(Surroundings(ground.store, rooms.catalog, rights), _builtin)
 
     async def begin(registry: Registry) -> None:
         del registry
@@ -250,8 +266,13 @@ async def _workspaces(settings: Settings, ground: Ground) -> Profile:
         begin=begin,
         build=build,
         guards=(rooms.guard,),
-        authorized=lambda authorizer: (PlacementAdmission(_may(authorizer), rooms.tenancy.resolve),),
+        authorized=lambda authorizer: (
+            PlacementAdmission(_may(authorizer), rooms.tenancy.resolve),
+            *rights.use(authorizer),
+            *policies.plugins,
+        ),
         serving=rooms.serving,
+        closers=(policies.close,),
         assigned=half.assigned,
     )
 

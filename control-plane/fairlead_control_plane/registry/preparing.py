@@ -227,6 +227,8 @@ def _attributes(
         old=old,
         dry_run=options.dry_run,
         warnings=target.warnings,
+        manager=options.asked_manager,
+        field_validation=options.validation,
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from fairlead_schema.cel.conversions import text_of
 from fairlead_schema.cel.kinds import GrowingList, GrowingMap, kind_of
+from fairlead_schema.cel.objects import Made, MadeType
 from fairlead_schema.cel.paths import Lazy, Meter, Node, Scope
 from fairlead_schema.cel.values import CostExceeded, Duration, EvaluationError, Optional, Timestamp, UInt, Value
 
@@ -200,6 +201,19 @@ class MakeMap:
                 value = value.value
             made[key] = value
         return made
+
+
+@dataclass(slots=True)
+class MakeObject:
+    """``Object.spec{field: value}``: an object that keeps the name of its type."""
+
+    fields: MakeMap
+    kind: MadeType
+
+    def run(self, scope: Scope, meter: Meter) -> Value:
+        """Return the object."""
+        made = self.fields.run(scope, meter)
+        return made if isinstance(made, EvaluationError) else Made(self.kind, made)
 
 
 @dataclass(slots=True)

@@ -183,9 +183,9 @@ class Key:
         return ABSENT
 
     def _field(self, held: Value) -> Value:
-        """Return a field of an object, which may be computed only now (policies' ``variables``)."""
+        """Return a field of an object, which may be computed only now (policies' ``variables``, which may be null)."""
         value = held.get(self.name)
-        return ABSENT if value is None else value
+        return ABSENT if value is None and not hasattr(held, "has_nulls") else value
 
 
 def converted(convert: Convert, value: Value) -> Value:

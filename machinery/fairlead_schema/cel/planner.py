@@ -25,9 +25,11 @@ from fairlead_schema.cel.nodes import (
     Logic,
     MakeList,
     MakeMap,
+    MakeObject,
     Member,
     Otherwise,
 )
+from fairlead_schema.cel.objects import MadeType
 from fairlead_schema.cel.ordering import equal, unequal
 from fairlead_schema.cel.paths import Choice, Computed, Key, Meter, Name, Node, Path
 from fairlead_schema.cel.schema_values import Equal, converter, equality, field_converter, join
@@ -354,7 +356,8 @@ class Planner:
             declared = fields.get(name)
             key = Constant(declared.name if declared is not None else name)
             entries.append((key, self.plan(entry.value), entry.optional))
-        return MakeMap(entries, STRUCT_COST)
+        node = MakeMap(entries, STRUCT_COST)
+        return MakeObject(node, made) if isinstance(made, MadeType) else node
 
     @_plan.register
     def _(self, tree: ast.Comprehension) -> Node:

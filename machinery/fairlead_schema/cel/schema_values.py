@@ -102,18 +102,27 @@ def field_converter(declared: Field) -> Convert | None:
 def equality(kind: AnyType | None) -> Equal:
     """Return how values of a type are compared."""
     if isinstance(kind, ListType):
-        return _list_equality(kind)
+        return _both(list, _list_equality(kind))
     if isinstance(kind, ObjectType):
-        return _object_equality(kind)
+        return _both(dict, _object_equality(kind))
     if isinstance(kind, Type) and kind.name in ("list", "map") and kind.parameters:
         inner = equality(kind.parameters[-1])
         if inner is not equal:
-            return _list_of(inner) if kind.name == "list" else _map_of(inner)
+            return _both(list, _list_of(inner)) if kind.name == "list" else _both(dict, _map_of(inner))
     convert = _CONVERTERS.get(kind.name) if kind is not None else None
     if convert is None or convert is _double:
         return equal
     same: Convert = convert
     return lambda left, right: equal(same(left), same(right))
+
+
+def _both(of: type, same: Equal) -> Equal:
+    """Compare in a special way what is of the type; null, and what ``dyn`` stood for, may be anything."""
+
+    def compare(left: Value, right: Value) -> bool:
+        return same(left, right) if isinstance(left, of) and isinstance(right, of) else equal(left, right)
+
+    return compare
 
 
 def _list_of(inner: Equal) -> Equal:

@@ -334,5 +334,17 @@ def standard(zones: Zones | None) -> Library:
     )
 
 
-STANDARD = standard(None)
+_zones: list[Zones] = []
+
+
+def use_zones(zones: Zones) -> None:
+    """Let :data:`STANDARD` know named time zones; called once, by a program that has a table of them."""
+    _zones[:] = [zones]
+
+
+def _named_zone(name: str, seconds: int) -> int | None:
+    return _zones[0](name, seconds) if _zones else None
+
+
+STANDARD = standard(_named_zone)
 """``types`` maps a name to the type it stands for: ``int`` is a value of ``type(int)``."""

@@ -15,6 +15,7 @@ from fairlead_control_plane.admission.policies.matching import Constraints
 from fairlead_schema import policy_expressions as cel
 from fairlead_schema.policy_expressions import Expression, compile_expression
 
+_LISTS = ("matchConditions", "variables", "validations", "auditAnnotations", "mutations")
 _MANY = 20
 
 
@@ -52,6 +53,7 @@ class Policy:
     Attributes:
         is_lenient: ``failurePolicy: Ignore``.
         can_repeat: ``reinvocationPolicy: IfNeeded``.
+        is_long: Compiling or evaluating it takes longer than everybody else should wait, as far as is known.
     """
 
     def __init__(self, obj: JsonObject, *, mutates: bool) -> None:
@@ -61,14 +63,9 @@ class Policy:
         self.can_repeat = spec.get("reinvocationPolicy") == "IfNeeded"
         self.param_kind: JsonObject | None = spec.get("paramKind")
         self.constraints = Constraints.of(spec.get("matchConstraints") or {})
+        self.is_long = sum(len(spec.get(name) or ()) for name in _LISTS) > _MANY
         self._spec = spec
         self._mutates = mutates
-
-    @cached_property
-    def is_large(self) -> bool:
-        """Whether compiling it takes longer than everybody else should wait."""
-        lists = ("matchConditions", "variables", "validations", "auditAnnotations", "mutations")
-        return sum(len(self._spec.get(name) or ()) for name in lists) > _MANY
 
     @cached_property
     def conditions(self) -> tuple[Expression, ...]:

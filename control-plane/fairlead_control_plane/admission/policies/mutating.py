@@ -78,6 +78,8 @@ class MutatingPolicies:
         failures: list[_Failure] = []
         for invocation in invocations:
             failures += await self._invoke(subject, invocation, again)
+        if again.is_wanted:
+            again.repeat_all()
         again.output = _bytes(attributes.obj)
         return failures
 
@@ -100,9 +102,10 @@ class MutatingPolicies:
             error = await self._mutate(subject, invocation, mutation, namespace)
             if error:
                 failures.append(_Failure(policy, invocation.binding, error, "Invalid"))
+            else:
+                again.is_wanted = True
         if before != _bytes(attributes.obj):
             again.repeat_all()
-            again.is_wanted = True
         if policy.can_repeat:
             again.invoked.add(key)
         return failures

@@ -148,14 +148,13 @@ class Caller:
         """Do some work with expressions: here while it is short, else in a thread; rights are looked up on the way."""
         given = subject.attributes
         answers: dict[Question, Decision] = {}
-        is_long = policy.is_large
         while True:
             try:
-                if not is_long:
+                if not policy.is_long:
                     return work(answers, Allowance(_SHORT))
                 return await asyncio.to_thread(work, answers, Allowance(None))
             except TooLong:
-                is_long = True
+                policy.is_long = True
             except Unanswered as missing:
                 question = missing.question
                 answers[question] = await self._ask(given.user, given.cluster, question)

@@ -13,6 +13,7 @@ from fairlead_control_plane.kinds.strategies import (
     addresses,
     autoscalers,
     certificates,
+    admission_policies,
     configuration,
     cron_jobs,
     definitions,
@@ -39,6 +40,7 @@ from fairlead_control_plane.kinds.strategies import (
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy
 from fairlead_control_plane.kinds.strategies.metadata import validate_builtin_finalizers
 
+_ADMISSION = "admissionregistration.k8s.io"
 _RBAC = "rbac.authorization.k8s.io"
 _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("", "configmaps"): configuration.CONFIG_MAP,
@@ -56,6 +58,10 @@ _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("", "secrets"): configuration.SECRET,
     ("", "serviceaccounts"): namespaces.SERVICE_ACCOUNT,
     ("", "services"): services.SERVICE,
+    (_ADMISSION, "mutatingadmissionpolicies"): admission_policies.MUTATING_POLICY,
+    (_ADMISSION, "mutatingadmissionpolicybindings"): admission_policies.MUTATING_BINDING,
+    (_ADMISSION, "validatingadmissionpolicies"): admission_policies.VALIDATING_POLICY,
+    (_ADMISSION, "validatingadmissionpolicybindings"): admission_policies.VALIDATING_BINDING,
     ("apiextensions.k8s.io", "customresourcedefinitions"): definitions.CUSTOM_RESOURCE_DEFINITION,
     ("apps", "controllerrevisions"): revisions.CONTROLLER_REVISION,
     ("apps", "daemonsets"): workloads.DAEMON_SET,

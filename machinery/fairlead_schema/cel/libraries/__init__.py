@@ -21,6 +21,7 @@ from fairlead_schema.cel.libraries.semver import SEMVERS
 from fairlead_schema.cel.libraries.sets import SETS
 from fairlead_schema.cel.libraries.strings import STRINGS
 from fairlead_schema.cel.libraries.urls import URLS
+from fairlead_schema.cel.objects import OBJECTS
 
 KUBERNETES: tuple[Library, ...] = (
     URLS,
@@ -41,7 +42,7 @@ KUBERNETES: tuple[Library, ...] = (
 )
 """Of every environment, in the order in which Kubernetes adds them."""
 
-MUTATING: tuple[Library, ...] = (*KUBERNETES, JSON_PATCH)
+MUTATING: tuple[Library, ...] = (*KUBERNETES, JSON_PATCH, OBJECTS)
 """Of the environment of mutating policies."""
 
 __all__ = ["KUBERNETES", "MUTATING"]

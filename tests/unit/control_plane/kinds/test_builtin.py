@@ -21,6 +21,10 @@ _IN_EVERY_WORKSPACE = {
     "tokenreviews.authentication.k8s.io", "selfsubjectreviews.authentication.k8s.io",
     "subjectaccessreviews.authorization.k8s.io", "localsubjectaccessreviews.authorization.k8s.io",
     "selfsubjectaccessreviews.authorization.k8s.io", "selfsubjectrulesreviews.authorization.k8s.io",
+    "mutatingadmissionpolicies.admissionregistration.k8s.io",
+    "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+    "validatingadmissionpolicies.admissionregistration.k8s.io",
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io",
 }  # fmt: skip
 
 
