@@ -212,8 +212,8 @@ def _cluster(settings: Settings, ground: Ground) -> Profile:
         effects=(common.first.effects, allocation.effects),
         begin=begin,
         build=lambda built: Parts(common.controllers(built.registry)),
-        authorized=lambda authorizer: (CertificateRights(_may(authorizer)),),
-        closers=(catalog.close,),
+        authorized=lambda authorizer: (CertificateRights(_may(authorizer)), *rights.use(authorizer)),
+        closers=(catalog.close, policies.close),
     )
 
 
