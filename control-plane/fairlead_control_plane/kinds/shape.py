@@ -26,18 +26,25 @@ _SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _MICROSECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
-def normalise(obj: JsonObject) -> None:
+def normalise(obj: JsonObject, *, keeps_empty: bool = False) -> None:
     """
     Bring an object of a built-in kind into shape, in place.
 
     Values of the wrong type are left alone: the schema refuses those.
+
+    Args:
+        keeps_empty: A list of the object itself that is sent without items is not yet the same as one not sent.
     """
     group, _, version = str(obj.get("apiVersion", "")).rpartition("/")
     try:
         name = facts.definition_name(group, version, str(obj.get("kind")))
     except KeyError:
         return
+    emptied = [key for key, value in obj.items() if value == []] if keeps_empty else ()
     walk_of(name)(obj)
+    for key in emptied:
+        if key in obj:
+            obj[key] = []
 
 
 @cache
@@ -95,12 +102,9 @@ def _kept_pointers(name: str) -> list[str]:
 
 def hide_unset(obj: JsonObject, *fields: str) -> None:
     """Bring an object into shape, but for lists that nobody has set: who sends none owns none."""
-    emptied = [field for field in fields if obj.get(field) == []]
-    normalise(obj)
+    normalise(obj, keeps_empty=True)
     for field in fields:
-        if field in emptied:
-            obj[field] = []
-        elif obj.get(field) is None:
+        if obj.get(field) is None:
             obj.pop(field, None)
 
 

@@ -373,7 +373,7 @@ def finish(obj: JsonObject, target: Target, validation: str, problems: list[str]
     if is_go_type:
         if obj["metadata"].get("managedFields") == []:
             obj["metadata"]["managedFields"] = [{}]  # to forget all owners, said so that no empty value is dropped
-        normalise(obj)
+        normalise(obj, keeps_empty=True)
         obj.setdefault("metadata", {})
     else:
         _OBJECT_META(obj["metadata"])
