@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from kube_internal import ROOTS, InternalTypes
 from kube_openapi import definitions, resources
 from kube_types import GoTypes, packages_of
 
@@ -46,7 +47,7 @@ def manifest(output: Path, version: str) -> None:
 
 
 def main(module: Path, output: Path) -> None:
-    """Write ``definitions.json``, ``resources.json``, ``types.json`` and ``manifest.json``."""
+    """Write ``definitions.json``, ``resources.json``, ``types.json``, ``internal.json`` and ``manifest.json``."""
     version = module.name.partition("@")[2]
     output.mkdir(parents=True, exist_ok=True)
     schemas = definitions(module)
@@ -57,6 +58,7 @@ def main(module: Path, output: Path) -> None:
     roots = [name for name, schema in schemas.items() if "x-kubernetes-group-version-kind" in schema]
     roots += [f"io.k8s.apimachinery.pkg.apis.meta.v1.{name}" for name in _EXTRA]
     write(output / "types.json", types.table(roots))
+    write(output / "internal.json", InternalTypes(module, staging).table(ROOTS))
     manifest(output, version)
 
 

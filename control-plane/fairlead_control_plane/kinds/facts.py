@@ -66,6 +66,13 @@ def types() -> Mapping[str, Sequence[Sequence[Any]]]:
 
 
 @cache
+def internal_types() -> Mapping[str, Sequence[Sequence[Any]]]:
+    """Return the fields of internal Go structs (``core.PodSpec``): ``[shown name, own name, type, form, omitted]``."""
+    found: dict[str, Sequence[Sequence[Any]]] = _load("internal.json")
+    return found
+
+
+@cache
 def _columns() -> Mapping[str, Sequence[Sequence[Any]]]:
     found: dict[str, Sequence[Sequence[Any]]] = _load("columns.json")
     return found

@@ -50,6 +50,20 @@ def validate_pod_annotations(annotations: Mapping[str, str], spec: JsonObject, p
     return causes + _app_armor(annotations, spec, path)
 
 
+def validate_annotation_changes(new: JsonObject, old: JsonObject) -> list[Cause]:
+    """Return what is wrong with the annotations of a pod that is written again: some may not come, go or change."""
+    annotations = new["metadata"].get("annotations") or {}
+    before = old["metadata"].get("annotations") or {}
+    path = "metadata.annotations"
+    causes: list[Cause] = []
+    for key in {**before, **annotations} if annotations != before else ():
+        what = "AppArmor annotations" if key.startswith(APP_ARMOR) else "mirror pod annotation" if key == MIRROR else ""
+        if what and annotations.get(key) != before.get(key):
+            how = "remove or update" if key in before else "add"
+            causes.append(wrong.forbidden(f"{path}[{key}]", f"may not {how} {what}"))
+    return causes + validate_pod_annotations(annotations, new.get("spec") or {}, path)
+
+
 def _tolerations(text: str, path: str) -> list[Cause]:
     try:
         found = orjson.loads(text)

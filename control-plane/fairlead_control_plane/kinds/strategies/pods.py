@@ -1,75 +1,78 @@
 """
 Pods and PodTemplates.
 
-Source: k8s.io/kubernetes/pkg/registry/core/pod/strategy.go, pkg/apis/core/v1/helper/qos, ValidatePodUpdate.
+Source: k8s.io/kubernetes/pkg/registry/core/pod/strategy.go, pkg/apis/core/validation/validation.go (ValidatePodCreate).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from fairlead_api import JsonObject
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
-from fairlead_api.quantity import QuantityError, parse
-from fairlead_control_plane.kinds.record import Strategy
+from fairlead_control_plane.kinds.record import Strategy, Subresource, Writer
 from fairlead_control_plane.kinds.shape import normalise
+from fairlead_control_plane.kinds.strategies.containers import untrimmed_image
+from fairlead_control_plane.kinds.strategies.metadata import validate_builtin_finalizers
+from fairlead_control_plane.kinds.strategies.pod_annotations import (
+    APP_ARMOR,
+    app_armor_field,
+    validate_annotation_changes,
+    validate_pod_annotations,
+    validate_profiles_match,
+)
+from fairlead_control_plane.kinds.strategies.pod_changes import validate_pod_change
 from fairlead_control_plane.kinds.strategies.pod_defaults import default_pod, default_pod_spec
 from fairlead_control_plane.kinds.strategies.pod_spec import validate_pod_spec, validate_template
-from fairlead_control_plane.kinds.strategies.resources import ZERO
+from fairlead_control_plane.kinds.strategies.pod_status import (
+    prepare_pod_status,
+    status_warnings,
+    validate_pod_status,
+)
+from fairlead_control_plane.kinds.strategies.pod_warnings import name_warnings, pod_warnings, template_warnings
+from fairlead_control_plane.kinds.strategies.resources import ZERO, Amounts, amount_of
+from fairlead_control_plane.kinds.strategies.security_contexts import app_armor_profile, containers_of
 
 _FINISHED = {"Failed", "Succeeded"}
-_UPDATABLE = (
-    "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
-    "`spec.tolerations` (only additions to existing tolerations),"
-    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+_COMPUTE = ("cpu", "memory")
+_AFFINITIES = ("podAffinity", "podAntiAffinity")
+_REQUIRED, _PREFERRED = (
+    "requiredDuringSchedulingIgnoredDuringExecution",
+    "preferredDuringSchedulingIgnoredDuringExecution",
 )
-_CONTAINER_LISTS = ("containers", "initContainers")
 
 
 def quality_of_service(spec: JsonObject) -> str:
-    """Return ``BestEffort``, ``Burstable`` or ``Guaranteed`` from the requests and limits of all containers."""
-    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
-    amounts = [container.get("resources") or {} for container in containers]
-    if not any(_positive(one.get(part)) for one in amounts for part in ("requests", "limits")):
+    """Return ``BestEffort``, ``Burstable`` or ``Guaranteed``, from the resources of the pod or of all containers."""
+    lists = (spec.get("containers") or (), spec.get("initContainers") or ())
+    amounts = [container.get("resources") or {} for containers in lists for container in containers]
+    if whole := spec.get("resources"):
+        amounts = [whole]
+    requests = _total(one.get("requests") for one in amounts)
+    limits = _total(one.get("limits") for one in amounts)
+    if not requests and not limits:
         return "BestEffort"
-    for one in amounts:
-        limits, requests = _positive(one.get("limits")), _positive(one.get("requests"))
-        if set(limits) != {"cpu", "memory"} or any(requests.get(name) != limits[name] for name in requests):
-            return "Burstable"
-    return "Guaranteed"
+    is_limited = all(len(_total([one.get("limits")])) == len(_COMPUTE) for one in amounts)
+    is_guaranteed = is_limited and len(requests) == len(limits)
+    return "Guaranteed" if is_guaranteed and all(requests[name] == limits[name] for name in requests) else "Burstable"
 
 
-def _positive(amounts: Mapping[str, str] | None) -> dict[str, Any]:
-    found = {}
-    for name, text in (amounts or {}).items():
-        if name not in {"cpu", "memory"}:
-            continue
-        try:
-            amount = parse(text)
-        except QuantityError:
-            continue
-        if amount > ZERO:
-            found[name] = amount
-    return found
+def _total(parts: Iterable[Mapping[str, str] | None]) -> Amounts:
+    total: Amounts = {}
+    for part in parts:
+        for name in _COMPUTE:
+            amount = amount_of((part or {}).get(name) or "0")
+            if amount is not None and amount > ZERO:
+                total[name] = total[name] + amount if name in total else amount
+    return total
 
 
 def _prepare_create(obj: JsonObject) -> None:
     spec = obj.setdefault("spec", {})
     default_pod(spec)
     normalise(obj)
-    status: JsonObject = {"phase": "Pending", "qosClass": quality_of_service(spec)}
-    if spec.get("schedulingGates"):
-        condition = {
-            "type": "PodScheduled",
-            "status": "False",
-            "reason": "SchedulingGated",
-            "message": "Scheduling is blocked due to non-empty scheduling gates",
-        }
-        status["conditions"] = [condition]
-    obj["status"] = status
+    obj["status"] = {"phase": "Pending", "qosClass": quality_of_service(spec)}
 
 
 def _prepare_update(new: JsonObject, old: JsonObject) -> None:
@@ -78,100 +81,107 @@ def _prepare_update(new: JsonObject, old: JsonObject) -> None:
     normalise(new)
 
 
-def _prepare_status(obj: JsonObject) -> None:
-    """Let the list of addresses follow the one that older kubelets know alone (conversion of PodStatus)."""
-    status = obj.get("status") or {}
-    address, listed = status.get("podIP"), status.get("podIPs")
-    if address and (not listed or listed[0].get("ip") != address):
-        status["podIPs"] = [{"ip": address}]
-    elif listed and not address:
-        status["podIP"] = listed[0].get("ip", "")
+def _sign(obj: JsonObject, writer: Writer) -> None:
+    """Tell since when a pod with gates waits for them."""
+    if (obj.get("spec") or {}).get("schedulingGates"):
+        condition = {
+            "type": "PodScheduled",
+            "status": "False",
+            "lastProbeTime": None,
+            "lastTransitionTime": writer.now,
+            "reason": "SchedulingGated",
+            "message": "Scheduling is blocked due to non-empty scheduling gates",
+        }
+        obj["status"]["conditions"] = [condition]
+
+
+def _settle(new: JsonObject, old: JsonObject | None) -> None:
+    """Write into a new pod what its labels and annotations say of it; nobody owns that."""
+    spec = new.get("spec") or {}
+    if old is not None:
+        return
+    labels, annotations = new["metadata"].get("labels") or {}, new["metadata"].get("annotations") or {}
+    for kind in _AFFINITIES:
+        affinity = (spec.get("affinity") or {}).get(kind) or {}
+        for weighted in affinity.get(_PREFERRED) or ():
+            _match_labels(weighted.get("podAffinityTerm") or {}, labels)
+        for term in affinity.get(_REQUIRED) or ():
+            _match_labels(term, labels)
+    for constraint in spec.get("topologySpreadConstraints") or ():
+        _match_labels(constraint, labels)
+    if any(key.startswith(APP_ARMOR) for key in annotations) and (spec.get("os") or {}).get("name") != "windows":
+        _profiles(spec, annotations)
+
+
+def _match_labels(term: JsonObject, labels: Mapping[str, str]) -> None:
+    selector = term.get("labelSelector")
+    if selector is None:
+        return
+    for field, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn")):
+        for key in term.get(field) or ():
+            if key in labels:
+                one = {"key": key, "operator": operator, "values": [labels[key]]}
+                selector["matchExpressions"] = [*(selector.get("matchExpressions") or ()), one]
+
+
+def _profiles(spec: JsonObject, annotations: Mapping[str, str]) -> None:
+    whole = (spec.get("securityContext") or {}).get("appArmorProfile")
+    for _, container in containers_of(spec, ""):
+        annotation = annotations.get(APP_ARMOR + (container.get("name") or ""))
+        context = container.get("securityContext") or {}
+        if annotation is None or context.get("appArmorProfile") is not None:
+            continue
+        profile = app_armor_field(annotation)
+        if profile is not None and profile != whole and not app_armor_profile(profile, ""):
+            container["securityContext"] = {**context, "appArmorProfile": profile}
 
 
 def _validate(obj: JsonObject) -> list[Cause]:
-    spec = obj.get("spec") or {}
-    text = "must not have leading or trailing whitespace"
-    spaced = [
-        wrong.invalid(f"spec.{field}[{index}].image", container["image"], text)
-        for field in _CONTAINER_LISTS
-        for index, container in enumerate(spec.get(field) or ())
-        if (container.get("image") or "") != (container.get("image") or "").strip()
-    ]
-    return validate_pod_spec(spec, metadata=obj.get("metadata") or {}) + spaced
-
-
-def _validate_update(new: JsonObject, old: JsonObject) -> list[Cause]:
-    """Allow the few changes a running pod can take."""
-    spec, before = new.get("spec") or {}, old.get("spec") or {}
-    if spec == before:
-        return []
-    causes: list[Cause] = []
-    for field in _CONTAINER_LISTS:
-        if len(spec.get(field) or ()) != len(before.get(field) or ()):
-            return [*causes, wrong.forbidden(f"spec.{field}", "pod updates may not add or remove containers")]
-    causes += _deadline(spec.get("activeDeadlineSeconds"), before.get("activeDeadlineSeconds"))
-    causes += _tolerations(spec, before)
-    causes += _gates(spec, before)
-    if _without_updatable(spec, before) != before:
-        text = f"pod updates may not change fields other than {_UPDATABLE}\n{_difference(before, spec)}"
-        causes.append(wrong.forbidden("spec", text))
+    """Return what is wrong with a new pod."""
+    spec, annotations = obj.get("spec") or {}, obj["metadata"].get("annotations") or {}
+    causes = _content(obj)
+    if annotations:
+        causes += validate_pod_annotations(annotations, spec, "metadata.annotations")
+        causes += validate_profiles_match(annotations, spec, "spec")
+    if spec.get("ephemeralContainers"):
+        causes.append(wrong.forbidden("spec.ephemeralContainers", "cannot be set on create"))
+    if spec.get("nodeName") and spec.get("schedulingGates"):
+        text = "cannot be set until all schedulingGates have been cleared"
+        causes.append(wrong.forbidden("spec.nodeName", text))
     return causes
 
 
-def _deadline(new: int | None, old: int | None) -> list[Cause]:
-    path = "spec.activeDeadlineSeconds"
-    if new is None:
-        text = "must not update from a positive integer to nil value"
-        return [] if old is None else [wrong.invalid(path, None, text)]
-    if old is not None and old < new:
-        return [wrong.invalid(path, new, "must be less than or equal to previous value")]
-    return []
+def _content(obj: JsonObject) -> list[Cause]:
+    spec = obj.get("spec") or {}
+    causes = validate_pod_spec(spec, metadata=obj["metadata"])
+    if not spec.get("serviceAccountName"):
+        text = "must not be specified when serviceAccountName is not set"
+        causes += [
+            wrong.forbidden(f"spec.volumes[{i}].projected.sources[{j}].serviceAccountToken", text)
+            for i, volume in enumerate(spec.get("volumes") or ())
+            for j, source in enumerate((volume.get("projected") or {}).get("sources") or ())
+            if source.get("serviceAccountToken") is not None
+        ]
+    for field in ("containers", "initContainers"):
+        for index, container in enumerate(spec.get(field) or ()):
+            causes += untrimmed_image(container, f"spec.{field}[{index}]")
+    return causes
 
 
-def _tolerations(spec: JsonObject, before: JsonObject) -> list[Cause]:
-    kept = spec.get("tolerations") or []
-    if all(any(_same_toleration(one, other) for other in kept) for one in before.get("tolerations") or ()):
-        return []
-    text = "existing toleration can not be modified except its tolerationSeconds"
-    return [wrong.forbidden("spec.tolerations", text)]
+def _change(new: JsonObject, old: JsonObject) -> list[Cause]:
+    causes = _content(new) + validate_annotation_changes(new, old)
+    causes += validate_pod_change(new.get("spec") or {}, old.get("spec") or {})
+    return causes + validate_builtin_finalizers(new)
 
 
-def _same_toleration(one: JsonObject, other: JsonObject) -> bool:
-    return {**one, "tolerationSeconds": None} == {**other, "tolerationSeconds": None}
+def _status(new: JsonObject, old: JsonObject) -> list[Cause]:
+    return validate_pod_status(new, old) + validate_builtin_finalizers(new)
 
 
-def _gates(spec: JsonObject, before: JsonObject) -> list[Cause]:
-    old = {gate.get("name") for gate in before.get("schedulingGates") or ()}
-    added = [gate.get("name") for gate in spec.get("schedulingGates") or () if gate.get("name") not in old]
-    if not added:
-        return []
-    return [
-        wrong.forbidden("spec.schedulingGates", f"only deletion is allowed, but found new scheduling gate '{added[0]}'")
-    ]
-
-
-def _without_updatable(spec: JsonObject, before: JsonObject) -> JsonObject:
-    """Return ``spec`` with everything that may change put back to what it was."""
-    munged = dict(spec)
-    for field in _CONTAINER_LISTS:
-        if spec.get(field):
-            pairs = zip(spec[field], before[field], strict=True)
-            munged[field] = [{**new, "image": old.get("image")} for new, old in pairs]
-    for field in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
-        munged.pop(field, None)
-        if field in before:
-            munged[field] = before[field]
-    if (before.get("terminationGracePeriodSeconds") or 0) < 0 and spec.get("terminationGracePeriodSeconds") == 1:
-        munged["terminationGracePeriodSeconds"] = before["terminationGracePeriodSeconds"]
-    if before.get("schedulingGates") and "nodeSelector" in spec:
-        munged["nodeSelector"] = before.get("nodeSelector", spec["nodeSelector"])
-    return munged
-
-
-def _difference(old: JsonObject, new: JsonObject) -> str:
-    keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
-    lines = [f"- {key}: {json.dumps(old.get(key))}\n+ {key}: {json.dumps(new.get(key))}" for key in keys]
-    return "\n".join(lines)
+def _warn(new: JsonObject, old: JsonObject | None) -> Sequence[str]:
+    if old is not None:
+        return ()
+    return name_warnings(new, "the Pod's hostname") + pod_warnings(new.get("spec") or {}, new["metadata"])
 
 
 def _graceful_s(obj: JsonObject, asked_s: int | None) -> int:
@@ -188,12 +198,21 @@ def _prepare_template(obj: JsonObject) -> None:
     normalise(obj)
 
 
+def _warn_of_template(new: JsonObject, old: JsonObject | None) -> Sequence[str]:
+    if old is not None and new["metadata"].get("generation") == old["metadata"].get("generation"):
+        return ()
+    return template_warnings(new.get("template") or {}, "template")
+
+
 POD = Strategy(
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
-    prepare_status=_prepare_status,
+    sign=_sign,
+    settle=_settle,
     validate=_validate,
-    validate_update=_validate_update,
+    validate_change=_change,
+    subresources={"status": Subresource(prepare=prepare_pod_status, validate=_status, warn=status_warnings)},
+    warn=_warn,
     generation_of=lambda obj: obj.get("spec"),
     graceful_s=_graceful_s,
 )
@@ -201,5 +220,6 @@ POD_TEMPLATE = Strategy(
     prepare_create=_prepare_template,
     prepare_update=lambda new, old: _prepare_template(new),
     validate=lambda obj: validate_template(obj.get("template") or {}, "template"),
+    warn=_warn_of_template,
     generation_of=lambda obj: obj.get("template"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fairlead_api import JsonObject
-from fairlead_control_plane.kinds.strategies.pods import POD
+from fairlead_control_plane.kinds.strategies.pod_status import follow_addresses
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,5 @@ from fairlead_control_plane.kinds.strategies.pods import POD
 )
 def test_one_follows_the_other(status: JsonObject, expected: JsonObject) -> None:
     """The single one decides where they differ."""
-    obj: JsonObject = {"status": status}
-    assert POD.prepare_status is not None
-    POD.prepare_status(obj)
-    assert obj["status"] == expected
+    follow_addresses(status)
+    assert status == expected
