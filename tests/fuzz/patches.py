@@ -122,15 +122,15 @@ def _direct(draw: Draw, found: JsonObject, body: JsonObject) -> None:
     """Put a directive of strategic merge patches in, in place."""
     match draw(st.sampled_from(_DIRECTIVES)):
         case "replace":
-            found.setdefault("metadata", {})["labels"] = {"$patch": "replace", "fuzz": "${id}", "slot": "a"}
+            _made(found, ["metadata"])["labels"] = {"$patch": "replace", "fuzz": "${id}", "slot": "a"}
         case "delete":
-            found.setdefault("metadata", {})["annotations"] = {"$patch": "delete"}
+            _made(found, ["metadata"])["annotations"] = {"$patch": "delete"}
         case "order":
             _in_pod(found, body)["$setElementOrder/containers"] = [{"name": "side"}, {"name": "web"}]
         case "primitive":
-            found.setdefault("metadata", {})["$deleteFromPrimitiveList/finalizers"] = ["example.com/hold"]
+            _made(found, ["metadata"])["$deleteFromPrimitiveList/finalizers"] = ["example.com/hold"]
         case "retain":
-            found.setdefault("spec", {})["strategy"] = {"$retainKeys": ["type"], "type": "Recreate"}
+            _made(found, ["spec"])["strategy"] = {"$retainKeys": ["type"], "type": "Recreate"}
 
 
 def _in_pod(found: JsonObject, body: JsonObject) -> JsonObject:

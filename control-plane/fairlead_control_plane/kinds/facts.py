@@ -19,9 +19,13 @@ from fairlead_schema.defaulting import POINTER
 
 REFERENCE = "#/components/schemas/"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1"
-# Looks like a default from outside, and depends on what annotations carry.
-_BY_CONVERSION = frozenset(
-    {("io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerSpec", "targetCPUUtilizationPercentage")}
+# Looks like a default from outside, and depends on what annotations carry; or is the volume's, not of any such spec.
+_BY_STRATEGY = frozenset(
+    {
+        ("io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerSpec", "targetCPUUtilizationPercentage"),
+        ("io.k8s.api.core.v1.PersistentVolumeSpec", "persistentVolumeReclaimPolicy"),
+        ("io.k8s.api.core.v1.PersistentVolumeSpec", "volumeMode"),
+    }
 )
 
 
@@ -43,7 +47,7 @@ def definitions() -> Mapping[str, JsonObject]:
     for name, defaults in _load("defaults.json").items():
         properties = found[name]["properties"]
         for field, value in defaults.items():
-            if (name, field) in _BY_CONVERSION:
+            if (name, field) in _BY_STRATEGY:
                 continue
             if value == {} and "default" not in properties[field]:
                 properties[field][POINTER] = True  # a struct's own default is in the document itself

@@ -106,12 +106,14 @@ class Subresource:
         validate: Returns what is wrong with ``new`` beside its metadata; stands in for the kind's own validation.
         resets: What those who write it do not own; None for what any kind resets.
         warn: Returns texts for the client, like the kind's own ``warn``, which is silent here.
+        settle: As ``prepare``, but once it is noted who manages what: what it writes belongs to nobody.
     """
 
     prepare: Callable[[JsonObject, JsonObject, Writer], None] | None = None
     validate: Callable[[JsonObject, JsonObject], Sequence[Cause]] | None = None
     resets: FieldSet | None = None
     warn: Callable[[JsonObject], Sequence[str]] | None = None
+    settle: Callable[[JsonObject, JsonObject, Writer], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ async def updated(
         metadata.place(new, target.cluster)
     attributes = _attributes(target, "UPDATE", new, old, options)
     await parts.admission.admit(attributes)
-    await aside(lambda: _check_update(target, new, old), is_large=large)
+    await aside(lambda: _check_update(target, new, old, writer), is_large=large)
     await parts.admission.validate(attributes)
     return new
 
@@ -132,9 +132,12 @@ def _prepared(target: Target, new: JsonObject, old: JsonObject, manage: Manage, 
     return new
 
 
-def _check_update(target: Target, new: JsonObject, old: JsonObject) -> None:
+def _check_update(target: Target, new: JsonObject, old: JsonObject, writer: Writer) -> None:
     """Settle what the server gives out, and validate."""
     strategy = target.resource.strategy
+    part = strategy.subresources.get(target.subresource)
+    if part is not None and part.settle is not None:
+        part.settle(new, old, writer)
     if strategy.settle is not None and not _is_narrow(target):
         strategy.settle(new, old)
     is_bound = target.subresource == _BINDING
@@ -145,7 +148,6 @@ def _check_update(target: Target, new: JsonObject, old: JsonObject) -> None:
     ):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     causes = metadata.validate_update(new, old, target.resource)
-    part = strategy.subresources.get(target.subresource)
     if part is not None and part.validate is not None:
         causes += part.validate(new, old)
     elif strategy.validate_change is not None and not is_bound:

@@ -199,7 +199,7 @@ def _bound(obj: JsonObject, *path: str) -> str:
         return ""
     status = obj.get("status") or {}
     if path == ("capacity",):
-        return str((status.get("capacity") or {}).get("storage", ""))
+        return str((status.get("capacity") or {}).get("storage", "0"))
     return _access_modes(status.get("accessModes") or ())
 
 
@@ -349,6 +349,7 @@ CELLS: Mapping[tuple[str, str], Mapping[str, Cell]] = {
         **_AGE,
         "Drivers": lambda obj: len((obj.get("spec") or {}).get("drivers") or ()),
     },
+    ("storage.k8s.io", "volumeattributesclasses"): {**_AGE, "DriverName": text("driverName", absent="")},
     ("storage.k8s.io", "volumeattachments"): {
         **_AGE,
         "Attacher": text("spec", "attacher", absent=""),

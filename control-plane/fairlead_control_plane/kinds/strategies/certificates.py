@@ -19,7 +19,7 @@ from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Subresource, Writer
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy
-from fairlead_control_plane.kinds.strategies.metadata import validate_builtin_finalizers
+from fairlead_control_plane.kinds.strategies.metadata import validate_again
 from fairlead_control_plane.kinds.strategies.pem import blocks
 from fairlead_schema.fieldset import FieldSet
 
@@ -220,7 +220,7 @@ def _certificate(obj: JsonObject, old: JsonObject | None) -> list[Cause]:
 def _validate_change(
     new: JsonObject, old: JsonObject, *, may_approve: bool = False, may_issue: bool = False
 ) -> list[Cause]:
-    causes = [*validate_builtin_finalizers(new), *_validate(new, old)]
+    causes = [*validate_again(new, validation.path_segment_name), *_validate(new, old)]
     grown = {kind: len(_of_type(new, kind)) - len(_of_type(old, kind)) for kind in (_APPROVED, _DENIED, _FAILED)}
     causes += [
         wrong.forbidden(_CONDITIONS, f'updates may not remove a condition of type "{kind}"')
@@ -269,7 +269,7 @@ def _dated(new: JsonObject, old: JsonObject, now: str) -> None:
             )
 
 
-def _prepare_status(new: JsonObject, old: JsonObject, writer: Writer) -> None:
+def _settle_status(new: JsonObject, old: JsonObject, writer: Writer) -> None:
     for kind in (_APPROVED, _DENIED):
         kept = _of_type(old, kind)
         places = [index for index, one in enumerate(_conditions(new)) if one.get("type") == kind]
@@ -279,7 +279,7 @@ def _prepare_status(new: JsonObject, old: JsonObject, writer: Writer) -> None:
     _dated(new, old, writer.now)
 
 
-def _prepare_approval(new: JsonObject, old: JsonObject, writer: Writer) -> None:
+def _settle_approval(new: JsonObject, old: JsonObject, writer: Writer) -> None:
     _dated(new, old, writer.now)
     status = {key: value for key, value in (old.get("status") or {}).items() if key != "conditions"}
     conditions = _conditions(new)
@@ -298,14 +298,14 @@ SIGNING_REQUEST = replace(
     resets=FieldSet.of(_SPEC, ("status",)),
     subresources={
         "status": Subresource(
-            _prepare_status,
-            lambda new, old: _validate_change(new, old, may_issue=True),
-            FieldSet.of(_SPEC, ("status", "conditions")),
+            validate=lambda new, old: _validate_change(new, old, may_issue=True),
+            resets=FieldSet.of(_SPEC, ("status", "conditions")),
+            settle=_settle_status,
         ),
         "approval": Subresource(
-            _prepare_approval,
-            lambda new, old: _validate_change(new, old, may_approve=True),
-            FieldSet.of(_SPEC, ("status", "certificate")),
+            validate=lambda new, old: _validate_change(new, old, may_approve=True),
+            resets=FieldSet.of(_SPEC, ("status", "certificate")),
+            settle=_settle_approval,
         ),
     },
 )

@@ -6,6 +6,8 @@ Source: k8s.io/kubernetes/pkg/apis/core/validation/validation.go (ValidatePersis
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
@@ -37,15 +39,12 @@ def _field_of(name: str) -> str:
     return "uID" if name == "uid" else name
 
 
-def validate_claim_spec(spec: JsonObject, path: str) -> list[Cause]:
-    """Return what is wrong with the ``spec`` of a PersistentVolumeClaim."""
+def validate_claim_spec(spec: JsonObject, path: str, *, checks_groups: bool = True) -> list[Cause]:
+    """Return what is wrong with the ``spec`` of a claim; the groups of its sources are checked of new ones only."""
     modes = spec.get("accessModes") or ()
     causes = [] if modes else [wrong.required(f"{path}.accessModes", "at least 1 access mode is required")]
     causes += validate_selector(spec.get("selector"), f"{path}.selector")
-    causes += [wrong.not_supported(f"{path}.accessModes", mode, _MODES) for mode in modes if mode not in _MODES]
-    if "ReadWriteOncePod" in modes and any(mode in _MODES[:3] for mode in modes):
-        text = "may not use ReadWriteOncePod with other access modes"
-        causes.append(wrong.forbidden(f"{path}.accessModes", text))
+    causes += validate_modes(modes, f"{path}.accessModes")
     causes += _storage((spec.get("resources") or {}).get("requests") or {}, f"{path}.resources[storage]")
     for field in ("storageClassName", "volumeAttributesClassName"):
         if name := spec.get(field):
@@ -53,7 +52,15 @@ def validate_claim_spec(spec: JsonObject, path: str) -> list[Cause]:
     mode = spec.get("volumeMode")
     if mode is not None and mode not in _VOLUME_MODES:
         causes.append(wrong.not_supported(f"{path}.volumeMode", mode, _VOLUME_MODES))
-    return causes + _sources(spec, path)
+    return causes + _sources(spec, path, checks_groups)
+
+
+def validate_modes(modes: Sequence[str], path: str) -> list[Cause]:
+    """Check the access modes of a volume or claim."""
+    causes = [wrong.not_supported(path, mode, _MODES) for mode in modes if mode not in _MODES]
+    if "ReadWriteOncePod" in modes and any(mode in _MODES[:3] for mode in modes):
+        causes.append(wrong.forbidden(path, "may not use ReadWriteOncePod with other access modes"))
+    return causes
 
 
 def _storage(requests: JsonObject, path: str) -> list[Cause]:
@@ -65,12 +72,12 @@ def _storage(requests: JsonObject, path: str) -> list[Cause]:
     return [wrong.invalid(path, str(amount), "must be greater than zero")]
 
 
-def _sources(spec: JsonObject, path: str) -> list[Cause]:
+def _sources(spec: JsonObject, path: str, checks_groups: bool) -> list[Cause]:
     source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
-    causes = [] if source is None else _source(source, f"{path}.dataSource")
+    causes = [] if source is None else _source(source, f"{path}.dataSource", checks_groups)
     if reference is None:
         return causes
-    causes += _source(reference, f"{path}.dataSourceRef")
+    causes += _source(reference, f"{path}.dataSourceRef", checks_groups)
     if namespace := reference.get("namespace"):
         at = f"{path}.dataSourceRef.namespace"
         causes += [wrong.invalid(at, namespace, text) for text in validation.namespace_name(namespace)]
@@ -88,12 +95,12 @@ def _sources(spec: JsonObject, path: str) -> list[Cause]:
     return causes
 
 
-def _source(source: JsonObject, path: str) -> list[Cause]:
+def _source(source: JsonObject, path: str, checks_group: bool) -> list[Cause]:
     group, kind = source.get("apiGroup") or "", source.get("kind") or ""
     causes = [wrong.required(f"{path}.{field}") for field in ("name", "kind") if not source.get(field)]
     if not group and kind != _CLAIM:
         text = f"must be '{_CLAIM}' when referencing the default apiGroup"
         causes.append(wrong.invalid(path, kind, text))
-    if group:
+    if group and checks_group:
         causes += [wrong.invalid(f"{path}.apiGroup", group, text) for text in validation.dns1123_subdomain(group)]
     return causes

@@ -7,6 +7,7 @@ Kubernetes checks more for most of these kinds; what OpenAPI says of them is che
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from fairlead_api import JsonObject
@@ -52,6 +53,23 @@ def generic_strategy(group: str, plural: str, *, has_status: bool) -> Strategy:
         generation_of=_content if (group, plural) in _GENERATION else None,
         create_on_update=(group, plural) in _CREATE_ON_UPDATE,
     )
+
+
+def with_default(strategy: Strategy, default: Callable[[JsonObject], None]) -> Strategy:
+    """Return a strategy that also applies ``default`` to an object, in place, whenever it is written."""
+    create, update = strategy.prepare_create, strategy.prepare_update
+
+    def prepare_create(obj: JsonObject) -> None:
+        default(obj)
+        if create is not None:
+            create(obj)
+
+    def prepare_update(new: JsonObject, old: JsonObject) -> None:
+        default(new)
+        if update is not None:
+            update(new, old)
+
+    return replace(strategy, prepare_create=prepare_create, prepare_update=prepare_update)
 
 
 def zero_status(obj: JsonObject) -> JsonObject:

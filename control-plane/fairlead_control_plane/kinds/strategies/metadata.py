@@ -41,12 +41,7 @@ def validate_metadata(
     """
     metadata: JsonObject = obj.get("metadata") or {}
     check_name = validate_name or validation.dns1123_subdomain
-    causes: list[Cause] = []
-    generated = metadata.get("generateName") or ""
-    if generated:
-        # A prefix may end in a dash; the letters to come stand in for it.
-        masked = generated[:-1] + "a" if generated.endswith("-") else generated
-        causes += [wrong.invalid("metadata.generateName", generated, text) for text in check_name(masked)]
+    causes = _stem(metadata, check_name)
     name = metadata.get("name") or ""
     if name:
         causes += [wrong.invalid("metadata.name", name, text) for text in check_name(name)]
@@ -125,6 +120,23 @@ def validate_builtin_finalizers(obj: JsonObject) -> list[Cause]:
         for index, name in enumerate(obj["metadata"].get("finalizers") or ())
         if "/" not in name and name not in STANDARD_FINALIZERS
     ]
+
+
+def validate_again(obj: JsonObject, check_name: Callable[[str], Sequence[str]] | None = None) -> list[Cause]:
+    """
+    Check of a changed object what most kinds have checked of new ones alone: the stem of its name, its finalizers.
+
+    Args:
+        check_name: The kind's rule for names; a DNS-1123 subdomain when None.
+    """
+    return _stem(obj["metadata"], check_name or validation.dns1123_subdomain) + validate_builtin_finalizers(obj)
+
+
+def _stem(metadata: JsonObject, check_name: Callable[[str], Sequence[str]]) -> list[Cause]:
+    generated = metadata.get("generateName") or ""
+    # A prefix may end in a dash; the letters to come stand in for it.
+    masked = generated[:-1] + "a" if generated.endswith("-") else generated
+    return [wrong.invalid("metadata.generateName", generated, text) for text in check_name(masked) if generated]
 
 
 def _namespace(namespace: str, namespaced: bool) -> list[Cause]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fairlead_api import JsonObject, validation
 from fairlead_api.field_errors import quoted
 from fairlead_control_plane.kinds.strategies.ip_fields import ip_warnings
+from fairlead_control_plane.kinds.strategies.node_labels import DEPRECATED
 from fairlead_control_plane.kinds.strategies.pod_annotations import (
     APP_ARMOR,
     SECCOMP_CONTAINER,
@@ -25,16 +26,6 @@ _REQUIRED, _PREFERRED = (
     "requiredDuringSchedulingIgnoredDuringExecution",
     "preferredDuringSchedulingIgnoredDuringExecution",
 )
-_NODE_LABELS = {
-    "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
-    "beta.kubernetes.io/os": 'deprecated since v1.14; use "kubernetes.io/os" instead',
-    "failure-domain.beta.kubernetes.io/region": 'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
-    "failure-domain.beta.kubernetes.io/zone": 'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
-    "beta.kubernetes.io/instance-type": 'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
-    "app.kubernetes.io/created-by": "deprecated since v1.9",
-    "scheduler.alpha.kubernetes.io/preferAvoidPods": "deprecated since v1.22; use Taints and Tolerations instead",
-    "node-role.kubernetes.io/master": 'use "node-role.kubernetes.io/control-plane" instead',
-}
 _ANNOTATIONS = {
     "scheduler.alpha.kubernetes.io/critical-pod": 'non-functional in v1.16+; use the "priorityClassName" field instead',
     "security.alpha.kubernetes.io/sysctls": 'non-functional in v1.11+; use the "sysctls" field instead',
@@ -62,9 +53,7 @@ def pod_warnings(spec: JsonObject, metadata: JsonObject, prefix: str = "") -> li
     """Warn of what is in a pod; ``prefix`` is the path of its template with a dot, empty for a pod itself."""
     at = f"{prefix}spec"
     found = [
-        f"{at}.nodeSelector[{key}]: {_NODE_LABELS[key]}"
-        for key in spec.get("nodeSelector") or ()
-        if key in _NODE_LABELS
+        f"{at}.nodeSelector[{key}]: {DEPRECATED[key]}" for key in spec.get("nodeSelector") or () if key in DEPRECATED
     ]
     if affinity := spec.get("affinity"):
         found += _node_affinity(affinity, f"{at}.affinity.nodeAffinity")
@@ -115,8 +104,8 @@ def _node_term(term: JsonObject, path: str, *, checks_values: bool) -> list[str]
     found: list[str] = []
     for index, expression in enumerate(term.get("matchExpressions") or ()):
         at, key = f"{path}.matchExpressions[{index}]", expression.get("key") or ""
-        if key in _NODE_LABELS:
-            found.append(f"{at}.key: {key} is {_NODE_LABELS[key]}")
+        if key in DEPRECATED:
+            found.append(f"{at}.key: {key} is {DEPRECATED[key]}")
         for place, value in enumerate(expression.get("values") or () if checks_values else ()):
             texts = validation.label_value(value)
             found += [f"{at}.values[{place}]: {value} is invalid, {text}" for text in texts]
@@ -127,8 +116,8 @@ def _spread(constraints: Sequence[JsonObject], path: str) -> list[str]:
     found: list[str] = []
     for index, constraint in enumerate(constraints):
         key = constraint.get("topologyKey") or ""
-        if key in _NODE_LABELS:
-            found.append(f"{path}[{index}].topologyKey: {key} is {_NODE_LABELS[key]}")
+        if key in DEPRECATED:
+            found.append(f"{path}[{index}].topologyKey: {key} is {DEPRECATED[key]}")
         if constraint.get("labelSelector") is None:
             found.append(f"{path}[{index}].labelSelector: {_NO_SELECTOR}")
     return found

@@ -13,7 +13,11 @@ from fairlead_control_plane.kinds.strategies import (
     addresses,
     autoscalers,
     certificates,
+<<<<<<< HEAD
     admission_policies,
+=======
+    claims,
+>>>>>>> ba27e75 (wip)
     configuration,
     cron_jobs,
     definitions,
@@ -26,6 +30,7 @@ from fairlead_control_plane.kinds.strategies import (
     namespaces,
     network_policies,
     nodes,
+    persistent_volumes,
     pods,
     policies,
     priorities,
@@ -35,6 +40,8 @@ from fairlead_control_plane.kinds.strategies import (
     runtime_classes,
     services,
     stateful_sets,
+    storage,
+    volume_attachments,
     workloads,
 )
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy
@@ -49,8 +56,8 @@ _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("", "limitranges"): quotas.LIMIT_RANGE,
     ("", "namespaces"): namespaces.NAMESPACE,
     ("", "nodes"): nodes.NODE,
-    ("", "persistentvolumeclaims"): policies.CLAIM,
-    ("", "persistentvolumes"): policies.VOLUME,
+    ("", "persistentvolumeclaims"): claims.CLAIM,
+    ("", "persistentvolumes"): persistent_volumes.PERSISTENT_VOLUME,
     ("", "pods"): pods.POD,
     ("", "podtemplates"): pods.POD_TEMPLATE,
     ("", "replicationcontrollers"): replication_controllers.REPLICATION_CONTROLLER,
@@ -83,6 +90,12 @@ _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("node.k8s.io", "runtimeclasses"): runtime_classes.RUNTIME_CLASS,
     ("policy", "poddisruptionbudgets"): disruption.DISRUPTION_BUDGET,
     ("scheduling.k8s.io", "priorityclasses"): priorities.PRIORITY_CLASS,
+    (storage.GROUP, "csidrivers"): storage.CSI_DRIVER,
+    (storage.GROUP, "csinodes"): storage.CSI_NODE,
+    (storage.GROUP, "csistoragecapacities"): storage.CSI_CAPACITY,
+    (storage.GROUP, "storageclasses"): storage.STORAGE_CLASS,
+    (storage.GROUP, "volumeattachments"): volume_attachments.VOLUME_ATTACHMENT,
+    (storage.GROUP, "volumeattributesclasses"): storage.ATTRIBUTES_CLASS,
     (_RBAC, "clusterrolebindings"): access.CLUSTER_ROLE_BINDING,
     (_RBAC, "clusterroles"): access.CLUSTER_ROLE,
     (_RBAC, "rolebindings"): access.ROLE_BINDING,

@@ -14,6 +14,7 @@ from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy
 from fairlead_control_plane.kinds.strategies.metadata import immutable, validate_labels
+from fairlead_control_plane.kinds.strategies.node_labels import DEPRECATED
 from fairlead_control_plane.kinds.strategies.resource_names import check_amount, check_container_resource_name
 
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -22,16 +23,6 @@ _COMPARING = ("Equal", "Exists", "Lt", "Gt")
 _NO_KEY = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
 _HUGE_PAGES = "hugepages-"
 _FIELDS = ("key", "operator", "value", "effect")
-_OLD_LABELS = {
-    "beta.kubernetes.io/arch": 'deprecated since v1.14; use "kubernetes.io/arch" instead',
-    "beta.kubernetes.io/os": 'deprecated since v1.14; use "kubernetes.io/os" instead',
-    "failure-domain.beta.kubernetes.io/region": 'deprecated since v1.17; use "topology.kubernetes.io/region" instead',
-    "failure-domain.beta.kubernetes.io/zone": 'deprecated since v1.17; use "topology.kubernetes.io/zone" instead',
-    "beta.kubernetes.io/instance-type": 'deprecated since v1.17; use "node.kubernetes.io/instance-type" instead',
-    "app.kubernetes.io/created-by": "deprecated since v1.9",
-    "scheduler.alpha.kubernetes.io/preferAvoidPods": "deprecated since v1.22; use Taints and Tolerations instead",
-    "node-role.kubernetes.io/master": 'use "node-role.kubernetes.io/control-plane" instead',
-}
 
 
 def _validate(obj: JsonObject) -> list[Cause]:
@@ -109,7 +100,7 @@ def _validate_update(new: JsonObject, old: JsonObject) -> list[Cause]:
 def _warn(new: JsonObject, old: JsonObject | None) -> list[str]:
     del old
     selector = (new.get("scheduling") or {}).get("nodeSelector") or {}
-    return [f"scheduling.nodeSelector: {_OLD_LABELS[key]}" for key in selector if key in _OLD_LABELS]
+    return [f"scheduling.nodeSelector: {DEPRECATED[key]}" for key in selector if key in DEPRECATED]
 
 
 RUNTIME_CLASS = replace(

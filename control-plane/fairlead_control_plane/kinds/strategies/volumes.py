@@ -98,9 +98,7 @@ def _source(volume: JsonObject, path: str, *, pod_name: str, is_pod: bool) -> li
         return [wrong.required(path, "must specify a volume type")]
     first, *others = present
     source, at = volume[first], f"{path}.{_PATHS.get(first, first)}"
-    causes = [wrong.required(f"{at}.{field}") for field in _REQUIRED.get(first, ()) if not source.get(field)]
-    check = _CHECKS.get(first)
-    causes += check(source, at) if check else []
+    causes = validate_source(first, source, at)
     if first == "ephemeral" and pod_name and (name := volume.get("name")):
         claim = f"{pod_name}-{name}"
         texts = validation.dns1123_subdomain(claim)
@@ -110,6 +108,13 @@ def _source(volume: JsonObject, path: str, *, pod_name: str, is_pod: bool) -> li
     if "iscsi" in present:
         causes += _iscsi_name(volume, path)
     return causes + [wrong.forbidden(f"{path}.{_REFUSED_PATHS.get(kind, kind)}", _ONE_TYPE) for kind in others]
+
+
+def validate_source(kind: str, source: JsonObject, path: str) -> list[Cause]:
+    """Return what is wrong with a source of volumes, ``kind`` being the name of its field."""
+    causes = [wrong.required(f"{path}.{field}") for field in _REQUIRED.get(kind, ()) if not source.get(field)]
+    check = _CHECKS.get(kind)
+    return causes + check(source, path) if check else causes
 
 
 def _empty_dir(source: JsonObject, path: str) -> list[Cause]:
@@ -149,22 +154,24 @@ def _partition(source: JsonObject, path: str) -> list[Cause]:
     return [] if 0 <= number <= 255 else [wrong.invalid(f"{path}.partition", number, text)]
 
 
-def _lun(number: int, path: str) -> list[Cause]:
+def check_lun(number: int, path: str) -> list[Cause]:
+    """Check the number of a unit of the source at ``path``."""
     return [wrong.invalid(f"{path}.lun", number, text) for text in validation.in_range(number, 0, 255)]
 
 
 def _iscsi(source: JsonObject, path: str) -> list[Cause]:
     causes = [wrong.required(f"{path}.{field}") for field in ("targetPortal", "iqn") if not source.get(field)]
     if iqn := source.get("iqn"):
-        causes += _initiator(iqn, f"{path}.iqn")
-    causes += _lun(source.get("lun") or 0, path)
+        causes += check_initiator(iqn, f"{path}.iqn")
+    causes += check_lun(source.get("lun") or 0, path)
     if (source.get("chapAuthDiscovery") or source.get("chapAuthSession")) and source.get("secretRef") is None:
         causes.append(wrong.required(f"{path}.secretRef"))
     name = source.get("initiatorName")
-    return causes if name is None else causes + _initiator(name, f"{path}.initiatorname")
+    return causes if name is None else causes + check_initiator(name, f"{path}.initiatorname")
 
 
-def _initiator(name: str, path: str) -> list[Cause]:
+def check_initiator(name: str, path: str) -> list[Cause]:
+    """Check the name of an iSCSI node."""
     if not name.startswith(("iqn", "eui", "naa")):
         return [wrong.invalid(path, name, "must be valid format starting with iqn, eui, or naa")]
     whole = _EUI.fullmatch(name) or _NAA.fullmatch(name)
@@ -234,7 +241,7 @@ def _fc(source: JsonObject, path: str) -> list[Cause]:
         return causes
     if source.get("lun") is None:
         return [*causes, wrong.required(f"{path}.lun", "lun is required if targetWWNs is specified")]
-    return causes + _lun(source["lun"], path)
+    return causes + check_lun(source["lun"], path)
 
 
 def _flex(source: JsonObject, path: str) -> list[Cause]:

@@ -13,9 +13,10 @@ import pytest
 
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause, Invalid
+from fairlead_api.request import SYSTEM
 from fairlead_control_plane.kinds import protobuf
 from fairlead_control_plane.kinds.builtin import builtin_resources
-from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.kinds.record import Resource, Writer
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.kinds.strategies.metadata import validate_metadata, validate_metadata_update
 from fairlead_control_plane.kinds.table import table
@@ -60,6 +61,8 @@ def _created(sent: dict[str, Any]) -> tuple[dict[str, Any], list[Cause], str | N
     if strategy.prepare_create:
         strategy.prepare_create(obj)
     try:
+        if strategy.sign:
+            strategy.sign(obj, Writer(SYSTEM, "2024-01-02T03:04:05Z"))
         if strategy.settle:
             strategy.settle(obj, None)
         causes = validate_metadata(obj, namespaced=resource.namespaced, validate_name=strategy.validate_name)

@@ -126,9 +126,9 @@ def _changed(
 ) -> tuple[dict[str, Any], list[Cause]]:
     new = {**old, "status": {**old["status"], "conditions": conditions}}
     part = SIGNING_REQUEST.subresources[subresource]
-    assert part.prepare is not None
+    assert part.settle is not None
     assert part.validate is not None
-    part.prepare(new, old, Writer(ALICE, "2024-01-02T03:04:05Z"))
+    part.settle(new, old, Writer(ALICE, "2024-01-02T03:04:05Z"))
     return new, list(part.validate(new, old))
 
 
