@@ -139,6 +139,11 @@ def update(  # noqa: PLR0913 - the parts of a write; all but the objects are key
     return _join(bare, managed.capped(_updated(write, old, bare, managers)))
 
 
+def start_from(schema: Node, empty: JsonObject) -> None:
+    """Say what the empty object of a kind is, where Go shows nulls of which its schema does not tell."""
+    schema._walks[_NOTHING] = empty  # noqa: SLF001 - as in _nothing
+
+
 def _nothing(schema: Node) -> JsonObject:
     """Return the kind's empty object, made once: it is only ever compared with."""
     found: JsonObject | None = schema._walks.get(_NOTHING)  # noqa: SLF001 - shared nodes share what is made of them

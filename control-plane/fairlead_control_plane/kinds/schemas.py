@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import facts
+from fairlead_control_plane.kinds.shape import always_null
 
 if TYPE_CHECKING:
     from fairlead_schema.structural import Structural
@@ -44,9 +45,13 @@ def builtin_schema(definition: str) -> Callable[[], Structural]:
 
 @cache
 def _compiled(definition: str) -> Structural:
-    from fairlead_schema.structural import compile_schema  # noqa: PLC0415 - compiled only when a kind is used
+    from fairlead_schema.apply import start_from  # noqa: PLC0415 - compiled only when a kind is used
+    from fairlead_schema.structural import compile_schema  # noqa: PLC0415 - as above
 
-    return compile_schema({"$ref": facts.REFERENCE + definition}, facts.definitions())
+    schema = compile_schema({"$ref": facts.REFERENCE + definition}, facts.definitions())
+    if unset := always_null(definition):
+        start_from(schema, {**schema.zero(), **dict.fromkeys(unset)})
+    return schema
 
 
 def self_contained(definition: str) -> JsonObject:

@@ -59,7 +59,7 @@ def walk_of(name: str) -> Walk:
             return value
         if not plan:
             plan.update(_plan(name))
-            always.extend(_always_listed(name))
+            always.extend(always_null(name))
 <<<<<<< HEAD
             pointers.extend(_kept_pointers(name))
 =======
@@ -87,7 +87,7 @@ def _keep(value: dict[str, Any], key: str, step: tuple[bool, Walk | None]) -> No
         value[key] = inner(item)
 
 
-def _always_listed(name: str) -> list[str]:
+def always_null(name: str) -> list[str]:
     """Return what is shown as null when it is not set: nil lists that are kept, and times, which have no empty text."""
     fields = facts.types()[name]
     lists = [field for _, field, _, form, keeps_empty, *_ in fields if form == "list" and keeps_empty]
@@ -102,14 +102,6 @@ def _always_listed(name: str) -> list[str]:
 def _kept_pointers(name: str) -> list[str]:
     """Return what is shown as null unless it is set, be it to nothing."""
     return [field for _, field, _, form, keeps_empty, *_ in facts.types()[name] if form == "pointer" and keeps_empty]
-
-
-def hide_unset(obj: JsonObject, *fields: str) -> None:
-    """Bring an object into shape, but for lists that nobody has set: who sends none owns none."""
-    normalise(obj, keeps_empty=True)
-    for field in fields:
-        if obj.get(field) is None:
-            obj.pop(field, None)
 
 
 def show_unset(obj: JsonObject, *fields: str) -> None:

@@ -12,7 +12,7 @@ from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
-from fairlead_control_plane.kinds.shape import hide_unset, normalise, show_unset
+from fairlead_control_plane.kinds.shape import normalise, show_unset
 from fairlead_control_plane.kinds.strategies.selectors import compiled, validate_selector
 
 GROUP = "rbac.authorization.k8s.io"
@@ -21,7 +21,7 @@ _SUBJECT_GROUPS = {"User": GROUP, "Group": GROUP, "ServiceAccount": ""}
 
 
 def _prepare_role(obj: JsonObject) -> None:
-    hide_unset(obj, "rules")
+    normalise(obj, keeps_empty=True)
 
 
 def _settle_role(new: JsonObject, old: JsonObject | None) -> None:

@@ -13,7 +13,7 @@ from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
-from fairlead_control_plane.kinds.shape import hide_unset, normalise, show_unset
+from fairlead_control_plane.kinds.shape import normalise, show_unset
 from fairlead_control_plane.kinds.strategies.cidr_fields import check_canonical_ip, check_endpoint_ip
 from fairlead_control_plane.kinds.strategies.containers import PROTOCOLS
 from fairlead_control_plane.kinds.strategies.ip_fields import check_ip, ip_warnings
@@ -96,7 +96,7 @@ def _warn(new: JsonObject, old: JsonObject | None) -> list[str]:
 
 
 def _prepare_slice(obj: JsonObject) -> None:
-    hide_unset(obj, *_SLICE_LISTS)
+    normalise(obj, keeps_empty=True)
     for port in obj.get("ports") or ():
         port.setdefault("name", "")
         port.setdefault("protocol", "TCP")

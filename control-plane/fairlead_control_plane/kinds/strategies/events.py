@@ -19,10 +19,6 @@ _MISMATCH = "does not match event.namespace"
 _UNSET = "needs to be unset"
 _LIMITS = {"reportingInstance": 128, "action": 128, "reason": 128, "message": 1024}
 _TYPES = ("Normal", "Warning")
-_TIMES = {
-    "v1": ("eventTime", "firstTimestamp", "lastTimestamp"),
-    "events.k8s.io/v1": ("eventTime", "deprecatedFirstTimestamp", "deprecatedLastTimestamp"),
-}
 _REFERENCE = (
     ("Kind", "kind"), ("Namespace", "namespace"), ("Name", "name"), ("UID", "uid"), ("APIVersion", "apiVersion"),
     ("ResourceVersion", "resourceVersion"), ("FieldPath", "fieldPath"),
@@ -31,18 +27,7 @@ _SOURCE = (("Component", "component"), ("Host", "host"))
 
 
 def _prepare(obj: JsonObject) -> None:
-    """Bring an Event into shape; nobody manages a time that was never set."""
     normalise(obj)
-    for field in _TIMES.get(obj["apiVersion"], ()):
-        if obj.get(field) is None:
-            obj.pop(field, None)
-
-
-def _settle(new: JsonObject, old: JsonObject | None) -> None:
-    """Show times that were never set as null: clients of Events look for the fields."""
-    del old
-    for field in _TIMES.get(new["apiVersion"], ()):
-        new.setdefault(field, None)
 
 
 def _is_core(obj: JsonObject) -> bool:
@@ -154,7 +139,6 @@ def _struct(value: JsonObject | None, parts: tuple[tuple[str, str], ...], path: 
 EVENT = Strategy(
     prepare_create=_prepare,
     prepare_update=lambda new, old: _prepare(new),
-    settle=_settle,
     validate=_validate,
     validate_change=_validate_change,
     create_on_update=True,
