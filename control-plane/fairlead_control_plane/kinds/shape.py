@@ -60,11 +60,7 @@ def walk_of(name: str) -> Walk:
         if not plan:
             plan.update(_plan(name))
             always.extend(always_null(name))
-<<<<<<< HEAD
             pointers.extend(_kept_pointers(name))
-=======
-            pointers.extend(one[1] for one in facts.types()[name] if one[3] == "pointer" and one[4])
->>>>>>> ba27e75 (wip)
         for key in list(value):
             _keep(value, key, plan.get(key, _UNKNOWN))
         for key in always:
