@@ -11,13 +11,10 @@ from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.strategies import (
     access,
     addresses,
+    admission_policies,
     autoscalers,
     certificates,
-<<<<<<< HEAD
-    admission_policies,
-=======
     claims,
->>>>>>> ba27e75 (wip)
     configuration,
     cron_jobs,
     definitions,
@@ -32,7 +29,6 @@ from fairlead_control_plane.kinds.strategies import (
     nodes,
     persistent_volumes,
     pods,
-    policies,
     priorities,
     quotas,
     replication_controllers,
