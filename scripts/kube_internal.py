@@ -53,7 +53,7 @@ class InternalTypes:
             self._own_names[f"{package}.{match[1]}"] = names
 
     def table(self, names: Iterable[str]) -> dict[str, list[list[Any]]]:
-        """Return ``[shown name, own name, type, form, may be left out]`` of each field of the types and all they reach."""
+        """Return ``[shown name, own name, type, form, may be left out]`` of each field of the types and their parts."""
         todo, done = list(names), dict[str, list[list[Any]]]()
         while todo:
             name = todo.pop()

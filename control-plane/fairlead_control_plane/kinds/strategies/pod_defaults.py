@@ -1,10 +1,14 @@
 """
 Defaults of pod specs that follow from other fields, and what is taken out of them.
 
-Source: k8s.io/kubernetes/pkg/apis/core/v1/defaults.go, pkg/api/pod/util.go (dropDisabledFields: features that are off).
+Source: k8s.io/kubernetes/pkg/apis/core/v1/defaults.go, pkg/api/pod/util.go (dropDisabledFields: features that are off),
+github.com/distribution/reference (names of images).
 """
 
 from __future__ import annotations
+
+import re
+from functools import lru_cache
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds.strategies.resources import HUGE_PAGES, total_of
@@ -12,6 +16,17 @@ from fairlead_control_plane.kinds.strategies.resources import HUGE_PAGES, total_
 _CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 _PROJECTIONS_OFF = ("clusterTrustBundle", "podCertificate")
 _OF_PODS = ("cpu", "memory")
+_CACHED_IMAGES = 4096
+_HOST = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_PART = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    rf"(?:{_HOST}(?:\.{_HOST})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?/{_PART}(?:/{_PART})*"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?"
+    r"(?:@(?P<digest>[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?",
+    re.ASCII,
+)
+_IDENTIFIER = re.compile("[a-f0-9]{64}")
+"""Of a layer, which no image may be called."""
 
 
 def default_pod_spec(spec: JsonObject) -> None:
@@ -24,6 +39,9 @@ def default_pod_spec(spec: JsonObject) -> None:
     for field in _CONTAINER_LISTS:
         for container in spec.get(field) or ():
             _default_container(container)
+    for container in spec.get("ephemeralContainers") or ():
+        container["terminationMessagePath"] = container.get("terminationMessagePath") or "/dev/termination-log"
+        container["terminationMessagePolicy"] = container.get("terminationMessagePolicy") or "File"
     for volume in spec.get("volumes") or ():
         _default_volume(volume)
 
@@ -73,12 +91,15 @@ def _default_whole(spec: JsonObject, resources: JsonObject) -> None:
             resources["requests"] = found
 
 
+@lru_cache(_CACHED_IMAGES)
 def _tag(image: str) -> str:
-    """Return an image's tag, ``latest`` when it has neither tag nor digest."""
-    name = image.rpartition("/")[2]
-    name, _, digest = name.partition("@")
-    tag = name.partition(":")[2]
-    return tag or ("" if digest else "latest")
+    """Return an image's tag: ``latest`` when it has neither tag nor digest, empty when it is no image's name."""
+    first, slash, _ = image.partition("/")
+    is_domain = slash and (any(letter in first for letter in ".:") or first == "localhost" or first.lower() != first)
+    found = _IMAGE.fullmatch(image if is_domain else f"docker.io/{image}")
+    if found is None or _IDENTIFIER.fullmatch(image):
+        return ""
+    return found["tag"] or ("" if found["digest"] else "latest")
 
 
 def _default_volume(volume: JsonObject) -> None:
