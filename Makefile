@@ -1,6 +1,6 @@
 # `make help` lists what there is. Every target makes .venv first; that takes a moment only when a lock file changed.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-run demo test test-unit test-integration test-multicluster test-simulation simulate soak conformance kubectl-matrix fuzz test-binaries check lane-syncer lane-rest format lock bench
+.PHONY: help setup setup-run demo test test-unit test-integration test-multicluster test-simulation simulate soak conformance kubectl-matrix fuzz test-binaries check lane-syncer lane-rest format lock bench attacks
 SHELL := /bin/sh
 
 # PYTHON=/path/to/python3.11 chooses the interpreter that .venv is made with.
@@ -80,6 +80,9 @@ fuzz: setup ## Random requests to our server and to kube-apiserver, compared. RE
 
 test-binaries: setup ## Build the Kubernetes programs the tests need into the cache (needs Go; once)
 	$(BIN)/python -m tests.support.binaries
+
+attacks: setup ## What others notice while one user attacks, here and on kube-apiserver; ONLY=rules OUT=FILE
+	$(BIN)/python -m bench.attacks --only "$(ONLY)" --out "$(OUT)"
 
 bench: setup ## Measure against kube-apiserver; ROWS="get list" OUT=FILE
 	$(BIN)/python -m bench --rows "$(ROWS)" --out "$(OUT)"

@@ -51,16 +51,17 @@ def weighed(obj: JsonObject) -> bool:
         return False
     data = obj.get("metadata")
     owners = data.get("managedFields") if isinstance(data, dict) else None
-    noted = _members(owners) if isinstance(owners, list) else 0
-    if _members(obj) - noted > MOST or noted > 2 * MOST:
+    noted = _members(owners, 2 * MOST) if isinstance(owners, list) else 0
+    if noted > 2 * MOST or _members(obj, noted + MOST) - noted > MOST:
         raise RequestTooLarge(f"Request entity too large: limit is {MOST} keys and items")
     return True
 
 
-def _members(whole: Any) -> int:
+def _members(whole: Any, most: int) -> int:
+    """Count keys and items in all depths; looks at no more of them once there are more than ``most``."""
     count = 0
     todo: list[Any] = [whole]
-    while todo:
+    while todo and count <= most:
         value = todo.pop()
         count += len(value)
         items = value.values() if type(value) is dict else value

@@ -19,7 +19,7 @@ from fairlead_api.field_errors import invalid, invalid_object
 from fairlead_control_plane.kinds import facts, protobuf
 from fairlead_control_plane.kinds.schemas import builtin_schema
 from fairlead_control_plane.kinds.shape import normalise, walk_of
-from fairlead_control_plane.registry import media
+from fairlead_control_plane.registry import bounds, media
 from fairlead_control_plane.registry.call import Target
 from fairlead_control_plane.registry.options import IGNORE, STRICT
 from fairlead_schema.causes import json_type
@@ -49,7 +49,9 @@ def parse_json(raw: bytes, validation: str) -> tuple[Any, list[str]]:
 
     Raises:
         BadRequest: It is not JSON, or nested too deeply.
+        RequestTooLarge: It has too many members.
     """
+    bounds.check_json(raw)
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -74,6 +76,7 @@ def parse_yaml(raw: bytes) -> Any:
 
     Raises:
         BadRequest: It is not YAML, has aliases that multiply, or is nested too deeply.
+        RequestTooLarge: It has too many members.
     """
     try:
         _check_yaml(raw)
@@ -104,6 +107,16 @@ def doubled_yaml_keys(raw: bytes) -> list[str]:
     return found
 
 
+_DECIMAL = {
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)\Z"),
+    "tag:yaml.org,2002:float": re.compile(
+        r"(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?|\.(?:inf|Inf|INF))"
+        r"|\.(?:nan|NaN|NAN))\Z"
+    ),
+}
+"""Numbers as Go's YAML has them: none in base 60 (``1:30``), which takes the square of its length to read."""
+
+
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Safe YAML without what JSON has not: dates stay text."""
 
@@ -114,9 +127,12 @@ def _check_yaml(raw: bytes) -> None:
 
     Raises:
         BadRequest: Aliases (they can multiply), or deeper than anything reasonable.
+        RequestTooLarge: More members than a body may have.
     """
     depth = 0
-    for event in yaml.parse(raw, Loader=_Loader):
+    for count, event in enumerate(yaml.parse(raw, Loader=_Loader)):
+        if count > _EVENTS:
+            raise bounds.too_many()
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > _DEPTH:
@@ -127,12 +143,16 @@ def _check_yaml(raw: bytes) -> None:
             raise BadRequest("error decoding YAML: aliases are not supported")
 
 
+_EVENTS = 2 * bounds.BODY_MEMBERS
+"""Most events of a body of YAML: a key and its value are two."""
+
+
 def _too_deep() -> BadRequest:
     return BadRequest(f"the body is nested more than {_DEPTH} levels deep")
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    first: [(tag, _DECIMAL.get(tag, pattern)) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in _Loader.yaml_implicit_resolvers.items()
 }
 
@@ -364,12 +384,14 @@ def finish(obj: JsonObject, target: Target, validation: str, problems: list[str]
     if not obj.get("metadata"):
         obj["metadata"] = {}
     unknown = [f'unknown field "{path}"' for path in schema.prune(obj)]
-    problems = sorted([*unknown, *problems], key=lambda text: _position(text, raw)) if raw else [*unknown, *problems]
+    problems = _in_order([*unknown, *problems], raw) if raw else [*unknown, *problems]
+    if is_go_type:
+        problems = problems[:_STRICT_ERRORS]
     if problems and validation == STRICT:
         text = ", ".join(problems)
         raise unhandled(target, f"strict decoding error: {text}")
     if validation != IGNORE:
-        target.warnings.extend(problems)
+        target.warnings.extend(problems[:_WARNINGS])
     if is_go_type:
         if obj["metadata"].get("managedFields") == []:
             obj["metadata"]["managedFields"] = [{}]  # to forget all owners, said so that no empty value is dropped
@@ -382,10 +404,25 @@ def finish(obj: JsonObject, target: Target, validation: str, problems: list[str]
     return obj
 
 
-def _position(problem: str, raw: bytes) -> int:
-    """Return about where in the body the field of a complaint stands: they are listed in its order."""
-    name = problem.split('"')[1].rpartition(".")[2]
-    return raw.find(f'"{name}"'.encode())
+_STRICT_ERRORS = 100
+"""Complaints Kubernetes' decoder of its own kinds keeps (sigs.k8s.io/json)."""
+_WARNINGS = 1000
+"""More than an answer's headers have room for."""
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+
+
+def _in_order(problems: list[str], raw: bytes) -> list[str]:
+    """Return complaints about fields about as those stand in the body: by where their names are first seen."""
+    names = [b'"%b"' % problem.split('"')[1].rpartition(".")[2].encode() for problem in problems]
+    wanted = dict.fromkeys(names, -1)
+    if len(wanted) <= _STRICT_ERRORS:
+        wanted = {name: raw.find(name) for name in wanted}
+    elif wanted:
+        for found in _TEXT.finditer(raw):
+            if wanted.get(found[0], 0) < 0:
+                wanted[found[0]] = found.start()
+    places = {problem: wanted[name] for problem, name in zip(problems, names, strict=True)}
+    return sorted(problems, key=places.__getitem__)
 
 
 def unhandled(target: Target, text: str) -> BadRequest:

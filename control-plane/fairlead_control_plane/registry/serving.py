@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
@@ -27,6 +26,8 @@ from fairlead_control_plane.registry import (
     scaling,
     writing,
 )
+from fairlead_control_plane.registry.aside import aside
+from fairlead_control_plane.registry.bounds import is_long
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written
 from fairlead_control_plane.registry.joined import JoinedItems
@@ -43,9 +44,6 @@ from fairlead_control_plane.watch.selection import selection
 from fairlead_machinery.web import Request, Response, error_response
 
 T = TypeVar("T")
-_LARGE_BYTES = 128 << 10
-"""Bodies above this take milliseconds to read, as YAML a second."""
-
 Verb = Callable[[Target, Request], Awaitable[Response]]
 
 
@@ -261,8 +259,8 @@ class Serving:
 
 
 async def _read(raw: bytes, read: Callable[[], T]) -> T:
-    """Read a body; a large one beside the loop, so that nobody else waits for it."""
-    return await asyncio.to_thread(read) if len(raw) > _LARGE_BYTES else read()
+    """Read a body; a long one beside the loop, so that nobody else waits for it."""
+    return await aside(read, is_large=is_long(raw))
 
 
 _CONDITIONAL = frozenset(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import RequestTooLarge
-from fairlead_control_plane.registry.aside import MEMBERS, MOST, aside, is_large, weighed
+from fairlead_control_plane.registry.aside import MEMBERS, MOST, _members, aside, is_large, weighed
 from fairlead_schema import apply
 from tests.unit.control_plane.in_process import APPLY, MAPS, MERGE, in_process
 
@@ -86,3 +86,11 @@ def test_nothing_has_more_members_than_could_be_kept() -> None:
         weighed({"data": {**most, "a": "", "b": "", "c": ""}})
     with pytest.raises(RequestTooLarge):
         weighed({"metadata": {"managedFields": [{f"f:{number}": {} for number in range(2 * MOST + 1)}]}})
+
+
+def test_no_more_is_weighed_than_is_needed() -> None:
+    """An object of any size is refused after as many members as it may have."""
+    with pytest.raises(RequestTooLarge):
+        weighed({"a": [[1] * 3_000] * 1_000})
+    assert _members([[0] * 100] * 100, 50) == 100
+    assert _members([[0] * 100] * 100, 10_000) == 10_100
