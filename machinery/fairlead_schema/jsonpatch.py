@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Callable
 from typing import Any
 
 from fairlead_api import JsonObject
@@ -75,19 +76,32 @@ class _Patched:
         """Apply one operation; raises ``PatchProblem``."""
         kind = op.get("op")
         if kind == "add":
-            self._add(_text(op, "path"), op.get("value"), "add")
+            path = _text(op, "path")
+            problem = f"error in add for path: '{path}'"
+            self._change(path, _missing("add", "path", f'"{path}"'), problem, _putting(op.get("value")))
         elif kind == "remove":
-            self._remove(_text(op, "path"), "remove")
+            path = _text(op, "path")
+            problem = f"error in remove for path: '{path}'"
+            self._change(path, _missing("remove", "path", f'"{path}"'), problem, _take)
         elif kind == "replace":
             self._replace(_text(op, "path"), op.get("value"))
         elif kind == "test":
             _test(self.root, _text(op, "path"), op.get("value"))
         elif kind == "move":
-            value = _read(self.root, _text(op, "from"), "move")
-            self._remove(_text(op, "from"), "move")
-            self._add(_text(op, "path"), value, "move")
+            source, path = _text(op, "from"), _text(op, "path")
+            last = f"error in move for path: '{(_split(source) or [''])[-1]}'"
+            value = _read(self.root, source, _missing("move", "from path", source), last)
+            self._change(source, _missing("move", "from path", source), last, _take)
+            problem = f"error in move for path: '{path}'"
+            self._change(path, _missing("move", "destination path", path), problem, _putting(value))
         elif kind == "copy":
-            self._add(_text(op, "path"), self._copy(_read(self.root, _text(op, "from"), "copy")), "copy")
+            source, path = _text(op, "from"), _text(op, "path")
+            found = _read(
+                self.root, source, _missing("copy", "from path", source), f"error in copy for from: '{source}'"
+            )
+            value = self._copy(found)
+            problem = "error while adding value during copy"
+            self._change(path, _missing("copy", "destination path", path), problem, _putting(value))
         else:
             raise PatchProblem(f"Unexpected kind: {kind}")
 
@@ -109,37 +123,22 @@ class _Patched:
             self._own[id(made)] = made
         return made
 
-    def _holder(self, path: str, kind: str) -> tuple[Any, str]:
-        """Return the container that ``path`` ends in, ready to be changed, and the last key."""
+    def _change(self, path: str, missing: str, problem: str, change: Change) -> None:
+        """Change the container that ``path`` ends in; ``missing`` and ``problem`` say what is wrong with it."""
         keys = _split(path)
         if not keys:
-            raise PatchProblem(f'{kind} operation does not apply: doc is missing path: "{path}": missing value')
+            raise PatchProblem(missing)
         self.root = holder = self._owned(self.root)
         for key in keys[:-1]:
             inner = self._owned(_member(holder, key))
             if inner is None:
-                raise PatchProblem(f'{kind} operation does not apply: doc is missing path: "{path}": missing value')
+                raise PatchProblem(missing)
             holder[key if type(holder) is dict else _index(holder, key)] = inner
             holder = inner
-        return holder, keys[-1]
-
-    def _add(self, path: str, value: Any, kind: str) -> None:
-        holder, key = self._holder(path, kind)
-        if type(holder) is dict:
-            holder[key] = value
-        elif key == "-":
-            holder.append(value)
-        else:
-            holder.insert(_index(holder, key, extra=1), value)
-
-    def _remove(self, path: str, kind: str) -> None:
-        holder, key = self._holder(path, kind)
-        if type(holder) is list:
-            del holder[_index(holder, key)]
-        elif key in holder:
-            del holder[key]
-        else:
-            raise PatchProblem(f"Unable to remove nonexistent key: {key}: missing value")
+        try:
+            change(holder, keys[-1])
+        except PatchProblem as error:
+            raise PatchProblem(f"{problem}: {error}") from error
 
     def _replace(self, path: str, value: Any) -> None:
         if path == "":
@@ -147,8 +146,53 @@ class _Patched:
                 raise PatchProblem("replace operation value must be object or array")
             self.root = value
             return
-        holder, key = self._holder(path, "replace")
-        holder[key if type(holder) is dict else _index(holder, key)] = value
+
+        def change(holder: Any, key: str) -> None:
+            try:
+                holder[key if type(holder) is dict else _index(holder, key)] = value
+            except PatchProblem as error:
+                absent = _missing("replace", "key", path)
+                raise PatchProblem(absent) from error
+
+        try:
+            self._change(path, _missing("replace", "path", path), "", change)
+        except PatchProblem as error:
+            raise PatchProblem(str(error).removeprefix(": ")) from error
+
+
+Change = Callable[[Any, str], None]
+"""Changes a container at a key; raises ``PatchProblem``."""
+
+
+def _missing(kind: str, what: str, path: str) -> str:
+    return f"{kind} operation does not apply: doc is missing {what}: {path}: missing value"
+
+
+def _putting(value: Any) -> Change:
+    def put(holder: Any, key: str) -> None:
+        if type(holder) is dict:
+            holder[key] = value
+        elif key == "-":
+            holder.append(value)
+        elif not _INDEX.match(key):
+            raise PatchProblem(f"value was not a proper array index: '{key}': {_no_number(key)}")
+        else:
+            holder.insert(_index(holder, key, extra=1), value)
+
+    return put
+
+
+def _take(holder: Any, key: str) -> None:
+    if type(holder) is list:
+        del holder[_index(holder, key)]
+    elif key in holder:
+        del holder[key]
+    else:
+        raise PatchProblem(f"Unable to remove nonexistent key: {key}: missing value")
+
+
+def _no_number(key: str) -> str:
+    return f'strconv.Atoi: parsing "{key}": invalid syntax'
 
 
 def _text(op: JsonObject, name: str) -> str:
@@ -174,14 +218,14 @@ def _member(holder: Any, key: str) -> Any:
 def _index(holder: list[Any], key: str, *, extra: int = 0) -> int:
     """Return the position ``key`` means; ``extra`` is 1 where the end itself may be named."""
     if not _INDEX.match(key):
-        raise PatchProblem(f"value was not a proper array index: '{key}'")
+        raise PatchProblem(_no_number(key))
     size, index = len(holder) + extra, int(key)
     if not -size <= index < size:
         raise PatchProblem(f"Unable to access invalid index: {index}: invalid index referenced")
     return index + size if index < 0 else index
 
 
-def _read(doc: Any, path: str, kind: str) -> Any:
+def _read(doc: Any, path: str, missing: str, problem: str) -> Any:
     """Return what stands at ``path``; a missing member of an object reads as null."""
     keys = _split(path)
     holder = doc
@@ -190,11 +234,15 @@ def _read(doc: Any, path: str, kind: str) -> Any:
         if type(holder) not in (dict, list):
             break
     if not keys or type(holder) not in (dict, list):
-        raise PatchProblem(f"{kind} operation does not apply: doc is missing path: {path}: missing value")
-    return holder.get(keys[-1]) if type(holder) is dict else holder[_index(holder, keys[-1])]
+        raise PatchProblem(missing)
+    try:
+        return holder.get(keys[-1]) if type(holder) is dict else holder[_index(holder, keys[-1])]
+    except PatchProblem as error:
+        raise PatchProblem(f"{problem}: {error}") from error
 
 
 def _test(doc: Any, path: str, value: Any) -> None:
-    found = doc if path == "" else _read(doc, path, "test")
+    missing = f"test operation does not apply: is missing path: {path}: missing value"
+    found = doc if path == "" else _read(doc, path, missing, f"error in test for path: '{path}'")
     if found is not value and (found != value or compact(found) != compact(value)):
         raise PatchProblem(f"testing value {path} failed: test failed")

@@ -46,6 +46,7 @@ class Attributes:
         warnings: Texts sent to the client as ``Warning: 299`` headers.
         manager, field_validation: As asked for in the query; ``""`` where it says nothing.
         reinvocation: Noted by policies that change objects.
+        is_one_of_many: Nobody named this object: a whole collection is deleted.
     """
 
     operation: str
@@ -63,6 +64,7 @@ class Attributes:
     manager: str = ""
     field_validation: str = ""
     reinvocation: Reinvocation | None = None
+    is_one_of_many: bool = False
 
 
 class Plugin(Protocol):

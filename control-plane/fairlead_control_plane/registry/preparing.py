@@ -231,6 +231,7 @@ def _attributes(
         warnings=target.warnings,
         manager=options.asked_manager,
         field_validation=options.validation,
+        is_one_of_many=target.is_one_of_many,
     )
 
 

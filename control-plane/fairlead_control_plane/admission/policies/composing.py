@@ -1,5 +1,5 @@
 """
-Both plugins, over one store.
+The plugins, over one store.
 
 The mutating one is among the last to change objects, the validating one comes right after it: only quota counts later.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fairlead_control_plane.admission.contract import Plugin
 from fairlead_control_plane.admission.policies.index import PolicyIndex
 from fairlead_control_plane.admission.policies.mutating import MutatingPolicies
+from fairlead_control_plane.admission.policies.param_rights import ParamRights
 from fairlead_control_plane.admission.policies.plugin import GROUP, Surroundings
 from fairlead_control_plane.admission.policies.validating import ValidatingPolicies
 from fairlead_control_plane.kinds.record import Resource
@@ -38,4 +39,9 @@ def admission_policies(around: Surroundings, kind_of: Callable[[str, str], Resou
         mutating.close()
         validating.close()
 
-    return AdmissionPolicies((MutatingPolicies(mutating, around), ValidatingPolicies(validating, around)), close)
+    plugins = (
+        MutatingPolicies(mutating, around),
+        ParamRights(around, kind_of),
+        ValidatingPolicies(validating, around),
+    )
+    return AdmissionPolicies(plugins, close)

@@ -46,7 +46,7 @@ class _Rule:
             and _has(self.versions, place.version)
             and any(whole in ("*", place.plural) and part in ("*", given.subresource) for whole, part in self.resources)
             and self._in_scope(subject)
-            and (not self.names or given.name in self.names)
+            and (not self.names or subject.name in self.names)
         )
 
     def _in_scope(self, subject: Subject) -> bool:

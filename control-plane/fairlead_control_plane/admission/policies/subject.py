@@ -31,10 +31,11 @@ class Subject:
 
     Attributes:
         namespace: As Kubernetes counts: of a namespace itself, its name.
+        name: As the request names it; ``""`` where a whole collection is deleted.
         is_namespace: Whether it is about a namespace (or a part of one).
     """
 
-    __slots__ = ("_others", "attributes", "is_namespace", "namespace", "place")
+    __slots__ = ("_others", "attributes", "is_namespace", "name", "namespace", "place")
 
     def __init__(self, attributes: Attributes) -> None:
         self.attributes = attributes
@@ -44,6 +45,7 @@ class Subject:
         self.namespace = attributes.namespace
         if self.is_namespace:
             self.namespace = "" if attributes.operation == "CREATE" else attributes.name
+        self.name = "" if attributes.is_one_of_many else attributes.name
         self._others: tuple[Place, ...] | None = None
 
     @property
@@ -90,7 +92,7 @@ class Subject:
         for key, value in (
             ("subResource", given.subresource),
             ("requestSubResource", given.subresource),
-            ("name", given.name),
+            ("name", self.name),
             ("namespace", self.namespace),
         ):
             if value:

@@ -26,6 +26,8 @@ from fairlead_control_plane.admission.policies.subject import Subject
 from fairlead_schema.cel.kinds import name_of
 from fairlead_schema.cel.libraries.authz import Decision, Question
 
+_UNKNOWN = "Unknown"
+"""What Kubernetes calls an object that the request did not name."""
 _LONGEST_MESSAGE = 5 * 1024
 _CLASSES: Mapping[str, type[ApiError]] = {
     "": Invalid,
@@ -80,7 +82,7 @@ class ValidatingPolicies:
             binding = found.denials if "Deny" in actions else []
             denied += [(one.policy, one.binding, each) for each in (*binding, *found.annotations)]
         if denied:
-            raise _refusal(attributes, *denied[0])
+            raise _refusal(subject, *denied[0])
 
     async def _judge(self, invocation: Invocation, subject: Subject) -> Judgement:
         namespace = await self._caller.namespace(subject)
@@ -91,15 +93,15 @@ class ValidatingPolicies:
         return await self._caller.evaluate(subject, invocation.policy, work)
 
 
-def _refusal(attributes: Attributes, policy: Policy, binding: Binding | None, denial: Denial) -> ApiError:
-    resource = attributes.resource
+def _refusal(subject: Subject, policy: Policy, binding: Binding | None, denial: Denial) -> ApiError:
+    resource, name = subject.attributes.resource, subject.name or _UNKNOWN
     by = f" with binding '{binding.name}'" if binding is not None else ""
     message = f"ValidatingAdmissionPolicy '{policy.name}'{by} denied request: {denial.message}"
     return _CLASSES[denial.reason](
-        f'{resource.name} "{attributes.name}" is forbidden: {message}',
+        f'{resource.name} "{name}" is forbidden: {message}',
         group=resource.group,
         kind=resource.plural,
-        name=attributes.name,
+        name=name,
         causes=[Cause("", message)],
     )
 
