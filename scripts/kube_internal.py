@@ -21,6 +21,7 @@ _SPECIAL = {
 }  # fmt: skip
 # The internal pod keeps these in its security context.
 _MOVED = frozenset({"HostNetwork", "HostPID", "HostIPC", "ShareProcessNamespace", "HostUsers"})
+_METADATA = "metav1.ObjectMeta"
 ROOTS = (
     "core.PodTemplateSpec", "core.EphemeralContainer", "core.SecurityContext", "core.SeccompProfile",
     "batch.PodFailurePolicy", "batch.SuccessPolicy", "policy.PodDisruptionBudgetSpec",
@@ -71,7 +72,8 @@ class InternalTypes:
             kind, form = self._resolve(match[2], package)
             json_name, options = _json_name(match[3] or "")
             if not match[1] or (match[3] and not json_name):
-                found.append(["", "", kind, "inline", False])
+                # What is inlined is the same object's, but for metadata.
+                found.append(["", "metadata" if kind == _METADATA else "", kind, "inline", False])
                 continue
             moved = match[1][0].lower() + match[1][1:] if match[1] in _MOVED else ""
             own = json_name or own_names.get(match[1]) or moved

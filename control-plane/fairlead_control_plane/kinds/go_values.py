@@ -44,7 +44,7 @@ def _struct(name: str, value: Any) -> Any:
     found: dict[str, Any] = {}
     for shown, own, kind, form, is_optional in facts.internal_types()[name]:
         if form == "inline":
-            found |= _struct(kind, value)
+            found |= _struct(kind, (value.get(own) or {}) if own else value)
             continue
         item = value.get(own)
         if kind == _CONTEXT and name == _POD and item is not None:

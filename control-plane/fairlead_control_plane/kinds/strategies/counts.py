@@ -19,13 +19,15 @@ Change = Callable[[JsonObject, JsonObject], Sequence[Cause]]
 Prepare = Callable[[JsonObject, JsonObject, Writer], None]
 
 
-def status_of(validate: Change, prepare: Prepare | None = None) -> dict[str, Subresource]:
+def status_of(
+    validate: Change, prepare: Prepare | None = None, settle: Prepare | None = None
+) -> dict[str, Subresource]:
     """Return the subresource ``status`` of a kind whose statuses are checked by ``validate(new, old)``."""
 
     def checked(new: JsonObject, old: JsonObject) -> list[Cause]:
         return [*validate(new, old), *validate_builtin_finalizers(new)]
 
-    return {"status": Subresource(prepare=prepare, validate=checked)}
+    return {"status": Subresource(prepare=prepare, settle=settle, validate=checked)}
 
 
 def counted(counts: Sequence[str], parts: Sequence[str] = (), ready: str = "") -> Change:

@@ -20,6 +20,7 @@ from fairlead_control_plane.kinds.strategies.jobs import default_job_template
 from fairlead_control_plane.kinds.strategies.metadata import non_negative, validate_builtin_finalizers
 from fairlead_control_plane.kinds.strategies.pod_warnings import name_warnings
 from fairlead_control_plane.kinds.strategies.selectors import selector_cause
+from fairlead_control_plane.kinds.strategies.workloads import settle_template
 
 _CONCURRENCY = ("Allow", "Forbid", "Replace")
 _MAX_NAME = 52  # a Job is named after it and a time of eleven characters
@@ -41,6 +42,11 @@ def _job_of(spec: JsonObject) -> JsonObject:
 def _create(obj: JsonObject) -> None:
     _prepare(obj)
     obj["status"] = {}
+
+
+def _settle(new: JsonObject, old: JsonObject | None) -> None:
+    del old
+    settle_template(new["spec"]["jobTemplate"], None)
 
 
 def _validate(obj: JsonObject) -> list[Cause]:
@@ -116,6 +122,7 @@ def _warn(new: JsonObject, old: JsonObject | None) -> list[str]:
 CRON_JOB = Strategy(
     prepare_create=_create,
     prepare_update=lambda new, old: _prepare(new),
+    settle=_settle,
     validate=_validate,
     validate_change=_change,
     subresources=status_of(lambda new, old: ()),

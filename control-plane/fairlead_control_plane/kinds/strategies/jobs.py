@@ -21,7 +21,7 @@ from fairlead_control_plane.kinds.strategies.metadata import IMMUTABLE, immutabl
 from fairlead_control_plane.kinds.strategies.pod_defaults import default_pod_spec
 from fairlead_control_plane.kinds.strategies.pod_warnings import name_warnings
 from fairlead_control_plane.kinds.strategies.selectors import compiled, selector_cause, validate_selector
-from fairlead_control_plane.kinds.strategies.workloads import labels_of, unmatched
+from fairlead_control_plane.kinds.strategies.workloads import labels_of, settle_template, unmatched
 
 _UID, _NAME = "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"
 _OLD_UID, _OLD_NAME = "controller-uid", "job-name"
@@ -72,9 +72,10 @@ def _create(obj: JsonObject) -> None:
     obj["status"] = {}
 
 
-def _select_own_pods(obj: JsonObject, old: JsonObject | None) -> None:
+def _settle(obj: JsonObject, old: JsonObject | None) -> None:
     """Mark the template with the Job's uid and select by it, so that two Jobs never claim each other's pods."""
     spec = obj["spec"]
+    settle_template(obj, old)
     if old is not None or spec.get("manualSelector"):
         return
     uid, name = obj["metadata"].get("uid") or "", obj["metadata"].get("name") or ""
@@ -220,7 +221,7 @@ def _warn(new: JsonObject, old: JsonObject | None) -> list[str]:
 JOB = Strategy(
     prepare_create=_create,
     prepare_update=lambda new, old: _prepare(new),
-    settle=_select_own_pods,
+    settle=_settle,
     validate=_validate,
     validate_change=_change,
     subresources=status_of(validate_job_status),

@@ -35,7 +35,6 @@ def default_pod_spec(spec: JsonObject) -> None:
         # Two names of one field; the old one gives way, and both are always shown.
         name = spec.get("serviceAccountName") or spec["serviceAccount"]
         spec["serviceAccountName"] = spec["serviceAccount"] = name
-    spec.pop("schedulingGroup", None)
     for field in _CONTAINER_LISTS:
         for container in spec.get(field) or ():
             _default_container(container)
@@ -49,9 +48,6 @@ def default_pod_spec(spec: JsonObject) -> None:
 def _default_container(container: JsonObject) -> None:
     if not container.get("imagePullPolicy"):
         container["imagePullPolicy"] = "Always" if _tag(container.get("image") or "") == "latest" else "IfNotPresent"
-    lifecycle = container.get("lifecycle")
-    if lifecycle and lifecycle.pop("stopSignal", None) is not None and not lifecycle:
-        del container["lifecycle"]
 
 
 def default_pod(spec: JsonObject) -> None:
@@ -108,8 +104,21 @@ def _default_volume(volume: JsonObject) -> None:
     image = volume.get("image")
     if image is not None and not image.get("pullPolicy"):
         image["pullPolicy"] = "Always" if _tag(image.get("reference") or "") == "latest" else "IfNotPresent"
-    projected = volume.get("projected")
-    if projected:
-        for source in projected.get("sources") or ():
+
+
+def drop_what_is_off(spec: JsonObject) -> None:
+    """
+    Take out of a pod spec what belongs to features that are off, in place.
+
+    It comes after who manages which fields is noted.
+    """
+    spec.pop("schedulingGroup", None)
+    for field in _CONTAINER_LISTS:
+        for container in spec.get(field) or ():
+            lifecycle = container.get("lifecycle")
+            if lifecycle and lifecycle.pop("stopSignal", None) is not None and not lifecycle:
+                del container["lifecycle"]
+    for volume in spec.get("volumes") or ():
+        for source in (volume.get("projected") or {}).get("sources") or ():
             for kind in _PROJECTIONS_OFF:
                 source.pop(kind, None)

@@ -37,16 +37,20 @@ _OF_SPEC = "spec.initContainers.resources.requests or spec.containers.resources.
 
 
 def prepare_pod_status(new: JsonObject, old: JsonObject, writer: Writer) -> None:
-    """Keep what a status may not change or leaves out, and let its lists of addresses follow the single ones."""
+    """Let the lists of addresses follow the single ones."""
+    del old, writer
+    follow_addresses(new.setdefault("status", {}))
+
+
+def settle_pod_status(new: JsonObject, old: JsonObject, writer: Writer) -> None:
+    """Keep what a status may not change or leaves out."""
     del writer
     metadata, before = new["metadata"], old["metadata"]
     for field in ("ownerReferences", "deletionTimestamp"):
         metadata.pop(field, None)
         if field in before:
             metadata[field] = before[field]
-    status, was = new.get("status") or {}, old.get("status") or {}
-    new["status"] = status
-    follow_addresses(status)
+    status, was = new["status"], old.get("status") or {}
     for field in ("qosClass", "observedGeneration"):
         if not status.get(field) and was.get(field):
             status[field] = was[field]

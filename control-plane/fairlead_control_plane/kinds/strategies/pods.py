@@ -23,10 +23,11 @@ from fairlead_control_plane.kinds.strategies.pod_annotations import (
     validate_profiles_match,
 )
 from fairlead_control_plane.kinds.strategies.pod_changes import validate_pod_change
-from fairlead_control_plane.kinds.strategies.pod_defaults import default_pod, default_pod_spec
+from fairlead_control_plane.kinds.strategies.pod_defaults import default_pod, default_pod_spec, drop_what_is_off
 from fairlead_control_plane.kinds.strategies.pod_spec import validate_pod_spec, validate_template
 from fairlead_control_plane.kinds.strategies.pod_status import (
     prepare_pod_status,
+    settle_pod_status,
     status_warnings,
     validate_pod_status,
 )
@@ -98,6 +99,7 @@ def _sign(obj: JsonObject, writer: Writer) -> None:
 def _settle(new: JsonObject, old: JsonObject | None) -> None:
     """Write into a new pod what its labels and annotations say of it; nobody owns that."""
     spec = new.get("spec") or {}
+    drop_what_is_off(spec)
     if old is not None:
         return
     labels, annotations = new["metadata"].get("labels") or {}, new["metadata"].get("annotations") or {}
@@ -198,6 +200,11 @@ def _prepare_template(obj: JsonObject) -> None:
     normalise(obj)
 
 
+def _settle_template(new: JsonObject, old: JsonObject | None) -> None:
+    del old
+    drop_what_is_off(new["template"]["spec"])
+
+
 def _warn_of_template(new: JsonObject, old: JsonObject | None) -> Sequence[str]:
     if old is not None and new["metadata"].get("generation") == old["metadata"].get("generation"):
         return ()
@@ -211,7 +218,11 @@ POD = Strategy(
     settle=_settle,
     validate=_validate,
     validate_change=_change,
-    subresources={"status": Subresource(prepare=prepare_pod_status, validate=_status, warn=status_warnings)},
+    subresources={
+        "status": Subresource(
+            prepare=prepare_pod_status, settle=settle_pod_status, validate=_status, warn=status_warnings
+        )
+    },
     warn=_warn,
     generation_of=lambda obj: obj.get("spec"),
     graceful_s=_graceful_s,
@@ -219,6 +230,7 @@ POD = Strategy(
 POD_TEMPLATE = Strategy(
     prepare_create=_prepare_template,
     prepare_update=lambda new, old: _prepare_template(new),
+    settle=_settle_template,
     validate=lambda obj: validate_template(obj.get("template") or {}, "template"),
     warn=_warn_of_template,
     generation_of=lambda obj: obj.get("template"),

@@ -17,7 +17,7 @@ from fairlead_control_plane.kinds.strategies.metadata import non_negative
 from fairlead_control_plane.kinds.strategies.pod_defaults import default_pod_spec
 from fairlead_control_plane.kinds.strategies.pod_spec import validate_template
 from fairlead_control_plane.kinds.strategies.pod_warnings import name_warnings, template_warnings
-from fairlead_control_plane.kinds.strategies.workloads import SET_STATUS, always_running, labels_of
+from fairlead_control_plane.kinds.strategies.workloads import SET_STATUS, always_running, labels_of, settle_template
 
 
 def _prepare(obj: JsonObject) -> None:
@@ -67,6 +67,7 @@ def _warn(new: JsonObject, old: JsonObject | None) -> list[str]:
 REPLICATION_CONTROLLER = Strategy(
     prepare_create=_create,
     prepare_update=lambda new, old: _prepare(new),
+    settle=settle_template,
     validate=_validate,
     subresources=SET_STATUS,
     warn=_warn,

@@ -28,6 +28,7 @@ from fairlead_control_plane.kinds.strategies.workloads import (
     created,
     labels_of,
     prepared,
+    settle_template,
     unmatched,
     validate_selected,
 )
@@ -50,10 +51,8 @@ def _default(spec: JsonObject) -> None:
         strategy["type"] = "RollingUpdate"
         strategy.setdefault("rollingUpdate", {})
     rolling = strategy.get("rollingUpdate")
-    if rolling is not None:
-        if strategy["type"] == "RollingUpdate":
-            rolling.setdefault("partition", 0)
-        rolling.pop("maxUnavailable", None)  # a feature that is off
+    if rolling is not None and strategy["type"] == "RollingUpdate":
+        rolling.setdefault("partition", 0)
     retention = spec.get("persistentVolumeClaimRetentionPolicy")
     if retention is None:
         retention = spec["persistentVolumeClaimRetentionPolicy"] = {}
@@ -63,6 +62,13 @@ def _default(spec: JsonObject) -> None:
         claim["apiVersion"], claim["kind"] = "v1", "PersistentVolumeClaim"
         status = claim.setdefault("status", {})
         status["phase"] = status.get("phase") or "Pending"
+
+
+def _settle(new: JsonObject, old: JsonObject | None) -> None:
+    settle_template(new, old)
+    rolling = new["spec"]["updateStrategy"].get("rollingUpdate")
+    if rolling is not None:
+        rolling.pop("maxUnavailable", None)  # a feature that is off
 
 
 def _validate(obj: JsonObject) -> list[Cause]:
@@ -172,6 +178,7 @@ _prepare = prepared(_default)
 STATEFUL_SET = Strategy(
     prepare_create=created(_prepare, {"replicas": 0, "availableReplicas": 0}),
     prepare_update=lambda new, old: _prepare(new),
+    settle=_settle,
     validate=_validate,
     validate_change=_change,
     subresources=status_of(

@@ -17,7 +17,7 @@ from fairlead_control_plane.kinds.record import Strategy, Subresource, Writer
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.kinds.strategies.counts import counted, status_of
 from fairlead_control_plane.kinds.strategies.metadata import IMMUTABLE, non_negative
-from fairlead_control_plane.kinds.strategies.pod_defaults import default_pod_spec
+from fairlead_control_plane.kinds.strategies.pod_defaults import default_pod_spec, drop_what_is_off
 from fairlead_control_plane.kinds.strategies.pod_spec import validate_template
 from fairlead_control_plane.kinds.strategies.pod_warnings import name_warnings, template_warnings
 from fairlead_control_plane.kinds.strategies.selectors import (
@@ -77,6 +77,12 @@ def created(prepare: Callable[[JsonObject], None], status: JsonObject) -> Callab
         obj["status"] = dict(status)
 
     return prepare_create
+
+
+def settle_template(new: JsonObject, old: JsonObject | None) -> None:
+    """Take out of a workload's template what belongs to features that are off."""
+    del old
+    drop_what_is_off(((new.get("spec") or {}).get("template") or {}).get("spec") or {})
 
 
 def warned(*, of_name: bool = True) -> Warn:
@@ -262,6 +268,7 @@ def _workload(
     return Strategy(
         prepare_create=created(prepare, status),
         prepare_update=lambda new, old: prepare(new),
+        settle=settle_template,
         validate=validate,
         validate_update=_same_selector,
         subresources=subresources,
@@ -329,6 +336,7 @@ def _prepare_daemons(obj: JsonObject) -> None:
 
 def _settle_daemons(new: JsonObject, old: JsonObject | None) -> None:
     """Count the changes of the template; who sent another count owns it all the same."""
+    settle_template(new, old)
     if old is None:
         _tell_generation(new, max(_generation(new), 1))
         return

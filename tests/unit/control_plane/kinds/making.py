@@ -103,5 +103,7 @@ def wrong_status(
     obj = {**copy.deepcopy(old), "status": copy.deepcopy(status)}
     if part.prepare:
         part.prepare(obj, old, WRITER)
+    if part.settle:
+        part.settle(obj, old, WRITER)
     assert part.validate is not None
     return obj, told(part.validate(obj, old))
