@@ -26,6 +26,7 @@ _INT_OR_STRING_SCHEMA: JsonObject = {
     "anyOf": [{"type": "integer"}, {"type": "string"}],
     "x-kubernetes-int-or-string": True,
 }
+_ZEROS: Mapping[str, Any] = {"int": 0, "bool": False, "string": ""}
 _EITHER_KINDS: Mapping[str, JsonObject] = {
     _INT_OR_STRING: _INT_OR_STRING_SCHEMA,
     _QUANTITY: {**_INT_OR_STRING_SCHEMA, "pattern": _QUANTITY_PATTERN},
@@ -49,9 +50,18 @@ def _compiled(definition: str) -> Structural:
     from fairlead_schema.structural import compile_schema  # noqa: PLC0415 - as above
 
     schema = compile_schema({"$ref": facts.REFERENCE + definition}, facts.definitions())
-    if unset := always_null(definition):
-        start_from(schema, {**schema.zero(), **dict.fromkeys(unset)})
+    if unset := _unset(definition):
+        start_from(schema, {**schema.zero(), **unset})
     return schema
+
+
+def _unset(definition: str) -> JsonObject:
+    """Return what Go shows of a kind's own fields that nobody has set."""
+    fields = facts.types().get(definition, ())
+    scalars = {
+        name: _ZEROS[kind] for _, name, kind, form, keeps, *_ in fields if form == "one" and keeps and kind in _ZEROS
+    }
+    return {**scalars, **dict.fromkeys(always_null(definition))}
 
 
 def self_contained(definition: str) -> JsonObject:

@@ -17,7 +17,7 @@ from fairlead_control_plane.kinds.shape import normalise, show_unset
 from fairlead_control_plane.kinds.strategies.cidr_fields import check_canonical_ip, check_endpoint_ip
 from fairlead_control_plane.kinds.strategies.containers import PROTOCOLS
 from fairlead_control_plane.kinds.strategies.ip_fields import check_ip, ip_warnings
-from fairlead_control_plane.kinds.strategies.metadata import immutable, validate_builtin_finalizers, validate_labels
+from fairlead_control_plane.kinds.strategies.metadata import immutable, validate_again, validate_labels
 from fairlead_control_plane.kinds.strategies.services import check_app_protocol
 
 _TYPES = ("FQDN", "IPv4", "IPv6")
@@ -42,7 +42,7 @@ def _validate(obj: JsonObject) -> list[Cause]:
 
 def _validate_change(new: JsonObject, old: JsonObject) -> list[Cause]:
     """Older rules may have let through what has not been changed."""
-    causes = validate_builtin_finalizers(new)
+    causes = validate_again(new)
     return causes if new.get("subsets") == old.get("subsets") else causes + _validate(new)
 
 
@@ -120,7 +120,7 @@ def _validate_slice(obj: JsonObject) -> list[Cause]:
 
 
 def _validate_slice_change(new: JsonObject, old: JsonObject) -> list[Cause]:
-    causes = validate_builtin_finalizers(new) + _slice_head(new)
+    causes = validate_again(new) + _slice_head(new)
     if new.get("endpoints") != old.get("endpoints"):
         causes += _endpoints(new.get("endpoints") or (), new.get("addressType") or "")
     return causes + immutable(new.get("addressType") or "", old.get("addressType"), "addressType")

@@ -15,7 +15,7 @@ from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Subresource
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy
 from fairlead_control_plane.kinds.strategies.ip_fields import check_ip, sloppy_ip
-from fairlead_control_plane.kinds.strategies.metadata import immutable, validate_builtin_finalizers
+from fairlead_control_plane.kinds.strategies.metadata import immutable, validate_again
 from fairlead_control_plane.kinds.strategies.services import check_host, warn_of_points
 
 _CLASS_ANNOTATION = "kubernetes.io/ingress.class"
@@ -211,7 +211,7 @@ def _class_change(new: JsonObject, old: JsonObject) -> list[Cause]:
 INGRESS = replace(
     generic_strategy("networking.k8s.io", "ingresses", has_status=True),
     validate=_validate,
-    validate_change=lambda new, old: [*validate_builtin_finalizers(new), *_check(new, old)],
+    validate_change=lambda new, old: [*validate_again(new), *_check(new, old)],
     warn=_warn,
     subresources={"status": Subresource(validate=_validate_status, warn=warn_of_points)},
 )

@@ -16,7 +16,7 @@ from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy, Subresource, Writer
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.kinds.strategies.cidr_fields import check_cidr, cidr_warnings, sloppy_cidr
-from fairlead_control_plane.kinds.strategies.metadata import validate_builtin_finalizers
+from fairlead_control_plane.kinds.strategies.metadata import validate_again
 from fairlead_control_plane.kinds.strategies.resource_names import check_amount
 
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -146,7 +146,7 @@ def _feature(name: str, path: str) -> list[Cause]:
 
 
 def _validate_change(new: JsonObject, old: JsonObject) -> list[Cause]:
-    return [*validate_builtin_finalizers(new), *_validate(new), *_change(new, old)]
+    return [*validate_again(new), *_validate(new), *_change(new, old)]
 
 
 def _change(new: JsonObject, old: JsonObject) -> list[Cause]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from fairlead_api import JsonObject
@@ -41,7 +41,7 @@ from fairlead_control_plane.kinds.strategies import (
     workloads,
 )
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy
-from fairlead_control_plane.kinds.strategies.metadata import validate_builtin_finalizers
+from fairlead_control_plane.kinds.strategies.metadata import validate_again, validate_builtin_finalizers
 
 _ADMISSION = "admissionregistration.k8s.io"
 _RBAC = "rbac.authorization.k8s.io"
@@ -98,19 +98,42 @@ _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     (_RBAC, "roles"): access.ROLE,
 }
 
-_ANY_FINALIZER = frozenset(
-    {"apiextensions.k8s.io", "apiregistration.k8s.io", "coordination.k8s.io", "node.k8s.io", _RBAC}
-)
+_ANY_FINALIZER = frozenset({"apiextensions.k8s.io", "apiregistration.k8s.io", "coordination.k8s.io", "node.k8s.io"})
 
 
 def strategy_of(group: str, plural: str, *, has_status: bool) -> Strategy:
     """Return the strategy of a built-in resource; the generic one for those without their own."""
     strategy = _STRATEGIES.get((group, plural)) or generic_strategy(group, plural, has_status=has_status)
-    if group in _ANY_FINALIZER:
+    if group in _ANY_FINALIZER or (group, plural) == ("", "events"):
         return strategy
     validate = strategy.validate
+    check_change = strategy.validate_change
+    if check_change is None and (group, plural) in _STRATEGIES:
+        check_change = _all_again(strategy)
+    return replace(
+        strategy,
+        validate=lambda obj: [*(validate(obj) if validate else ()), *validate_builtin_finalizers(obj)],
+        validate_change=None if check_change is None else _with_finalizers(check_change),
+        subresources={
+            name: part if part.validate is None else replace(part, validate=_with_finalizers(part.validate))
+            for name, part in strategy.subresources.items()
+        },
+    )
 
-    def with_finalizers(obj: JsonObject) -> list[Cause]:
-        return [*(validate(obj) if validate else ()), *validate_builtin_finalizers(obj)]
 
-    return replace(strategy, validate=with_finalizers)
+_Change = Callable[[JsonObject, JsonObject], Sequence[Cause]]
+
+
+def _all_again(strategy: Strategy) -> _Change:
+    """Return what is checked of an update of kinds that have all of the new object checked once more."""
+    validate, compare, check_name = strategy.validate, strategy.validate_update, strategy.validate_name
+
+    def check(new: JsonObject, old: JsonObject) -> list[Cause]:
+        causes = [*validate_again(new, check_name), *(validate(new) if validate else ())]
+        return causes if compare is None else [*causes, *compare(new, old)]
+
+    return check
+
+
+def _with_finalizers(check: _Change) -> _Change:
+    return lambda new, old: [*check(new, old), *validate_builtin_finalizers(new)]
