@@ -90,7 +90,8 @@ class OpenApi:
         return [(resource, version_) for resource, version_ in found if version_ is not None]
 
     def _fingerprint(self, group: str, version: str) -> str:
-        digest = hashlib.sha512(facts.manifest()["definitions.json"].encode())
+        # Two versions of a kind may be told apart by nothing else.
+        digest = hashlib.sha512(f"{group}/{version} {facts.manifest()['definitions.json']}".encode())
         for resource, found in self._served(group, version):
             names = (resource.plural, resource.kind, resource.list_kind, resource.namespaced, resource.origin)
             digest.update(repr((names, sorted(found.subresources), sorted(resource.strategy.verbs))).encode())

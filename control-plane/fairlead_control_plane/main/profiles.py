@@ -49,6 +49,7 @@ from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.main import compute
 from fairlead_control_plane.main.children import supervise
 from fairlead_control_plane.main.cluster_catalog import ClusterCatalog
+from fairlead_control_plane.main.default_objects import make_default_objects
 from fairlead_control_plane.main.first_objects import make_first_objects
 from fairlead_control_plane.main.readings import Agents
 from fairlead_control_plane.main.rights import Rights, zone_offset
@@ -192,6 +193,8 @@ def _cluster(settings: Settings, ground: Ground) -> Profile:
     async def begin(registry: Registry) -> None:
         await note_given(ground.store, allocation, _builtin("", "services"), ROOT)
         await make_first_objects(registry, ROOT, _builtin, ground.url)
+        if not settings.is_simulated:
+            await make_default_objects(registry, ROOT, _builtin)
 
     return Profile(
         catalog,

@@ -27,6 +27,7 @@ from fairlead_control_plane.auth.authorize import Authorizer
 from fairlead_control_plane.auth.bootstrap import shared_policy
 from fairlead_control_plane.auth.escalation import Escalation
 from fairlead_control_plane.auth.policies import Policies
+from fairlead_control_plane.auth.rbac import Policy
 from fairlead_control_plane.auth.reviews import Reviews
 from fairlead_control_plane.auth.token_request import TokenRequests
 from fairlead_control_plane.auth.tokens import ServiceAccountTokens, load_key
@@ -147,7 +148,9 @@ async def _compose(settings: Settings, store: Store, credentials: _Credentials, 
     stack.callback(bound.close)
     url = settings.url(bound.getsockname()[1])
     workspaces = settings.profile == "workspaces"
-    policies = Policies(store, shared_policy(workspaces=workspaces))
+    # A plain cluster has the usual roles among its objects, and what its users make of them holds.
+    shared = shared_policy(workspaces=workspaces) if workspaces or settings.is_simulated else Policy()
+    policies = Policies(store, shared)
     stack.callback(policies.close)
     kinds = await of_profile(settings, Ground(store, policies, credentials.certificates.ca.decode(), url))
     for close in kinds.closers:

@@ -75,7 +75,29 @@ def _parameter_reference(obj: JsonObject) -> str:
         return _UNSET
     if found.get("name"):
         return f"{found['namespace']}/{found['name']}" if found.get("namespace") else f"*/{found['name']}"
-    return _UNSET
+    return _UNSET if found.get("selector") is None else _label_selector(found["selector"])
+
+
+def _label_selector(selector: JsonObject) -> str:
+    """Return a label selector as Go's ``String`` of the type has it."""
+    labels = "".join(f"{key}: {value}," for key, value in sorted((selector.get("matchLabels") or {}).items()))
+    rules = "".join(
+        f"LabelSelectorRequirement{{Key:{rule.get('key', '')},Operator:{rule.get('operator', '')},"
+        f"Values:[{' '.join(rule.get('values') or ())}],}},"
+        for rule in selector.get("matchExpressions") or ()
+    )
+    parts = f"MatchLabels:map[string]string{{{labels}}},MatchExpressions:[]LabelSelectorRequirement{{{rules}}},"
+    return f"&LabelSelector{{{parts}}}"
+
+
+def _parent(obj: JsonObject) -> str:
+    """Return what an IPAddress belongs to, as resource, namespace and name."""
+    found = _at(obj, "spec").get("parentRef")
+    if found is None:
+        return NONE
+    group = f".{found['group']}" if found.get("group") else ""
+    namespace = f"{found['namespace']}/" if found.get("namespace") else ""
+    return f"{found.get('resource', '')}{group}".lower() + f"/{namespace}{found.get('name', '')}"
 
 
 def _service(obj: JsonObject) -> str:
@@ -118,6 +140,12 @@ def _slice_node(obj: JsonObject) -> str:
     return str(spec.get("nodeName") or ("<all>" if spec.get("allNodes") else NONE))
 
 
+_POLICY_BINDING: Mapping[str, Cell] = {
+    **_AGE,
+    "PolicyName": text("spec", "policyName", absent=""),
+    "ParamRef": _parameter_reference,
+}
+
 CELLS: Mapping[tuple[str, str], Mapping[str, Cell]] = {
     ("", "podtemplates"): {
         "Containers": _containers("name"),
@@ -137,6 +165,7 @@ CELLS: Mapping[tuple[str, str], Mapping[str, Cell]] = {
         "Controller": text("spec", "controller", absent=""),
         "Parameters": _parameters,
     },
+    ("networking.k8s.io", "ipaddresses"): {**_AGE, "ParentRef": _parent},
     ("networking.k8s.io", "servicecidrs"): {
         **_AGE,
         "CIDRs": lambda obj: ",".join(_at(obj, "spec").get("cidrs") or ()),
@@ -146,11 +175,13 @@ CELLS: Mapping[tuple[str, str], Mapping[str, Cell]] = {
         "Validations": lambda obj: len(_at(obj, "spec").get("validations") or ()),
         "ParamKind": _parameter_kind,
     },
-    ("admissionregistration.k8s.io", "validatingadmissionpolicybindings"): {
+    ("admissionregistration.k8s.io", "validatingadmissionpolicybindings"): _POLICY_BINDING,
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicies"): {
         **_AGE,
-        "PolicyName": text("spec", "policyName", absent=""),
-        "ParamRef": _parameter_reference,
+        "Mutations": lambda obj: len(_at(obj, "spec").get("mutations") or ()),
+        "ParamKind": _parameter_kind,
     },
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings"): _POLICY_BINDING,
     ("flowcontrol.apiserver.k8s.io", "flowschemas"): {
         **_AGE,
         "PriorityLevel": text("spec", "priorityLevelConfiguration", "name", absent=""),
@@ -167,6 +198,7 @@ CELLS: Mapping[tuple[str, str], Mapping[str, Cell]] = {
         "QueueLengthLimit": _count(*_QUEUES, "queueLengthLimit"),
     },
     ("apiregistration.k8s.io", "apiservices"): {**_AGE, "Service": _service, "Available": _available},
+    ("storage.k8s.io", "volumeattributesclasses"): {**_AGE, "DriverName": text("driverName", absent="")},
     ("resource.k8s.io", "resourceclaims"): {**_AGE, "State": _claim_state},
     ("resource.k8s.io", "resourceslices"): {
         **_AGE,

@@ -169,3 +169,12 @@ def test_fields_that_every_object_has_are_described() -> None:
     assert all(own["properties"][field]["description"] for field in ("apiVersion", "kind", "metadata"))
     meta = next(value for name, value in schemas.items() if name.endswith(".ObjectMeta"))["properties"]
     assert all(field["description"] for field in meta.values())
+
+
+def test_versions_that_differ_by_their_name_alone_have_documents_of_their_own() -> None:
+    """What is kept by content is told apart by group and version, too."""
+    documents = OpenApi(_ALL)
+    for path in ("apis/autoscaling/v2", "apis/autoscaling/v1"):
+        found = documents.v3(path)
+        assert found is not None
+        assert all(named.startswith(f"/{path}/") for named in orjson.loads(found[0])["paths"])

@@ -77,3 +77,34 @@ def test_events_show_the_same_cells_by_either_name() -> None:
     shown = table(other, other.versions[0], [conversion.from_storage(stored)], now=0)["rows"][0]
     assert shown["cells"] == table(core, core.versions[0], [stored], now=0)["rows"][0]["cells"]
     assert "pod/p" in shown["cells"]
+
+
+def _built_in(group: str, plural: str, obj: JsonObject) -> list[object]:
+    resource = builtin_resource(group, plural)
+    assert resource is not None
+    shown = table(resource, resource.versions[0], [{"metadata": {"name": "a"}, **obj}], now=_NOW)
+    cells: list[object] = shown["rows"][0]["cells"]
+    return cells
+
+
+def test_addresses_name_what_they_belong_to() -> None:
+    """The parent of an IPAddress is shown with its group and namespace."""
+    parent = {"group": "Example.com", "resource": "things", "namespace": "ns", "name": "x"}
+    assert (
+        _built_in("networking.k8s.io", "ipaddresses", {"spec": {"parentRef": parent}})[1] == "things.example.com/ns/x"
+    )
+    del parent["group"], parent["namespace"]
+    assert _built_in("networking.k8s.io", "ipaddresses", {"spec": {"parentRef": parent}})[1] == "things/x"
+
+
+def test_bindings_of_policies_show_their_parameters() -> None:
+    """By name, or by the selector in Go's words."""
+    group, plural = "admissionregistration.k8s.io", "mutatingadmissionpolicybindings"
+    spec: JsonObject = {"policyName": "p", "paramRef": {"name": "n"}}
+    assert _built_in(group, plural, {"spec": spec})[1:3] == ["p", "*/n"]
+    selector = {"matchLabels": {"a": "b"}, "matchExpressions": [{"key": "k", "operator": "In", "values": ["x", "y"]}]}
+    spec["paramRef"] = {"selector": selector}
+    assert _built_in(group, plural, {"spec": spec})[2] == (
+        "&LabelSelector{MatchLabels:map[string]string{a: b,},"
+        "MatchExpressions:[]LabelSelectorRequirement{LabelSelectorRequirement{Key:k,Operator:In,Values:[x y],},},}"
+    )
