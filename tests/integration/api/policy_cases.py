@@ -28,7 +28,9 @@ POLICIES: dict[str, JsonObject] = {
     "plain": policy(says("object.data.a == 'b'")),
     "worded": policy(says("object.data.a == 'b'", message="  a must be b  ", reason="Forbidden")),
     "computed": policy(says("object.data.a == 'b'", messageExpression="'a is ' + object.data.a", message="fixed")),
-    "computed-error": policy(says("object.data.a == 'b'", messageExpression="string(object.data.nothing)", message="fixed")),
+    "computed-error": policy(
+        says("object.data.a == 'b'", messageExpression="string(object.data.nothing)", message="fixed")
+    ),
     "computed-lines": policy(says("object.data.a == 'b'", messageExpression=r"'a\nb'")),
     "computed-blank": policy(says("object.data.a == 'b'", messageExpression="'  '")),
     "too-large": policy(says("object.data.a == 'b'", reason="RequestEntityTooLarge")),

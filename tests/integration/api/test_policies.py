@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -81,7 +82,7 @@ def policed(wires: tuple[Wire, Wire]) -> tuple[Wire, Wire]:
             _install(wire, "validating", name, spec)
         _install(wire, "mutating", _PROBE, given.applied("Object{data: {'in': 'force'}}"))
     for wire in wires:
-        wait_until(lambda wire=wire: _is_in_force(wire), 60)
+        wait_until(partial(_is_in_force, wire), 60)
     return wires
 
 
