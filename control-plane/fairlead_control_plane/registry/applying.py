@@ -6,6 +6,7 @@ Source: k8s.io/apiserver pkg/endpoints/handlers/patch.go (applyPatcher); KEP-555
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from fairlead_api import JsonObject
@@ -34,7 +35,9 @@ def configuration(raw: bytes, validation: str) -> tuple[Any, list[str]]:
     """
     body.check_size(raw)
     if raw.lstrip()[:1] == b"{":
-        return body.parse_json(raw, validation)
+        # What begins like JSON may be YAML all the same: that takes a comma after the last member.
+        with contextlib.suppress(BadRequest):
+            return body.parse_json(raw, validation)
     value = body.parse_yaml(raw)
     problems = [] if validation == IGNORE else body.doubled_yaml_keys(raw)
     if problems and validation == STRICT:
