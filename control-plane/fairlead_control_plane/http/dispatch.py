@@ -189,7 +189,7 @@ class Dispatcher:
         if healthy is not None:
             return healthy
         document = routes.documents.get(first)
-        if document is None and first != "version":
+        if document is None and info.path.rstrip("/") != "/version":
             raise NoSuchPath("the server could not find the requested resource")
         if document is None or request.method not in _methods(first, info.path):
             raise MethodNotAllowed("the server does not allow this method on the requested resource")

@@ -8,12 +8,14 @@ stands at the front of the stored bytes and is exchanged there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import orjson
 import yaml
 
 from fairlead_api import JsonObject
+from fairlead_control_plane.kinds.printers.registry import SCALE
 from fairlead_control_plane.kinds.record import Resource, Version
 from fairlead_control_plane.kinds.table import IncludeObject, table
 from fairlead_control_plane.registry import settling
@@ -74,6 +76,13 @@ class Renderer:
         if self._form.kind == TABLE:
             return orjson.dumps(self._table([obj], _version_only(obj["metadata"])))
         return orjson.dumps(self._partial(obj))
+
+    def scale(self, scale: JsonObject) -> bytes:
+        """Return an object's Scale as JSON; those of custom kinds are never shown as Tables."""
+        if self._form.kind != TABLE or self._version.open_api:
+            return orjson.dumps(scale)
+        columned = replace(self._version, columns=SCALE, conversion=None)
+        return orjson.dumps(self._table([scale], _version_only(scale["metadata"]), columned))
 
     def unstored(self, obj: JsonObject) -> bytes:
         """Return an answer that is not stored, a review, as JSON; Tables of those there are none."""
@@ -169,10 +178,10 @@ class Renderer:
             "metadata": obj["metadata"],
         }
 
-    def _table(self, objects: Sequence[JsonObject], meta: JsonObject) -> JsonObject:
+    def _table(self, objects: Sequence[JsonObject], meta: JsonObject, version: Version | None = None) -> JsonObject:
         shown = table(
             self._resource,
-            self._version,
+            version or self._version,
             objects,
             cast("IncludeObject", self._form.include),
             now=self._now_s,

@@ -217,7 +217,7 @@ class Serving:
         return _written(renderer, written)
 
     def _scale(self, target: Target, renderer: Renderer, value: bytes, revision: int) -> Response:
-        return _answer(renderer, orjson.dumps(scaling.scale_of(target, renderer.decode(value, revision))))
+        return _answer(renderer, renderer.scale(scaling.scale_of(target, renderer.decode(value, revision))))
 
     async def _rescale(
         self, target: Target, renderer: Renderer, options: WriteOptions, change: patching.Patch

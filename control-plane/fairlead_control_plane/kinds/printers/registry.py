@@ -30,6 +30,14 @@ _EVERY: Mapping[str, Callable[[JsonObject], object]] = {
     "Created At": lambda obj: obj["metadata"].get("creationTimestamp"),
 }
 
+SCALE = (
+    Column("Name", cell=_EVERY["Name"]),
+    Column("Desired", "integer", cell=workloads.number("spec", "replicas")),
+    Column("Available", "integer", cell=workloads.number("status", "replicas")),
+    Column("Age", cell=created),
+)
+"""Columns of the ``/scale`` of built-in kinds; of custom ones there are no Tables."""
+
 
 def columns_of(group: str, version: str, plural: str) -> tuple[Column, ...]:
     """

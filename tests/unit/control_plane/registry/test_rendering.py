@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import orjson
 import pytest
 
@@ -40,3 +42,13 @@ def test_yaml_says_again_what_stands_in_two_places() -> None:
     """Go writes no aliases, and some readers of YAML refuse them."""
     shared = {"version": "v1"}
     assert as_yaml({"a": shared, "b": [shared]}) == b"a:\n  version: v1\nb:\n- version: v1\n"
+
+
+def test_the_scale_of_a_built_in_kind_has_columns_of_its_own() -> None:
+    """It shows what is wanted and what is there; custom kinds have no Tables of it."""
+    deployments = next(each for each in builtin_resources("cluster") if each.plural == "deployments")
+    scale = {"kind": "Scale", "metadata": {"name": "d"}, "spec": {"replicas": 3}, "status": {"replicas": 1}}
+    shown = orjson.loads(renderer(deployments, Form(TABLE)).scale(scale))
+    assert shown["rows"][0]["cells"][:3] == ["d", 3, 1]
+    custom = replace(deployments, versions=(replace(deployments.storage_version, open_api={"type": "object"}),))
+    assert orjson.loads(renderer(custom, Form(TABLE)).scale(scale)) == scale
