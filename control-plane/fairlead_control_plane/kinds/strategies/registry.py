@@ -98,7 +98,9 @@ _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     (_RBAC, "roles"): access.ROLE,
 }
 
-_ANY_FINALIZER = frozenset({"apiextensions.k8s.io", "apiregistration.k8s.io", "coordination.k8s.io", "node.k8s.io"})
+_ANY_FINALIZER = frozenset(
+    {_ADMISSION, "apiextensions.k8s.io", "apiregistration.k8s.io", "coordination.k8s.io", "node.k8s.io"}
+)
 
 
 def strategy_of(group: str, plural: str, *, has_status: bool) -> Strategy:
