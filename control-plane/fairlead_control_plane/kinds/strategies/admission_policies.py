@@ -258,7 +258,8 @@ def _mutating_binding(obj: JsonObject) -> list[Cause]:
     return _binding(spec) + operations(rules, "spec.matchResources.resourceRules.operations", _MUTABLE)
 
 
-def _warn(new: JsonObject, old: JsonObject | None) -> list[str]:
+def warn_of_name(new: JsonObject, old: JsonObject | None) -> list[str]:
+    """Return a warning of a name that only files may have."""
     del old
     if not str(new["metadata"].get("name", "")).endswith(_STATIC):
         return []
@@ -287,7 +288,7 @@ def _strategy(
         fill(new)
 
     return replace(
-        strategy, prepare_create=prepare_create, prepare_update=prepare_update, validate=validate, warn=_warn
+        strategy, prepare_create=prepare_create, prepare_update=prepare_update, validate=validate, warn=warn_of_name
     )
 
 

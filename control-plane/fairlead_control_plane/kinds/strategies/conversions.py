@@ -41,7 +41,7 @@ def _client(client: JsonObject) -> list[Cause]:
     url, service = client.get("url"), client.get("service")
     if (url is None) == (service is None):
         return [wrong.required(_CLIENT, "exactly one of url or service is required")]
-    return _service(service, f"{_CLIENT}.service") if url is None else url_problems(url, f"{_CLIENT}.url")
+    return service_problems(service, f"{_CLIENT}.service") if url is None else url_problems(url, f"{_CLIENT}.url")
 
 
 def url_problems(url: str, path: str) -> list[Cause]:
@@ -65,9 +65,11 @@ def url_problems(url: str, path: str) -> list[Cause]:
     return causes
 
 
-def _service(service: JsonObject | None, path: str) -> list[Cause]:
+def service_problems(service: JsonObject | None, path: str) -> list[Cause]:
+    """Return what is wrong with the Service of a webhook; Kubernetes takes its name for its namespace."""
     service = service or {}
-    causes = [wrong.required(f"{path}.{field}") for field in ("name", "namespace") if not service.get(field)]
+    mixed_up = (("name", "namespace"), ("namespace", "name"))
+    causes = [wrong.required(f"{path}.{shown}") for shown, field in mixed_up if not service.get(field)]
     port = service.get("port", 0)
     if not 1 <= port <= _LAST_PORT:
         text = f"port is not valid: must be between 1 and {_LAST_PORT}, inclusive"

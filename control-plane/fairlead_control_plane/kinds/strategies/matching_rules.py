@@ -66,7 +66,12 @@ def _named_rule(rule: JsonObject, path: str) -> list[Cause]:
         if name in seen:
             causes.append(wrong.duplicate(at, name))
         seen.add(name)
-    return [*causes, *_operations(rule.get("operations") or [], f"{path}.operations"), *_rule(rule, path)]
+    return causes + validate_rule(rule, path)
+
+
+def validate_rule(rule: JsonObject, path: str) -> list[Cause]:
+    """Return what is wrong with a ``RuleWithOperations``, of policies and of webhooks."""
+    return _operations(rule.get("operations") or [], f"{path}.operations") + _rule(rule, path)
 
 
 def _operations(named: Sequence[str], path: str) -> list[Cause]:

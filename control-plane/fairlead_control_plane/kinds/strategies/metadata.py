@@ -41,7 +41,7 @@ def validate_metadata(
     """
     metadata: JsonObject = obj.get("metadata") or {}
     check_name = validate_name or validation.dns1123_subdomain
-    causes = _stem(metadata, check_name)
+    causes = validate_stem(metadata, check_name)
     name = metadata.get("name") or ""
     if name:
         causes += [wrong.invalid("metadata.name", name, text) for text in check_name(name)]
@@ -129,10 +129,11 @@ def validate_again(obj: JsonObject, check_name: Callable[[str], Sequence[str]] |
     Args:
         check_name: The kind's rule for names; a DNS-1123 subdomain when None.
     """
-    return _stem(obj["metadata"], check_name or validation.dns1123_subdomain) + validate_builtin_finalizers(obj)
+    return validate_stem(obj["metadata"], check_name or validation.dns1123_subdomain) + validate_builtin_finalizers(obj)
 
 
-def _stem(metadata: JsonObject, check_name: Callable[[str], Sequence[str]]) -> list[Cause]:
+def validate_stem(metadata: JsonObject, check_name: Callable[[str], Sequence[str]]) -> list[Cause]:
+    """Check what a name is generated from, by the kind's rule for names."""
     generated = metadata.get("generateName") or ""
     # A prefix may end in a dash; the letters to come stand in for it.
     masked = generated[:-1] + "a" if generated.endswith("-") else generated

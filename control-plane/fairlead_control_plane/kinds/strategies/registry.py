@@ -21,6 +21,7 @@ from fairlead_control_plane.kinds.strategies import (
     disruption,
     endpoints,
     events,
+    flow_control,
     ingresses,
     jobs,
     leases,
@@ -38,6 +39,7 @@ from fairlead_control_plane.kinds.strategies import (
     stateful_sets,
     storage,
     volume_attachments,
+    webhooks,
     workloads,
 )
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy
@@ -65,6 +67,8 @@ _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     (_ADMISSION, "mutatingadmissionpolicybindings"): admission_policies.MUTATING_BINDING,
     (_ADMISSION, "validatingadmissionpolicies"): admission_policies.VALIDATING_POLICY,
     (_ADMISSION, "validatingadmissionpolicybindings"): admission_policies.VALIDATING_BINDING,
+    (_ADMISSION, "mutatingwebhookconfigurations"): webhooks.MUTATING,
+    (_ADMISSION, "validatingwebhookconfigurations"): webhooks.VALIDATING,
     ("apiextensions.k8s.io", "customresourcedefinitions"): definitions.CUSTOM_RESOURCE_DEFINITION,
     ("apps", "controllerrevisions"): revisions.CONTROLLER_REVISION,
     ("apps", "daemonsets"): workloads.DAEMON_SET,
@@ -80,6 +84,8 @@ _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("events.k8s.io", "events"): events.EVENT,
     ("networking.k8s.io", "ingressclasses"): ingresses.INGRESS_CLASS,
     ("networking.k8s.io", "ingresses"): ingresses.INGRESS,
+    (flow_control.GROUP, "flowschemas"): flow_control.FLOW_SCHEMA,
+    (flow_control.GROUP, "prioritylevelconfigurations"): flow_control.PRIORITY_LEVEL,
     ("networking.k8s.io", "ipaddresses"): addresses.IP_ADDRESS,
     ("networking.k8s.io", "networkpolicies"): network_policies.NETWORK_POLICY,
     ("networking.k8s.io", "servicecidrs"): addresses.SERVICE_CIDR,
