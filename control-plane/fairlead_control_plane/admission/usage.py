@@ -34,6 +34,9 @@ _REQUESTS = "requests."
 _DEVICE_CLASS = "requests.deviceclass.resource.kubernetes.io/"
 _EACH_CONTAINER_SAYS = ("cpu", "limits.cpu", "limits.memory", "memory", "requests.cpu", "requests.memory")
 _STORAGE_CLASS = ".storageclass.storage.k8s.io/"
+_DEVICES = ".deviceclass.resource.k8s.io/devices"
+_ALL_DEVICES = 32
+"""What a claim for all devices of a class counts for: the most it can be given (AllocationResultsMaxSize)."""
 _CLAIM_NAMES = ("persistentvolumeclaims", "requests.storage")
 _CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
 _OLD_NAMES = frozenset({"configmaps", "resourcequotas", "replicationcontrollers", "secrets"})
@@ -67,6 +70,8 @@ def measure_of(resource: Resource, now_s: Callable[[], float]) -> Measure:
     if not resource.group and resource.plural == "persistentvolumeclaims":
         return ClaimMeasure()
     names = [f"count/{resource.name}"]
+    if (resource.group, resource.plural) == ("resource.k8s.io", "resourceclaims"):
+        return DeviceMeasure(frozenset(names))
     if not resource.group and resource.plural in _OLD_NAMES:
         names.append(resource.plural)
     return CountMeasure(frozenset(names))
@@ -172,6 +177,48 @@ class ClaimMeasure:
         if storage_class:
             found |= {f"{storage_class}{_STORAGE_CLASS}{name}": found[name] for name in _CLAIM_NAMES if name in found}
         return found
+
+
+class DeviceMeasure(CountMeasure):
+    """
+    Counts ResourceClaims and the devices they ask for by class; of alternatives, the most of each class.
+
+    What stands for an extended resource of a pod (DeviceClass ``spec.extendedResourceName``) is counted with the pod.
+    """
+
+    __slots__ = ()
+
+    def handles(self, attributes: Attributes) -> bool:
+        """See :class:`Measure`."""
+        return attributes.operation in {"CREATE", "UPDATE"} and not attributes.subresource
+
+    def names(self, limited: Iterable[str]) -> list[str]:
+        """See :class:`Measure`."""
+        return sorted(name for name in limited if name in self.counted or name.endswith(_DEVICES))
+
+    def usage(self, obj: JsonObject) -> Amounts:
+        """See :class:`Measure`."""
+        found: Amounts = dict.fromkeys(self.counted, ONE)
+        totals: dict[str, int] = {}
+        for request in (obj["spec"].get("devices") or {}).get("requests") or ():
+            most: dict[str, int] = {}
+            for asked in request.get("firstAvailable") or (request.get("exactly") or {},):
+                name = asked.get("deviceClassName", "")
+                most[name] = max(most.get(name, 0), _devices(asked))
+            for name, count in most.items():
+                totals[name] = totals.get(name, 0) + count
+        return found | {f"{name}{_DEVICES}": Quantity(count) for name, count in totals.items() if name}
+
+
+def _devices(asked: JsonObject) -> int:
+    """Return how many devices a request may be given; none in a mode that is not known."""
+    match asked.get("allocationMode"):
+        case "ExactCount":
+            return int(asked.get("count") or 0)
+        case "All":
+            return _ALL_DEVICES
+        case _:
+            return 0
 
 
 @dataclass(frozen=True, slots=True)
