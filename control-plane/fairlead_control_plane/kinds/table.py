@@ -20,6 +20,11 @@ from fairlead_control_plane.kinds.record import Column, Resource, Version
 
 IncludeObject = Literal["None", "Metadata", "Object"]
 META_GROUP_VERSION = "meta.k8s.io/v1"
+_MADE_ANNOTATIONS = {
+    "DaemonSet": "deprecated.daemonset.template.generation",
+    "HorizontalPodAutoscaler": "autoscaling.alpha.kubernetes.io/",
+}
+"""By kind, how annotations begin that stand for fields of Kubernetes' internal objects."""
 NAME = Column("Name", format="name", cell=lambda obj: obj["metadata"].get("name", ""))
 AGE = Column("Age", type="date", json_path=".metadata.creationTimestamp")
 
@@ -71,9 +76,15 @@ def columns_of(resource: Resource, version: Version) -> Sequence[Column]:
     return (NAME, *(version.columns or (AGE,)))
 
 
-def partial_metadata(obj: JsonObject) -> JsonObject:
-    """Return the ``PartialObjectMetadata`` of an object."""
-    return {"kind": "PartialObjectMetadata", "apiVersion": META_GROUP_VERSION, "metadata": obj["metadata"]}
+def partial_metadata(obj: JsonObject, api_version: str = META_GROUP_VERSION) -> JsonObject:
+    """Return the ``PartialObjectMetadata`` of an object, without the annotations in which a version carries fields."""
+    metadata, made = obj["metadata"], _MADE_ANNOTATIONS.get(obj.get("kind", ""))
+    if made and metadata.get("annotations"):
+        kept = {key: value for key, value in metadata["annotations"].items() if not key.startswith(made)}
+        metadata = {**metadata, "annotations": kept}
+        if not kept:
+            del metadata["annotations"]
+    return {"kind": "PartialObjectMetadata", "apiVersion": api_version, "metadata": metadata}
 
 
 def _definition(column: Column) -> JsonObject:

@@ -17,7 +17,7 @@ import yaml
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds.printers.registry import SCALE
 from fairlead_control_plane.kinds.record import Resource, Version
-from fairlead_control_plane.kinds.table import IncludeObject, table
+from fairlead_control_plane.kinds.table import IncludeObject, partial_metadata, table
 from fairlead_control_plane.registry import settling
 from fairlead_control_plane.registry.call import Target
 from fairlead_control_plane.registry.joined import JoinedItems
@@ -172,11 +172,7 @@ class Renderer:
         return "application/yaml" if self._form.yaml else "application/json"
 
     def _partial(self, obj: JsonObject) -> JsonObject:
-        return {
-            "kind": "PartialObjectMetadata",
-            "apiVersion": self._form.meta_version,
-            "metadata": obj["metadata"],
-        }
+        return partial_metadata(obj, self._form.meta_version)
 
     def _table(self, objects: Sequence[JsonObject], meta: JsonObject, version: Version | None = None) -> JsonObject:
         shown = table(

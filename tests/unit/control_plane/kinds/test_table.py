@@ -3,7 +3,7 @@ from __future__ import annotations
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds.builtin import builtin_resource
 from fairlead_control_plane.kinds.custom import resource_from_crd
-from fairlead_control_plane.kinds.table import table
+from fairlead_control_plane.kinds.table import partial_metadata, table
 
 _NOW = 1704067200.0 + 90  # 2024-01-01T00:01:30Z
 
@@ -108,3 +108,12 @@ def test_bindings_of_policies_show_their_parameters() -> None:
         "&LabelSelector{MatchLabels:map[string]string{a: b,},"
         "MatchExpressions:[]LabelSelectorRequirement{LabelSelectorRequirement{Key:k,Operator:In,Values:[x y],},},}"
     )
+
+
+def test_metadata_alone_has_no_fields_that_annotations_carry() -> None:
+    """What a version notes in annotations for its clients is no metadata."""
+    noted = {"deprecated.daemonset.template.generation": "2"}
+    alone = partial_metadata({"kind": "DaemonSet", "metadata": {"name": "a", "annotations": noted}})
+    assert alone["metadata"] == {"name": "a"}
+    kept = partial_metadata({"kind": "DaemonSet", "metadata": {"annotations": {**noted, "a": "b"}}})
+    assert kept["metadata"] == {"annotations": {"a": "b"}}
