@@ -50,9 +50,24 @@ def _compiled(definition: str) -> Structural:
     from fairlead_schema.structural import compile_schema  # noqa: PLC0415 - as above
 
     schema = compile_schema({"$ref": facts.REFERENCE + definition}, facts.definitions())
-    if unset := _unset(definition):
-        start_from(schema, {**schema.zero(), **unset})
+    zero = schema.zero()
+    shown = _shown(definition, zero)
+    if (unset := _unset(definition)) or shown != zero:
+        start_from(schema, {**shown, **unset})
     return schema
+
+
+def _shown(definition: str, zero: JsonObject) -> JsonObject:
+    """Return an empty object without the lists that Go leaves out although a kind's schema requires them."""
+    fields = {field[1]: field for field in facts.types().get(definition, ())}
+    shown: JsonObject = {}
+    for name, value in zero.items():
+        _, _, kind, form, keeps = fields[name][:5] if name in fields else (0, name, "", "", True)
+        if isinstance(value, dict):
+            shown[name] = _shown(kind, value)
+        elif value is not None or form != "list" or keeps:
+            shown[name] = value
+    return shown
 
 
 def _unset(definition: str) -> JsonObject:

@@ -20,6 +20,7 @@ from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy
 from fairlead_control_plane.kinds.strategies.matching_rules import fill_in, one_of, operations, validate_match
+from fairlead_control_plane.kinds.strategies.metadata import validate_stem
 from fairlead_control_plane.kinds.strategies.policy_parts import (
     Policy,
     check_expression,
@@ -288,7 +289,12 @@ def _strategy(
         fill(new)
 
     return replace(
-        strategy, prepare_create=prepare_create, prepare_update=prepare_update, validate=validate, warn=warn_of_name
+        strategy,
+        prepare_create=prepare_create,
+        prepare_update=prepare_update,
+        validate=validate,
+        validate_update=lambda new, old: validate_stem(new["metadata"], validation.dns1123_subdomain),
+        warn=warn_of_name,
     )
 
 
