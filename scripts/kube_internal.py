@@ -17,19 +17,23 @@ _FIELD = re.compile(r"^\t(?:(\w+)[ \t]+)?([*\[\]\w.]+)(?:[ \t]+`([^`]*)`)?(?:[ \
 _SCALARS = {"string": "string", "bool": "bool", "int32": "int", "int64": "int", "int": "int"}
 _SPECIAL = {
     "metav1.Time": "time", "resource.Quantity": "quantity", "intstr.IntOrString": "intstr", "types.UID": "string",
-    "metav1.FieldsV1": "raw",
+    "metav1.FieldsV1": "raw", "runtime.RawExtension": "raw", "metav1.Condition": "raw",
 }  # fmt: skip
 # The internal pod keeps these in its security context.
 _MOVED = frozenset({"HostNetwork", "HostPID", "HostIPC", "ShareProcessNamespace", "HostUsers"})
 _METADATA = "metav1.ObjectMeta"
+_PACKAGES = ("core", "batch", "policy", "resource", "storage")
 ROOTS = (
     "core.PodTemplateSpec", "core.EphemeralContainer", "core.SecurityContext", "core.SeccompProfile",
-    "batch.PodFailurePolicy", "batch.SuccessPolicy", "policy.PodDisruptionBudgetSpec",
+    "core.PersistentVolumeSource", "core.VolumeNodeAffinity", "batch.PodFailurePolicy", "batch.SuccessPolicy",
+    "policy.PodDisruptionBudgetSpec", "resource.AllocationResult", "resource.DeviceAttribute",
+    "resource.ResourceClaimSpec", "resource.ResourceClaimTemplateSpec", "storage.CSINodeDriver",
+    "storage.VolumeAttachmentSpec",
 )  # fmt: skip
 
 
 class InternalTypes:
-    """The structs of internal packages (``core``, ``batch``, ``policy``) and of ``metav1``."""
+    """The structs of some internal packages and of ``metav1``."""
 
     def __init__(self, module: Path, version: str) -> None:
         """Take the folder of the module ``k8s.io/kubernetes`` and the version of the staging modules beside it."""
@@ -37,9 +41,9 @@ class InternalTypes:
         self._structs: dict[str, str] = {}
         self._aliases: dict[str, str] = {}
         self._own_names: dict[str, Mapping[str, str]] = {}
-        for package, group in (("core", "core"), ("batch", "batch"), ("policy", "policy")):
-            self._read(package, (module / f"pkg/apis/{group}/types.go").read_text())
-            self._read_versioned(package, (staging / f"api@{version}/{group}/v1/types.go").read_text())
+        for package in _PACKAGES:
+            self._read(package, (module / f"pkg/apis/{package}/types.go").read_text())
+            self._read_versioned(package, (staging / f"api@{version}/{package}/v1/types.go").read_text())
         self._read("metav1", (staging / f"apimachinery@{version}/pkg/apis/meta/v1/types.go").read_text())
 
     def _read(self, package: str, source: str) -> None:

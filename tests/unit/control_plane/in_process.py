@@ -39,6 +39,7 @@ def known(group: str, plural: str) -> Resource:
 # The data of built-in kinds is read when first needed: here, and not while the event loop runs.
 facts.types()
 facts.definitions()
+facts.internal_types()
 NAMESPACES = known("", "namespaces")
 CONFIG_MAPS = known("", "configmaps")
 SECRETS = known("", "secrets")

@@ -14,10 +14,10 @@ from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_api.quantity import Quantity
+from fairlead_control_plane.kinds.go_values import difference
 from fairlead_control_plane.kinds.record import Subresource
 from fairlead_control_plane.kinds.strategies.claim_specs import validate_claim_spec
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy
-from fairlead_control_plane.kinds.strategies.go_values import difference, internal
 from fairlead_control_plane.kinds.strategies.metadata import immutable, validate_again
 from fairlead_control_plane.kinds.strategies.resources import ZERO, amount_of, is_fractional
 
@@ -76,7 +76,7 @@ def _validate_change(new: JsonObject, old: JsonObject) -> list[Cause]:
     if status.get("phase") == "Bound":
         _forget_what_may_change(spec, before)
     if not _is_same(spec, before):
-        shown = difference(*(internal("PersistentVolumeClaimSpec", one) for one in (before, spec)))
+        shown = difference("core.PersistentVolumeClaimSpec", before, spec)
         causes.append(wrong.forbidden("spec", _ONCE + shown))
     if asked < asked_before and not _size(status.get("capacity")) < asked:
         causes.append(wrong.forbidden("spec.resources.requests.storage", _SHRINK))

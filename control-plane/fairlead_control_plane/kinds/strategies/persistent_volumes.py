@@ -12,9 +12,9 @@ from dataclasses import replace
 from fairlead_api import JsonObject
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
+from fairlead_control_plane.kinds.go_values import difference, shown_as
 from fairlead_control_plane.kinds.record import Subresource, Writer
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy, with_default
-from fairlead_control_plane.kinds.strategies.go_values import compact, difference, internal
 from fairlead_control_plane.kinds.strategies.metadata import immutable, validate_again
 from fairlead_control_plane.kinds.strategies.node_labels import warn_of_expressions
 from fairlead_control_plane.kinds.strategies.volume_specs import SOURCES, validate_volume_spec
@@ -58,14 +58,14 @@ def _validate_change(new: JsonObject, old: JsonObject) -> list[Cause]:
     if (before.get("csi") or {}).get("controllerExpandSecretRef") is None and before.get("csi") and spec.get("csi"):
         source["csi"] = {key: value for key, value in spec["csi"].items() if key != "controllerExpandSecretRef"}
     if source != source_before:
-        shown = difference(*(internal("PersistentVolumeSource", one) for one in (source_before, source)))
+        shown = difference("core.PersistentVolumeSource", source_before, source)
         text = f"spec.persistentvolumesource is immutable after creation\n{shown}"
         causes.append(wrong.forbidden("spec.persistentvolumesource", text))
     causes += immutable(spec.get("volumeMode"), before.get("volumeMode"), "volumeMode")
     affinity, affinity_before = spec.get("nodeAffinity"), before.get("nodeAffinity")
     if affinity_before is not None and not _is_renamed(affinity, affinity_before):
         text = "field is immutable, except for updating from beta label to GA"
-        shown = compact(internal("VolumeNodeAffinity", affinity))
+        shown = shown_as("core.VolumeNodeAffinity", affinity)
         causes.append(Cause("FieldValueInvalid", f"Invalid value: {shown}: {text}", "nodeAffinity"))
     if before.get("volumeAttributesClassName") is not None and spec.get("volumeAttributesClassName") is None:
         text = "update from non-nil value to nil is forbidden"

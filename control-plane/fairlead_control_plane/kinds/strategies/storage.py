@@ -13,9 +13,9 @@ from dataclasses import replace
 from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
+from fairlead_control_plane.kinds.go_values import shown_as
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy, with_default
-from fairlead_control_plane.kinds.strategies.go_values import compact, internal
 from fairlead_control_plane.kinds.strategies.metadata import (
     IMMUTABLE,
     NEGATIVE,
@@ -215,7 +215,7 @@ def _compare_nodes(new: JsonObject, old: JsonObject) -> list[Cause]:
         for driver in (new.get("spec") or {}).get("drivers") or ():
             rest, rest_before = ({**one, "allocatable": None} for one in (driver, before))
             if driver.get("name") == before.get("name") and rest != rest_before:
-                shown = compact(internal("CSINodeDriver", rest))
+                shown = shown_as("storage.CSINodeDriver", rest)
                 causes.append(Cause("FieldValueInvalid", f"Invalid value: {shown}: {IMMUTABLE}", "spec.drivers"))
     return causes
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
+from fairlead_control_plane.kinds.go_values import shown_as
 from fairlead_control_plane.kinds.record import Subresource
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy
-from fairlead_control_plane.kinds.strategies.go_values import compact, internal
 from fairlead_control_plane.kinds.strategies.metadata import IMMUTABLE, validate_again
 from fairlead_control_plane.kinds.strategies.status_writes import BUT_STATUS, keep_metadata
 from fairlead_control_plane.kinds.strategies.volume_specs import validate_volume_spec
@@ -65,7 +65,7 @@ def _validate_change(new: JsonObject, old: JsonObject) -> list[Cause]:
     causes = [*validate_again(new), *_validate(new)]
     spec = new.get("spec") or {}
     if spec != (old.get("spec") or {}):
-        shown = compact(internal("VolumeAttachmentSpec", spec))
+        shown = shown_as("storage.VolumeAttachmentSpec", spec)
         causes.append(Cause("FieldValueInvalid", f"Invalid value: {shown}: {IMMUTABLE}", "spec"))
     return causes
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from fairlead_api.request import SYSTEM
+from fairlead_control_plane.kinds.go_values import shown_as
 from fairlead_control_plane.kinds.record import Writer
-from fairlead_control_plane.kinds.strategies.go_values import difference, internal
 from tests.unit.control_plane.in_process import MERGE, in_process, known
 
 VOLUMES = "/api/v1/persistentvolumes"
@@ -153,18 +153,8 @@ async def test_a_claims_status_names_storage_alone() -> None:
     ]  # fmt: skip
 
 
-def test_structs_are_shown_with_all_their_members() -> None:
-    """Missing ones as Go's zero values, embedded structs among the others."""
-    shown = internal("PersistentVolumeSpec", {"cephfs": {"monitors": ["a"]}, "accessModes": ["ReadWriteOnce"]})
-    assert list(shown)[:2] == ["Capacity", "GCEPersistentDisk"]
-    assert shown["CephFS"] == {
-        "Monitors": ["a"], "Path": "", "User": "", "SecretFile": "", "SecretRef": None, "ReadOnly": False,
-    }  # fmt: skip
-    assert internal("LabelSelector", {"matchLabels": {"a": "b"}}) == {"matchLabels": {"a": "b"}}
-
-
-def test_differences_are_told_with_three_lines_around() -> None:
-    """In the unified form, without names of files."""
-    assert difference({"A": 1, "B": "<"}, {"A": 2, "B": "<"}) == (
-        '@@ -1,4 +1,4 @@\n {\n- "A": 1,\n+ "A": 2,\n  "B": "\\u003c"\n }\n'
-    )
+def test_volumes_are_shown_with_all_their_members() -> None:
+    """Missing ones as Go's zero values, those of the source among the others."""
+    shown = shown_as("core.PersistentVolumeSpec", {"cephfs": {"monitors": ["a"]}, "accessModes": ["ReadWriteOnce"]})
+    assert shown.startswith('{"Capacity":null,"GCEPersistentDisk":null,')
+    assert '"CephFS":{"Monitors":["a"],"Path":"","User":"","SecretFile":"","SecretRef":null,"ReadOnly":false}' in shown
