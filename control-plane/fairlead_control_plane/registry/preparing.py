@@ -144,6 +144,8 @@ def _check_update(target: Target, new: JsonObject, old: JsonObject, writer: Writ
     if (
         strategy.generation_of is not None
         and not is_bound
+        # Controllers note what they saw in annotations, too, with the status: that asks nobody for anything.
+        and target.subresource != "status"
         and strategy.generation_of(new) != strategy.generation_of(old)
     ):
         new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1

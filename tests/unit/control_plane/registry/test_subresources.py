@@ -119,3 +119,13 @@ async def test_nobody_owns_no_replicas(api: Api) -> None:
     await api.ask("PUT", f"{DEPLOYMENTS}/d/scale", {**_SCALE, "spec": {"replicas": 0}})
     found = await api.ask("GET", f"{DEPLOYMENTS}/d")
     assert not [one for one in found["metadata"]["managedFields"] if "f:replicas" in one["fieldsV1"]["f:spec"]]
+
+
+async def test_annotations_noted_with_a_status_are_no_new_generation(api: Api) -> None:
+    """A Deployment's controller notes its revision so; the same annotation from a user asks for a new rollout."""
+    assert (await api.send("POST", DEPLOYMENTS, DEPLOYMENT)).code == 201
+    path = f"{DEPLOYMENTS}/d"
+    noted = await api.ask("PATCH", f"{path}/status", {"metadata": {"annotations": {"revision": "1"}}}, kind=MERGE)
+    assert (noted["metadata"]["annotations"]["revision"], noted["metadata"]["generation"]) == ("1", 1)
+    asked = await api.ask("PATCH", path, {"metadata": {"annotations": {"revision": "2"}}}, kind=MERGE)
+    assert asked["metadata"]["generation"] == 2
