@@ -36,12 +36,10 @@ def main() -> int:
         for pair in PAIRS:
             asked = [each for each in chosen if each.pair == pair]
             _run(Path(temporary) / pair, pair, asked, results, options.jobs)
-    record = {"tree": _tree(), "server": KUBERNETES_VERSION, "kubectl": {}}
+            if options.result:  # so that a run that is ended early has something to show
+                options.result.write_text(json.dumps(_record(results), indent=1) + "\n")
     for minor, made in results.items():
-        record["kubectl"][VERSIONS[minor]] = _counts(made)  # type: ignore[index]  # it is a dictionary, see above
         print(f"kubectl {VERSIONS[minor]}: {_counts(made)}", flush=True)
-    if options.result:
-        options.result.write_text(json.dumps(record, indent=1) + "\n")
     return 1 if any(result.differing for made in results.values() for result in made) else 0
 
 
@@ -67,6 +65,18 @@ def _tell(result: Result, minor: str) -> None:
     print("".join(f"  {line}\n" for line in result.differences), end="", flush=True)
     for name in result.outlived:
         print(f"  allowed, but the same: {name}", flush=True)
+
+
+def _record(results: dict[str, list[Result]]) -> dict[str, object]:
+    return {
+        "tree": _tree(),
+        "server": KUBERNETES_VERSION,
+        "kubectl": {VERSIONS[minor]: _counts(made) for minor, made in results.items()},
+        "differing": {
+            VERSIONS[minor]: [result.scenario.name for result in made if result.differing]
+            for minor, made in results.items()
+        },
+    }
 
 
 def _counts(results: list[Result]) -> dict[str, int]:
