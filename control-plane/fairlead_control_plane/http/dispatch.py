@@ -29,6 +29,7 @@ from fairlead_control_plane.auth.agents import ENROLLING
 from fairlead_control_plane.auth.authenticate import Authenticator
 from fairlead_control_plane.auth.authorize import CLUSTER_NAME, Authorizer, forbidden
 from fairlead_control_plane.auth.impersonation import impersonate, is_requested
+from fairlead_control_plane.http.deadlines import check_timeout
 from fairlead_control_plane.http.health import Health
 from fairlead_control_plane.http.shaping import shaped
 from fairlead_control_plane.http.target import WILDCARD, split_cluster
@@ -144,6 +145,7 @@ class Dispatcher:
         if is_requested(request.headers):
             user = context.user = await impersonate(user, info.cluster, request.headers, self._authorizer)
         context.info = info
+        check_timeout(info, request)
         await self._authorizer.require(user, _selected(info, request.query.get("fieldSelector", "")))
         return await self._serve(info, request, user)
 
