@@ -22,7 +22,7 @@ from fairlead_control_plane.admission.pod_resources import (
     requests_of,
 )
 from fairlead_control_plane.kinds.record import Resource
-from fairlead_control_plane.kinds.strategies.pods import quality_of_service
+from fairlead_control_plane.kinds.strategies.resources import quality_of_service
 
 ONE = Quantity(1)
 _STANDARD = ("cpu", "memory", "ephemeral-storage")

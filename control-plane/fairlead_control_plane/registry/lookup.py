@@ -17,6 +17,8 @@ _SUBRESOURCE_VERBS = {
     "scale": frozenset({"get", "update", "patch"}),
     "approval": frozenset({"get", "update", "patch"}),
     "finalize": frozenset({"update"}),
+    "ephemeralcontainers": frozenset({"get", "update", "patch"}),
+    "resize": frozenset({"get", "update", "patch"}),
 }
 _OTHER_SUBRESOURCE = frozenset({"create"})
 

@@ -6,7 +6,7 @@ Source: k8s.io/kubernetes/pkg/registry/core/pod/strategy.go, pkg/apis/core/valid
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from fairlead_api import JsonObject
 from fairlead_api import field_errors as wrong
@@ -17,6 +17,7 @@ from fairlead_control_plane.kinds.strategies.containers import untrimmed_image
 from fairlead_control_plane.kinds.strategies.metadata import validate_builtin_finalizers
 from fairlead_control_plane.kinds.strategies.pod_annotations import (
     APP_ARMOR,
+    MIRROR,
     app_armor_field,
     validate_annotation_changes,
     validate_pod_annotations,
@@ -24,6 +25,12 @@ from fairlead_control_plane.kinds.strategies.pod_annotations import (
 )
 from fairlead_control_plane.kinds.strategies.pod_changes import validate_pod_change
 from fairlead_control_plane.kinds.strategies.pod_defaults import default_pod, default_pod_spec, drop_what_is_off
+from fairlead_control_plane.kinds.strategies.pod_parts import (
+    prepare_ephemeral_containers,
+    prepare_resize,
+    validate_ephemeral_change,
+    validate_resize,
+)
 from fairlead_control_plane.kinds.strategies.pod_spec import validate_pod_spec, validate_template
 from fairlead_control_plane.kinds.strategies.pod_status import (
     prepare_pod_status,
@@ -32,41 +39,15 @@ from fairlead_control_plane.kinds.strategies.pod_status import (
     validate_pod_status,
 )
 from fairlead_control_plane.kinds.strategies.pod_warnings import name_warnings, pod_warnings, template_warnings
-from fairlead_control_plane.kinds.strategies.resources import ZERO, Amounts, amount_of
+from fairlead_control_plane.kinds.strategies.resources import quality_of_service
 from fairlead_control_plane.kinds.strategies.security_contexts import app_armor_profile, containers_of
 
 _FINISHED = {"Failed", "Succeeded"}
-_COMPUTE = ("cpu", "memory")
 _AFFINITIES = ("podAffinity", "podAntiAffinity")
 _REQUIRED, _PREFERRED = (
     "requiredDuringSchedulingIgnoredDuringExecution",
     "preferredDuringSchedulingIgnoredDuringExecution",
 )
-
-
-def quality_of_service(spec: JsonObject) -> str:
-    """Return ``BestEffort``, ``Burstable`` or ``Guaranteed``, from the resources of the pod or of all containers."""
-    lists = (spec.get("containers") or (), spec.get("initContainers") or ())
-    amounts = [container.get("resources") or {} for containers in lists for container in containers]
-    if whole := spec.get("resources"):
-        amounts = [whole]
-    requests = _total(one.get("requests") for one in amounts)
-    limits = _total(one.get("limits") for one in amounts)
-    if not requests and not limits:
-        return "BestEffort"
-    is_limited = all(len(_total([one.get("limits")])) == len(_COMPUTE) for one in amounts)
-    is_guaranteed = is_limited and len(requests) == len(limits)
-    return "Guaranteed" if is_guaranteed and all(requests[name] == limits[name] for name in requests) else "Burstable"
-
-
-def _total(parts: Iterable[Mapping[str, str] | None]) -> Amounts:
-    total: Amounts = {}
-    for part in parts:
-        for name in _COMPUTE:
-            amount = amount_of((part or {}).get(name) or "0")
-            if amount is not None and amount > ZERO:
-                total[name] = total[name] + amount if name in total else amount
-    return total
 
 
 def _prepare_create(obj: JsonObject) -> None:
@@ -176,6 +157,17 @@ def _change(new: JsonObject, old: JsonObject) -> list[Cause]:
     return causes + validate_builtin_finalizers(new)
 
 
+def _ephemeral_change(new: JsonObject, old: JsonObject) -> list[Cause]:
+    if MIRROR in (old["metadata"].get("annotations") or {}):
+        return [wrong.forbidden("", "static pods do not support ephemeral containers")]
+    causes = _content(new) + validate_annotation_changes(new, old)
+    return causes + validate_ephemeral_change(new, old) + validate_builtin_finalizers(new)
+
+
+def _resize(new: JsonObject, old: JsonObject) -> list[Cause]:
+    return _content(new) + validate_resize(new, old) + validate_builtin_finalizers(new)
+
+
 def _status(new: JsonObject, old: JsonObject) -> list[Cause]:
     return validate_pod_status(new, old) + validate_builtin_finalizers(new)
 
@@ -221,7 +213,9 @@ POD = Strategy(
     subresources={
         "status": Subresource(
             prepare=prepare_pod_status, settle=settle_pod_status, validate=_status, warn=status_warnings
-        )
+        ),
+        "ephemeralcontainers": Subresource(prepare=prepare_ephemeral_containers, validate=_ephemeral_change),
+        "resize": Subresource(prepare=prepare_resize, validate=_resize),
     },
     warn=_warn,
     generation_of=lambda obj: obj.get("spec"),

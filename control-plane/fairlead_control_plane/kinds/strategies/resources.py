@@ -228,3 +228,28 @@ def _raise(total: Amounts, other: Amounts) -> None:
     for name, amount in other.items():
         if name not in total or amount > total[name]:
             total[name] = amount
+
+
+def quality_of_service(spec: JsonObject) -> str:
+    """Return ``BestEffort``, ``Burstable`` or ``Guaranteed``, from the resources of the pod or of all containers."""
+    lists = (spec.get("containers") or (), spec.get("initContainers") or ())
+    amounts = [container.get("resources") or {} for containers in lists for container in containers]
+    if whole := spec.get("resources"):
+        amounts = [whole]
+    requests = _total(one.get("requests") for one in amounts)
+    limits = _total(one.get("limits") for one in amounts)
+    if not requests and not limits:
+        return "BestEffort"
+    is_limited = all(len(_total([one.get("limits")])) == len(_COMPUTE) for one in amounts)
+    is_guaranteed = is_limited and len(requests) == len(limits)
+    return "Guaranteed" if is_guaranteed and all(requests[name] == limits[name] for name in requests) else "Burstable"
+
+
+def _total(parts: Iterable[Mapping[str, str] | None]) -> Amounts:
+    total: Amounts = {}
+    for part in parts:
+        for name in _COMPUTE:
+            amount = amount_of((part or {}).get(name) or "0")
+            if amount is not None and amount > ZERO:
+                total[name] = total[name] + amount if name in total else amount
+    return total

@@ -6,7 +6,7 @@ import pytest
 
 from fairlead_control_plane.kinds.builtin import builtin_resource
 from fairlead_control_plane.kinds.record import Strategy
-from fairlead_control_plane.kinds.strategies.pods import quality_of_service
+from fairlead_control_plane.kinds.strategies.resources import quality_of_service
 
 
 def _strategy(group: str, plural: str) -> Strategy:
