@@ -35,11 +35,14 @@ _FIELDS = (
 )  # fmt: skip
 
 _DEBUG: JsonObject = {"name": "debug", "image": "debug"}
+_MORE: JsonObject = {"requests": {"cpu": "200m", "memory": "64Mi"}, "limits": {"cpu": 2, "memory": "128Mi"}}
 _PARTS_OF_PODS = (
     ("ephemeralcontainers", Edit("set", "/spec/ephemeralContainers", [_DEBUG])),
     ("ephemeralcontainers", Edit("set", "/spec/ephemeralContainers", [{**_DEBUG, "targetContainerName": "web"}])),
     ("ephemeralcontainers", Edit("set", "/spec/containers/0/image", "other")),
     ("resize", Edit("set", "/spec/containers/0/resources", {"requests": {"cpu": "200m"}})),
+    ("resize", Edit("set", "/spec/containers/0/resources", _MORE)),
+    ("resize", Edit("set", "/spec/containers/0/resources", _MORE)),
     ("resize", Edit("set", "/spec/containers/0/resources", {"limits": {"cpu": "2", "memory": "1Gi"}})),
     ("resize", Edit("set", "/spec/containers/0/image", "other")),
 )
@@ -338,7 +341,7 @@ class Writer:
         body = self._made.get(slot) or self._kind.object(self._kind.templates[0], slot)
         edits: tuple[Edit, ...] = (edit,)
         if self._draw(st.integers(0, 2)) == 0:
-            edits += mutations(self._draw, edited({}, edits), self._kind.schema, self._schemas)
+            edits += mutations(self._draw, edited(body, edits), self._kind.schema, self._schemas)
         match self._draw(st.sampled_from(("get", "put", "patch", "patch"))):
             case "get":
                 return request
