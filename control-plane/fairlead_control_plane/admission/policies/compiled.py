@@ -53,6 +53,7 @@ class Policy:
     Attributes:
         is_lenient: ``failurePolicy: Ignore``.
         can_repeat: ``reinvocationPolicy: IfNeeded``.
+        sees_namespace: Whether the word occurs in it, be it in a text.
         is_long: Compiling or evaluating it takes longer than everybody else should wait, as far as is known.
     """
 
@@ -64,6 +65,7 @@ class Policy:
         self.param_kind: JsonObject | None = spec.get("paramKind")
         self.constraints = Constraints.of(spec.get("matchConstraints") or {})
         self.is_long = sum(len(spec.get(name) or ()) for name in _LISTS) > _MANY
+        self.sees_namespace = cel.NAMESPACE in str(spec)
         self._spec = spec
         self._mutates = mutates
 
@@ -111,6 +113,11 @@ class Policy:
                 )
             )
         return tuple(found)
+
+    @cached_property
+    def has_messages(self) -> bool:
+        """Whether any message is computed."""
+        return any(check.computed is not None for check in self.checks)
 
     @cached_property
     def annotations(self) -> tuple[Annotation, ...]:

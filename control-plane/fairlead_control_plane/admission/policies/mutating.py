@@ -85,7 +85,7 @@ class MutatingPolicies:
 
     async def _invoke(self, subject: Subject, invocation: Invocation, again: Reinvocation) -> list[_Failure]:
         attributes, policy = subject.attributes, invocation.policy
-        namespace = await self._caller.namespace(subject)
+        namespace = await self._caller.namespace(subject, policy)
 
         def wanted(answers: Mapping[Question, Decision], allowance: Allowance) -> tuple[bool, str]:
             return conditions(given_of(invocation, subject, namespace, answers), policy.conditions, allowance)

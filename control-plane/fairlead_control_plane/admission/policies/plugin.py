@@ -114,14 +114,14 @@ class Caller:
                 for params in found:
                     yield Invocation(policy, binding, params, place)
 
-    async def namespace(self, subject: Subject) -> JsonObject | None:
+    async def namespace(self, subject: Subject, policy: Policy) -> JsonObject | None:
         """
-        Return the namespace that expressions see, None where there is none.
+        Return the namespace that a policy's expressions see, None where there is none or nobody looks.
 
         Raises:
             NotFound: It is not there.
         """
-        return await self._namespace(subject, subject.home) if subject.home else None
+        return await self._namespace(subject, subject.home) if subject.home and policy.sees_namespace else None
 
     async def _namespace(self, subject: Subject, name: str) -> JsonObject:
         row = await self._store.get(keys.namespace_key(subject.attributes.cluster, name))

@@ -85,7 +85,7 @@ class ValidatingPolicies:
             raise _refusal(subject, *denied[0])
 
     async def _judge(self, invocation: Invocation, subject: Subject) -> Judgement:
-        namespace = await self._caller.namespace(subject)
+        namespace = await self._caller.namespace(subject, invocation.policy)
 
         def work(answers: Mapping[Question, Decision], allowance: Allowance) -> Judgement:
             return judge(invocation.policy, given_of(invocation, subject, namespace, answers), allowance)
@@ -146,6 +146,8 @@ class _NoBudget(list[Outcome | None]):
 
 def _messages(policy: Policy, given: Given, allowance: Allowance, budget: int) -> Sequence[Outcome | None]:
     """Return what each ``messageExpression`` gives; None where there is none."""
+    if not policy.has_messages:
+        return [None] * len(policy.checks)
     evaluation = Evaluation(given, policy.variables, allowance, budget=budget, has_authorizer=False)
     try:
         return [None if one.computed is None else evaluation.outcome(one.computed) for one in policy.checks]

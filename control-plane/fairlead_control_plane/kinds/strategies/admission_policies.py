@@ -17,7 +17,7 @@ from dataclasses import replace
 from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
-from fairlead_control_plane.kinds.record import Strategy
+from fairlead_control_plane.kinds.record import Strategy, Subresource
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy
 from fairlead_control_plane.kinds.strategies.matching_rules import fill_in, one_of, operations, validate_match
 from fairlead_control_plane.kinds.strategies.metadata import validate_stem
@@ -26,9 +26,11 @@ from fairlead_control_plane.kinds.strategies.policy_parts import (
     check_expression,
     policy_of,
     validate_conditions,
+    validate_status,
     validate_variables,
 )
 from fairlead_control_plane.kinds.strategies.selectors import validate_selector
+from fairlead_control_plane.kinds.strategies.status_writes import BUT_STATUS, keep_metadata
 from fairlead_schema import policy_expressions as cel
 
 _GROUP = "admissionregistration.k8s.io"
@@ -298,7 +300,10 @@ def _strategy(
     )
 
 
-VALIDATING_POLICY = _strategy("validatingadmissionpolicies", _fill_in_policy, _validating, has_status=True)
+VALIDATING_POLICY = replace(
+    _strategy("validatingadmissionpolicies", _fill_in_policy, _validating, has_status=True),
+    subresources={"status": Subresource(keep_metadata, validate_status, BUT_STATUS)},
+)
 VALIDATING_BINDING = _strategy("validatingadmissionpolicybindings", _fill_in_binding, _validating_binding)
 MUTATING_POLICY = _strategy("mutatingadmissionpolicies", _fill_in_policy, _mutating)
 MUTATING_BINDING = _strategy("mutatingadmissionpolicybindings", _fill_in_binding, _mutating_binding)

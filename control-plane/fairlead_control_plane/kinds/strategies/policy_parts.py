@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
+from fairlead_control_plane.kinds.strategies import conditions
 from fairlead_schema import policy_expressions as cel
 from fairlead_schema.cel.types import Type
 
@@ -57,13 +58,13 @@ def _causes(compiled: cel.Expression, path: str, shown: str) -> list[Cause]:
     return [wrong.invalid(path, shown, compiled.error)]
 
 
-def validate_conditions(conditions: Sequence[JsonObject], scope: cel.Scope, path: str) -> list[Cause]:
+def validate_conditions(listed: Sequence[JsonObject], scope: cel.Scope, path: str) -> list[Cause]:
     """Return what is wrong with match conditions, of policies and of webhooks."""
     causes: list[Cause] = []
-    if len(conditions) > _MOST_CONDITIONS:
-        causes.append(wrong.too_many(path, len(conditions), _MOST_CONDITIONS))
+    if len(listed) > _MOST_CONDITIONS:
+        causes.append(wrong.too_many(path, len(listed), _MOST_CONDITIONS))
     seen: set[str] = set()
-    for index, condition in enumerate(conditions):
+    for index, condition in enumerate(listed):
         at, expression = f"{path}[{index}]", (condition.get("expression") or "").strip()
         if expression:
             causes += check_expression(expression, cel.CONDITION, scope, f"{at}.expression")
@@ -97,3 +98,17 @@ def validate_variables(policy: Policy, path: str) -> list[Cause]:
         causes += _causes(compiled, f"{at}.expression", expression)
         policy.scope = policy.scope.with_variable(name, compiled.variable_type)
     return causes
+
+
+def validate_status(new: JsonObject, old: JsonObject) -> list[Cause]:
+    """Return what is wrong with the status of a validating policy: what was found by its types, and conditions."""
+    del old
+    status = new.get("status") or {}
+    causes: list[Cause] = []
+    for index, warning in enumerate((status.get("typeChecking") or {}).get("expressionWarnings") or ()):
+        path = f"status.typeChecking.expressionWarnings[{index}]"
+        if not warning.get("warning"):
+            causes.append(wrong.required(f"{path}.warning"))
+        if not (warning.get("fieldRef") or "").strip():
+            causes.append(wrong.required(f"{path}.fieldRef"))
+    return causes + conditions.validate_conditions(status.get("conditions") or (), "status.conditions")
