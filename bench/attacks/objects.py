@@ -83,7 +83,7 @@ def _pod(container: JsonObject, **spec: object) -> Prepare:
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"generateName": "a-"},
-            "spec": {"containers": [{"name": "c", "image": "i", **container}], **spec},
+            "spec": {"serviceAccountName": "user", "containers": [{"name": "c", "image": "i", **container}], **spec},
         }
         request = ground.target.request("POST", ground.path("pods", group="") + "?dryRun=All", orjson.dumps(pod))
         return lambda _: request

@@ -41,14 +41,19 @@ class Requirement:
     key: str
     operator: str
     values: tuple[str, ...] = ()
+    _all: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make the values easy to look up: there may be thousands, and as many objects."""
+        object.__setattr__(self, "_all", frozenset(self.values))
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Tell whether labels meet it; a missing label meets ``!=`` and ``notin``."""
         value = labels.get(self.key)
         if self.operator in {IN, EQUALS, DOUBLE_EQUALS}:
-            return value is not None and value in self.values
+            return value is not None and value in self._all
         if self.operator in {NOT_IN, NOT_EQUALS}:
-            return value is None or value not in self.values
+            return value is None or value not in self._all
         if self.operator == EXISTS:
             return value is not None
         if self.operator == ABSENT:
@@ -214,7 +219,8 @@ def parse_labels(text: str) -> Selector:
 
 _SPECIAL = "=!(),><"
 _TOKENS = frozenset({")", ",", "!", "==", "=", ">", "in", "<", "!=", "notin", "("})
-_LEXEME = re.compile(r"[ \t\r\n]*([=!(),><]+|[^=!(),>< \t\r\n\0]+)")
+_LEXEME = re.compile(r"[ \t\r\n]*+([=!(),><]{1,3}|[^=!(),>< \t\r\n\0]+)")
+"""A word, or signs; no sign is longer than two, so that of a long run no more is looked at for each."""
 _END = ("end", "")
 
 

@@ -41,8 +41,8 @@ _HOSTNAME = compile_pattern(
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _TIME = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|[+-][0-9]{2}:[0-9]{2})")
 _MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_GO_DURATION = re.compile(r"^[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)$")
-_WORD_DURATION = re.compile(
+_GO_DURATION = compile_pattern(r"^[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)$")
+_WORD_DURATION = compile_pattern(
     r"^\s*\d+\s*(ns|nano|nanos|nanosecond|nanoseconds|us|µs|micro|micros|microsecond|microseconds|ms|milli|millis"
     r"|millisecond|milliseconds|s|sec|secs|second|seconds|m|min|mins|minute|minutes|h|hr|hrs|hour|hours|d|day|days"
     r"|w|wk|wks|week|weeks)\s*$"
@@ -153,7 +153,7 @@ CHECKS: dict[str, Callable[[str], bool]] = {
     "byte": _byte,
     "password": lambda _text: True,
     "date": _date,
-    "duration": lambda text: bool(_GO_DURATION.match(text) or _WORD_DURATION.match(text)),
+    "duration": lambda text: bool(_GO_DURATION.search(text) or _WORD_DURATION.search(text)),
     "datetime": _date_time,
     "k8sshortname": lambda text: len(text) <= 63 and bool(re.fullmatch(_SHORT_NAME, text)),
     "k8slongname": lambda text: len(text) <= 253 and bool(re.fullmatch(rf"{_SHORT_NAME}(\.{_SHORT_NAME})*", text)),

@@ -23,6 +23,9 @@ from fairlead_schema.patterns import compile_pattern
 Check = Callable[[Any], list[Problem] | None]
 """Takes a value; returns what is wrong with it, None for nothing."""
 
+MOST = 1_000
+"""Problems below one value after which no more are looked for: each may name all of a long list of allowed values."""
+
 _WALK = "validate"
 _INTEGER_LIMITS = {"int32": 2**31}
 
@@ -110,8 +113,11 @@ def _type_check(node: Node) -> Check | None:
 def _enum_check(allowed: list[Any] | None) -> Check | None:
     if allowed is None:
         return None
+    texts = frozenset(item for item in allowed if type(item) is str)
 
     def check(value: Any) -> list[Problem] | None:
+        if type(value) is str and value in texts:
+            return None
         if any(value == item and (type(value) is bool) == (type(item) is bool) for item in allowed):
             return None
         return [causes.not_supported(value, allowed)]
@@ -258,9 +264,13 @@ def _fields_check(node: Node) -> Check:
             check_field = table.get(name, others)
             problems = check_field(item) if check_field is not None else None
             if problems:
-                found = (found or []) + [problem.below(f".{name}") for problem in problems]
+                found = [] if found is None else found
+                found.extend(problem.below(f".{name}") for problem in problems)
+                if len(found) > MOST:
+                    break
             elif is_closed and name not in table:
-                found = [*(found or []), causes.invalid("", f"{PATH}.{name} in body is a forbidden property")]
+                found = [] if found is None else found
+                found.append(causes.invalid("", f"{PATH}.{name} in body is a forbidden property"))
         for name in required:
             if name not in value:
                 found = [*(found or []), causes.required(f".{name}")]
@@ -290,7 +300,10 @@ def _items_check(node: Node) -> Check | None:
         for index, item in enumerate(value):
             problems = check_item(item)
             if problems:
-                found = (found or []) + [problem.below(f"[{index}]") for problem in problems]
+                found = [] if found is None else found
+                found.extend(problem.below(f"[{index}]") for problem in problems)
+                if len(found) > MOST:
+                    break
         return found
 
     return check

@@ -15,11 +15,11 @@ Step = Callable[[Any], Iterator[Any]]
 
 _TOKEN = re.compile(
     r"""\.(?P<name>(?:\\.|[^.\[\]\\])+)          # .name, with \. for a dot inside
-      | \[\s*(?P<quote>['"])(?P<quoted>.*?)(?P=quote)\s*\]
-      | \[\s*(?P<index>-?\d+)\s*\]
-      | \[\s*(?P<all>\*)\s*\]
-      | \[\s*(?P<low>-?\d*)\s*:\s*(?P<high>-?\d*)\s*\]
-      | \[\?\(\s*@(?P<left>[^=!<>\s]*)\s*(?:(?P<op>==|!=|<=|>=|<|>)\s*(?P<right>[^)]*?))?\s*\)\]
+      | \[\s*+(?P<quote>['"])(?P<quoted>.*?)(?P=quote)\s*+\]
+      | \[\s*+(?P<index>-?\d++)\s*+\]
+      | \[\s*+(?P<all>\*)\s*+\]
+      | \[\s*+(?P<low>-?\d*+)\s*+:\s*+(?P<high>-?\d*+)\s*+\]
+      | \[\?\(\s*+@(?P<left>[^=!<>\s]*)\s*+(?:(?P<op>==|!=|<=|>=|<|>)(?P<right>[^)]*+))?\)\]
     """,
     re.VERBOSE,
 )

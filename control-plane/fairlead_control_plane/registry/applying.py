@@ -75,7 +75,7 @@ async def apply(
         raise body.unhandled(target, "strict decoding error: " + ", ".join(problems))
     target.warnings.extend(problems if problems and options.validation != IGNORE else ())
 
-    large = weighed(config)
+    large = await weighed(config)
 
     async def changed(old: JsonObject | None) -> JsonObject:
         if old is None and target.subresource:

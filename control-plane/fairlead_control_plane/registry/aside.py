@@ -19,6 +19,9 @@ from fairlead_api.errors import RequestTooLarge
 MEMBERS = 2_000
 """More keys and items than this, in all depths together, make an object large: some forty milliseconds of work."""
 
+_TEXT = 64
+"""Characters of a text that count as one member."""
+
 MOST = 60_000
 """Most members of an object beside ``managedFields``; in Kubernetes, a request to etcd ends at about as many."""
 
@@ -27,20 +30,28 @@ _THREAD = ThreadPoolExecutor(1, "large-objects")
 
 
 def is_large(obj: JsonObject) -> bool:
-    """Tell whether an object has more members than can be walked in one turn of the loop; looks at no more of it."""
+    """
+    Tell whether an object takes more than one turn of the loop; looks at no more of it than that.
+
+    Long texts count as well, for the formats and patterns they may have to match.
+    """
     left = MEMBERS
     todo: list[Any] = [obj]
     while todo:
         value = todo.pop()
         left -= len(value)
+        for item in value.values() if type(value) is dict else value:
+            kind = type(item)
+            if kind is str:
+                left -= len(item) // _TEXT
+            elif kind is dict or kind is list:
+                todo.append(item)
         if left < 0:
             return True
-        items = value.values() if type(value) is dict else value
-        todo += [item for item in items if type(item) is dict or type(item) is list]
     return False
 
 
-def weighed(obj: JsonObject) -> bool:
+async def weighed(obj: JsonObject) -> bool:
     """
     Tell whether an object that somebody wants to write is large.
 
@@ -49,12 +60,16 @@ def weighed(obj: JsonObject) -> bool:
     """
     if not is_large(obj):
         return False
+    if await aside(lambda: _is_too_large(obj), is_large=True):
+        raise RequestTooLarge(f"Request entity too large: limit is {MOST} keys and items")
+    return True
+
+
+def _is_too_large(obj: JsonObject) -> bool:
     data = obj.get("metadata")
     owners = data.get("managedFields") if isinstance(data, dict) else None
     noted = _members(owners, 2 * MOST) if isinstance(owners, list) else 0
-    if noted > 2 * MOST or _members(obj, noted + MOST) - noted > MOST:
-        raise RequestTooLarge(f"Request entity too large: limit is {MOST} keys and items")
-    return True
+    return noted > 2 * MOST or _members(obj, noted + MOST) - noted > MOST
 
 
 def _members(whole: Any, most: int) -> int:

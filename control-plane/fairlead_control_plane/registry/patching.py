@@ -103,7 +103,7 @@ async def patch(
             raise BadRequest("there is nothing to patch")
         merged = await aside(lambda: change(old), is_large=is_large(old))
         made = await aside(
-            lambda: finished(target, merged, change, options.validation, problems), is_large=weighed(merged)
+            lambda: finished(target, merged, change, options.validation, problems), is_large=await weighed(merged)
         )
         check_place(made, target.resource, target.namespace, target.name)
         keep_uid(made, old, target)

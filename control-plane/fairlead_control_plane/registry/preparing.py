@@ -56,7 +56,7 @@ async def created(parts: Parts, target: Target, obj: JsonObject, options: WriteO
         Invalid: The kind's rules or those of metadata are broken.
         ApiError: Admission refused.
     """
-    resource, large = target.resource, weighed(obj)
+    resource, large = target.resource, await weighed(obj)
     if "status" in target.version.subresources and (resource.group, resource.plural) not in _KEEPS_STATUS_ON_CREATE:
         obj.pop("status", None)
     metadata.prepare_create(obj, uid=parts.new_uid(), timestamp=parts.timestamp())
@@ -97,7 +97,7 @@ async def updated(
     Raises:
         Invalid, ApiError: As for :func:`created`.
     """
-    large = weighed(new) or is_large(old)
+    large = await weighed(new) or is_large(old)
     writer = Writer(target.user, parts.timestamp())
     new = await aside(lambda: _prepared(target, new, old, manage, writer), is_large=large)
     if parts.marks_cluster:

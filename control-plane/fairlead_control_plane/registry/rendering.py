@@ -167,6 +167,16 @@ class Renderer:
         return as_yaml(orjson.loads(body))
 
     @property
+    def decodes(self) -> bool:
+        """True when objects are not shown as the bytes they are stored as."""
+        return self._form.kind != OBJECT or self._convert is not None
+
+    @property
+    def is_yaml(self) -> bool:
+        """True when answers are written as YAML."""
+        return self._form.yaml
+
+    @property
     def content_type(self) -> str:
         """Return the ``Content-Type`` of answers."""
         return "application/yaml" if self._form.yaml else "application/json"

@@ -98,8 +98,11 @@ class Serving:
         renderer = self._renderer(target, request)
         row = await reading.get_row(self._parts, target, request.query.get("resourceVersion", ""))
         if target.subresource == "scale":
-            return self._scale(target, renderer, row.value, row.mod_revision)
-        return _answer(renderer, renderer.one(row.value, row.mod_revision))
+            return await self._scale(target, renderer, row.value, row.mod_revision)
+        is_large = renderer.decodes and len(row.value) > _LARGE_BYTES
+        return await _answer(
+            renderer, await aside(lambda: renderer.one(row.value, row.mod_revision), is_large=is_large)
+        )
 
     async def _list(self, target: Target, request: Request) -> Response:
         options = list_options(request.query, watching=False)
@@ -107,7 +110,11 @@ class Serving:
         selected = selection(options.label_selector, options.field_selector, target.version, target.resource)
         page = await reading.list_page(self._parts, target, options, selected)
         joined = self._joined if selected.is_everything and not options.limit else None
-        return _answer(renderer, renderer.bytes_list(page.rows, page.metadata(), joined, target.prefix))
+
+        def rendered() -> bytes:
+            return renderer.bytes_list(page.rows, page.metadata(), joined, target.prefix)
+
+        return await _answer(renderer, await aside(rendered, is_large=_takes_long(renderer, page)))
 
     async def _watch(self, target: Target, request: Request) -> Response:
         options = list_options(request.query, watching=True)
@@ -139,7 +146,7 @@ class Serving:
             raise Unclassified("resourceVersion should not be set on objects to be created")
         manage = managing.by(self._parts, target, options)
         written = await writing.create(self._parts, target, obj, options, manage)
-        return _answer(renderer, renderer.one(written.value, written.revision), 201)
+        return await _answer(renderer, renderer.one(written.value, written.revision), 201)
 
     async def _virtual(
         self, target: Target, request: Request, handler: Callable[[Target, JsonObject], Awaitable[JsonObject]]
@@ -150,7 +157,7 @@ class Serving:
         raw = await request.body()
         content_type = request.headers.get("content-type", "")
         if target.subresource:
-            return _answer(renderer, orjson.dumps(await handler(target, body.parse_any(raw, content_type))), 201)
+            return await _answer(renderer, orjson.dumps(await handler(target, body.parse_any(raw, content_type))), 201)
         parsed = body.decode(raw, content_type, target, options.validation)
         metadata.wipe(parsed["metadata"])
         if target.resource.namespaced:
@@ -167,7 +174,7 @@ class Serving:
         }
         if shown["kind"] == "SelfSubjectReview":
             shown["metadata"] = {"creationTimestamp": self._parts.timestamp()}
-        return _answer(renderer, renderer.unstored(shown), 201)
+        return await _answer(renderer, renderer.unstored(shown), 201)
 
     async def _update(self, target: Target, request: Request) -> Response:
         options = write_options(request.query, request.query_all, _agent(request), "UpdateOptions")
@@ -190,7 +197,7 @@ class Serving:
         manage = managing.by(self._parts, target, options)
         may_create = target.resource.strategy.create_on_update and not target.subresource
         written = await writing.update(self._parts, target, change, options, manage, may_create=may_create)
-        return _written(renderer, written)
+        return await _written(renderer, written)
 
     async def _patch(self, target: Target, request: Request) -> Response:
         kind = media.patch_type(request.headers.get("content-type", ""), patching.allowed_types(target))
@@ -202,9 +209,9 @@ class Serving:
             config, problems = await _read(raw, lambda: applying.configuration(raw, options.validation))
             if target.subresource == "scale":
                 written = await scale_applying.apply(self._parts, target, config, options)
-                return self._scale(target, renderer, written.value, written.revision)
+                return await self._scale(target, renderer, written.value, written.revision)
             applied = await applying.apply(self._parts, target, config, options, problems=problems)
-            return _written(renderer, applied)
+            return await _written(renderer, applied)
         change, problems = await _read(raw, lambda: patching.patch_of(raw, kind, target, options.validation))
         if target.subresource == "scale":
 
@@ -214,10 +221,10 @@ class Serving:
             return await self._rescale(target, renderer, options, rescaled)
         manage = managing.by(self._parts, target, options)
         written = await patching.patch(self._parts, target, change, options, manage, problems)
-        return _written(renderer, written)
+        return await _written(renderer, written)
 
-    def _scale(self, target: Target, renderer: Renderer, value: bytes, revision: int) -> Response:
-        return _answer(renderer, renderer.scale(scaling.scale_of(target, renderer.decode(value, revision))))
+    async def _scale(self, target: Target, renderer: Renderer, value: bytes, revision: int) -> Response:
+        return await _answer(renderer, renderer.scale(scaling.scale_of(target, renderer.decode(value, revision))))
 
     async def _rescale(
         self, target: Target, renderer: Renderer, options: WriteOptions, change: patching.Patch
@@ -232,7 +239,7 @@ class Serving:
 
         manage = scaling.managing(target, managing.by(self._parts, target, options))
         written = await writing.update(self._parts, target, changed, options, manage)
-        return self._scale(target, renderer, written.value, written.revision)
+        return await self._scale(target, renderer, written.value, written.revision)
 
     async def _delete(self, target: Target, request: Request) -> Response:
         options = delete_options(request.query, await _options_body(request))
@@ -240,9 +247,9 @@ class Serving:
         deleted = await deleting.delete(self._parts, target, options)
         code = deleting.status_code(deleted, options)
         if deleting.answers_with_object(target, deleted):
-            return _answer(renderer, renderer.one(deleted.value, deleted.revision), code)
+            return await _answer(renderer, renderer.one(deleted.value, deleted.revision), code)
         uid = orjson.loads(memoryview(deleted.value)[4:])["metadata"]["uid"]
-        return _answer(renderer, orjson.dumps(deleting.success(target, uid)), code)
+        return await _answer(renderer, orjson.dumps(deleting.success(target, uid)), code)
 
     async def _delete_collection(self, target: Target, request: Request) -> Response:
         wanted = list_options(request.query, watching=False)
@@ -255,7 +262,10 @@ class Serving:
                 await deleting.delete(self._parts, lookup.target_of(target, row.key), options)
             except NotFound:
                 continue  # somebody else deleted it; that is what was asked for
-        return _answer(renderer, renderer.bytes_list(page.rows, page.metadata()))
+        content = await aside(
+            lambda: renderer.bytes_list(page.rows, page.metadata()), is_large=_takes_long(renderer, page)
+        )
+        return await _answer(renderer, content)
 
 
 async def _read(raw: bytes, read: Callable[[], T]) -> T:
@@ -293,9 +303,19 @@ async def _options_body(request: Request) -> JsonObject:
     return body.parse_delete_options(raw, request.headers.get("content-type", ""))
 
 
-def _answer(renderer: Renderer, content: bytes, code: int = 200) -> Response:
-    return Response(code, renderer.encode(content), renderer.content_type)
+async def _answer(renderer: Renderer, content: bytes, code: int = 200) -> Response:
+    is_large = renderer.is_yaml and len(content) > _LARGE_YAML_BYTES
+    return Response(code, await aside(lambda: renderer.encode(content), is_large=is_large), renderer.content_type)
 
 
-def _written(renderer: Renderer, written: Written) -> Response:
-    return _answer(renderer, renderer.one(written.value, written.revision), 201 if written.is_new else 200)
+def _takes_long(renderer: Renderer, page: reading.Page) -> bool:
+    """Tell whether a list is shown beside the loop: where its objects are decoded for it, and they are not few."""
+    return renderer.decodes and sum(len(row.value) for row in page.rows) > _LARGE_BYTES
+
+
+_LARGE_BYTES, _LARGE_YAML_BYTES = 64 << 10, 4 << 10
+"""Of what is decoded to be shown, and of what is written as YAML, in one turn of the loop."""
+
+
+async def _written(renderer: Renderer, written: Written) -> Response:
+    return await _answer(renderer, renderer.one(written.value, written.revision), 201 if written.is_new else 200)

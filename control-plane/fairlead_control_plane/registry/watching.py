@@ -103,6 +103,7 @@ class Watch:
             if size >= _INITIAL_BYTES:
                 yield b"".join(lines)
                 lines, size = [], 0
+                await asyncio.sleep(0)  # a reader that keeps up would never let others have their turn
         # Where any version will do the state's end is told as well, to whom asked for bookmarks.
         tells_end = options.send_initial_events or (
             options.send_initial_events is None and options.version in {"", "0"}

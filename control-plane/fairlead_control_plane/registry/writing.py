@@ -15,7 +15,7 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import AlreadyExists, ApiError, ServiceUnavailable, Unclassified
 from fairlead_control_plane.kinds import encoding
 from fairlead_control_plane.registry import messages, metadata, preparing, settling
-from fairlead_control_plane.registry.aside import aside
+from fairlead_control_plane.registry.aside import aside, is_large
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written, commit
 from fairlead_control_plane.registry.managing import Manage
@@ -64,7 +64,7 @@ async def create(parts: Parts, target: Target, obj: JsonObject, options: WriteOp
         except AlreadyExists as error:
             raise _not_generated(error) from error
     for _ in range(_GENERATED_TRIES):
-        attempt = preparing.copied(obj)
+        attempt = await aside(lambda: preparing.copied(obj), is_large=is_large(obj))
         attempt["metadata"]["name"] = metadata.generated(stem, parts.suffix())
         try:
             return await _create_named(parts, target, attempt, options, manage)
@@ -176,8 +176,9 @@ async def _replace(
     new = await preparing.updated(parts, target, new, old, options, manage)
     new["metadata"].pop("resourceVersion", None)
     saved = await stored(target, new)
-    old_saved = encoding.decode(row)
-    if await aside(lambda: preparing.is_same(saved, old_saved), is_large=len(row.value) > _LARGE_BYTES):
+    is_long = len(row.value) > _LARGE_BYTES
+    old_saved = await aside(lambda: encoding.decode(row), is_large=is_long)
+    if await aside(lambda: preparing.is_same(saved, old_saved), is_large=is_long):
         return Written(row.value, row.mod_revision)
     if is_finished(new) and old["metadata"].get("deletionTimestamp"):
         gone = await commit(parts, target, row, None, old=old_saved, dry_run=options.dry_run)
@@ -186,7 +187,12 @@ async def _replace(
 
 
 async def _decoded(target: Target, row: Row) -> JsonObject:
-    return shown(encoding.decode(await settling.row(target, row)), row.mod_revision, target.version, target.api_version)
+    settled = await settling.row(target, row)
+
+    def decoded() -> JsonObject:
+        return shown(encoding.decode(settled), row.mod_revision, target.version, target.api_version)
+
+    return await aside(decoded, is_large=len(settled.value) > _LARGE_BYTES)
 
 
 def _check_preconditions(target: Target, new: JsonObject, old: JsonObject) -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead_api import selectors
 from fairlead_api.selectors import (
     EVERYTHING,
     NOTHING,
@@ -123,3 +124,32 @@ def test_field_selectors() -> None:
         parse_fields("a,b=1")
     with pytest.raises(SelectorError, match="unescaped character in value: 61"):
         parse_fields("a=b=c")
+
+
+@pytest.mark.parametrize("count", [1_000, 2_000])
+def test_a_run_of_signs_is_looked_at_once(count: int) -> None:
+    """Each token takes no more than the longest sign and one, however long the run is."""
+    seen = 0
+
+    class Watched:
+        def match(self, text: str, at: int) -> object:
+            nonlocal seen
+            found = lexeme.match(text, at)
+            seen += found.end() - found.start() if found else 0
+            return found
+
+    lexeme = selectors._LEXEME
+    parser = selectors._Parser("a" + "=" * count)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(selectors, "_LEXEME", Watched())
+        parser._scan()
+    assert [kind for kind, _ in parser.tokens] == ["id", *["=="] * (count // 2), "end"]
+    assert seen <= 2 * count
+
+
+def test_values_are_looked_up() -> None:
+    """Thousands of values against thousands of objects are no product."""
+    one = selectors.requirement("a", selectors.IN, ["x", "y"])
+    assert (one.matches({"a": "y"}), one.matches({"a": "z"}), one.matches({})) == (True, False, False)
+    assert one._all == {"x", "y"}
+    assert one == selectors.requirement("a", selectors.IN, ["x", "y"])

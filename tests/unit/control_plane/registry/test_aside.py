@@ -76,21 +76,28 @@ async def test_walks_of_large_objects_leave_the_loop(
         assert (answer.code, seen) == (201, [("apply", is_aside)])
 
 
-def test_nothing_has_more_members_than_could_be_kept() -> None:
+async def test_nothing_has_more_members_than_could_be_kept() -> None:
     """413; what the server itself notes about the fields is not held against the object."""
     most = {f"k{number}": "" for number in range(MOST - 2)}
     kept = {"data": most, "metadata": {"managedFields": [{"fieldsV1": {f"f:{key}": {} for key in most}}]}}
-    assert weighed({"data": most})
-    assert weighed({**kept, "data": dict(list(most.items())[:-2])})
+    assert await weighed({"data": most})
+    assert await weighed({**kept, "data": dict(list(most.items())[:-2])})
     with pytest.raises(RequestTooLarge, match="limit is 60000 keys and items"):
-        weighed({"data": {**most, "a": "", "b": "", "c": ""}})
+        await weighed({"data": {**most, "a": "", "b": "", "c": ""}})
     with pytest.raises(RequestTooLarge):
-        weighed({"metadata": {"managedFields": [{f"f:{number}": {} for number in range(2 * MOST + 1)}]}})
+        await weighed({"metadata": {"managedFields": [{f"f:{number}": {} for number in range(2 * MOST + 1)}]}})
 
 
-def test_no_more_is_weighed_than_is_needed() -> None:
+async def test_no_more_is_weighed_than_is_needed() -> None:
     """An object of any size is refused after as many members as it may have."""
     with pytest.raises(RequestTooLarge):
-        weighed({"a": [[1] * 3_000] * 1_000})
+        await weighed({"a": [[1] * 3_000] * 1_000})
     assert _members([[0] * 100] * 100, 50) == 100
     assert _members([[0] * 100] * 100, 10_000) == 10_100
+
+
+@pytest.mark.parametrize("whole", [{"a": "x" * (64 * MEMBERS)}, {"a": [{"b": "x" * 6400}] * 21}, ["x" * 64] * 1001])
+def test_long_texts_are_large(whole: JsonObject) -> None:
+    """A pattern has to look at each character."""
+    assert is_large(whole)
+    assert not is_large({"a": "x" * (32 * MEMBERS)})

@@ -60,10 +60,11 @@ class _Watched(bytes):
 
     searches = 0
 
-    def find(self, *args: object) -> int:  # type: ignore[override]
+    def find(self, *args: object) -> int:
         """Search them."""
+        del args
         _Watched.searches += 1
-        return super().find(*args)  # type: ignore[arg-type]
+        return -1
 
 
 @pytest.mark.parametrize("count", [200, 2_000])

@@ -1,0 +1,61 @@
+"""What users write is looked at in linear time, however it is meant: told by what is done, not by the clock."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead_schema import formats
+from fairlead_schema.fieldset import FieldSet, key_element, order, ordered, value_element
+from fairlead_schema.structural import compile_schema
+from fairlead_schema.validation import MOST
+
+SCALARS = st.one_of(st.booleans(), st.integers(-50, 50), st.text('ab/"é', max_size=4))
+ELEMENTS = st.one_of(
+    st.text("abc.", min_size=1, max_size=4).map("f:{}".format),
+    SCALARS.map(value_element),
+    st.tuples(st.sampled_from(["name", "port"]), SCALARS).map(lambda pair: key_element(*pair)),
+    st.tuples(SCALARS, SCALARS).map(lambda pair: key_element("name", pair[0], "port", pair[1])),
+    st.integers(0, 300).map("i:{}".format),
+)
+
+
+@given(st.sets(ELEMENTS, max_size=30), st.sampled_from(["", "f", "k", "v"]))
+def test_many_elements_are_sorted_like_few(some: set[str], kind: str) -> None:
+    """Whatever they have in common."""
+    many = some | {f"f:x{number}" for number in range(120)} if not kind else {one for one in some if one[0] == kind}
+    more = {f'k:{{"name":"{number}"}}' for number in range(120)} if kind == "k" else set()
+    more |= {f'v:"{number}"' for number in range(120)} if kind == "v" else set()
+    elements = many | more
+    assert ordered(elements) == sorted(elements, key=order)
+    assert list(FieldSet(set(elements)).encode()) == sorted(elements, key=order)
+
+
+@pytest.mark.parametrize("check", [formats._GO_DURATION, formats._WORD_DURATION])
+def test_durations_are_matched_by_an_engine_that_never_goes_back(check: object) -> None:
+    """The standard library's would try every way to cut a long run of digits."""
+    assert not isinstance(check, re.Pattern)
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [("1h2m3.5s", True), ("-.5h", True), ("0", True), ("3 days", True), (" 1 wk ", True), ("1", False), ("1x", False)],
+)
+def test_durations(text: str, *, valid: bool) -> None:
+    """Go's and words."""
+    check = formats.check_of("duration")
+    assert check is not None
+    assert check(text) is valid
+    assert not check("1" * 2_000_000 + "!")
+
+
+@pytest.mark.parametrize("count", [10, MOST + 1, 4 * MOST])
+def test_problems_of_many_items_are_bounded(count: int) -> None:
+    """Each may be as long as the list of values that would be allowed."""
+    node = compile_schema(
+        {"type": "object", "properties": {"l": {"type": "array", "items": {"type": "string", "enum": ["a"]}}}}
+    )
+    assert len(node.validate({"l": ["b"] * count})) == min(count, MOST + 1)
