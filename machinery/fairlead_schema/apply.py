@@ -97,7 +97,7 @@ def apply(  # noqa: PLR0913 - the parts of an apply request; all but the objects
         raise BadRequest(f"failed to decode managed fields: {error}") from error
     if not managers and live is not None:
         first = Manager(_BEFORE_FIRST_APPLY, "Update", api_version, subresource)
-        managers = _updated(replace(write, manager=first), _nothing(schema), bare, {})
+        managers = _updated(replace(write, manager=first), nothing(schema), bare, {})
     new, managers = _applied(write, bare, config, managers, force=force)
     if manager == "kubectl":
         new = _with_last_applied(new, config)
@@ -135,16 +135,16 @@ def update(  # noqa: PLR0913 - the parts of a write; all but the objects are key
     shape = shape_of(schema)
     writer = Manager(manager or "unknown", operation, api_version, subresource)
     write = _Write(shape, writer, api_version, now, reset_fields)
-    old = live_bare if live is not None else _nothing(schema)
+    old = live_bare if live is not None else nothing(schema)
     return _join(bare, managed.capped(_updated(write, old, bare, managers)))
 
 
 def start_from(schema: Node, empty: JsonObject) -> None:
     """Say what the empty object of a kind is, where Go shows nulls of which its schema does not tell."""
-    schema._walks[_NOTHING] = empty  # noqa: SLF001 - as in _nothing
+    schema._walks[_NOTHING] = empty  # noqa: SLF001 - as in nothing
 
 
-def _nothing(schema: Node) -> JsonObject:
+def nothing(schema: Node) -> JsonObject:
     """Return the kind's empty object, made once: it is only ever compared with."""
     found: JsonObject | None = schema._walks.get(_NOTHING)  # noqa: SLF001 - shared nodes share what is made of them
     if found is None:

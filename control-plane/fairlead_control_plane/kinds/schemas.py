@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import facts
-from fairlead_control_plane.kinds.shape import always_null
+from fairlead_control_plane.kinds.shape import empty_of
 
 if TYPE_CHECKING:
     from fairlead_schema.structural import Structural
@@ -26,7 +26,6 @@ _INT_OR_STRING_SCHEMA: JsonObject = {
     "anyOf": [{"type": "integer"}, {"type": "string"}],
     "x-kubernetes-int-or-string": True,
 }
-_ZEROS: Mapping[str, Any] = {"int": 0, "bool": False, "string": ""}
 _EITHER_KINDS: Mapping[str, JsonObject] = {
     _INT_OR_STRING: _INT_OR_STRING_SCHEMA,
     _QUANTITY: {**_INT_OR_STRING_SCHEMA, "pattern": _QUANTITY_PATTERN},
@@ -50,33 +49,9 @@ def _compiled(definition: str) -> Structural:
     from fairlead_schema.structural import compile_schema  # noqa: PLC0415 - as above
 
     schema = compile_schema({"$ref": facts.REFERENCE + definition}, facts.definitions())
-    zero = schema.zero()
-    shown = _shown(definition, zero)
-    if (unset := _unset(definition)) or shown != zero:
-        start_from(schema, {**shown, **unset})
+    if definition in facts.types():
+        start_from(schema, {**empty_of(definition), "metadata": {}})
     return schema
-
-
-def _shown(definition: str, zero: JsonObject) -> JsonObject:
-    """Return an empty object without the lists that Go leaves out although a kind's schema requires them."""
-    fields = {field[1]: field for field in facts.types().get(definition, ())}
-    shown: JsonObject = {}
-    for name, value in zero.items():
-        _, _, kind, form, keeps = fields[name][:5] if name in fields else (0, name, "", "", True)
-        if isinstance(value, dict):
-            shown[name] = _shown(kind, value)
-        elif value is not None or form != "list" or keeps:
-            shown[name] = value
-    return shown
-
-
-def _unset(definition: str) -> JsonObject:
-    """Return what Go shows of a kind's own fields that nobody has set."""
-    fields = facts.types().get(definition, ())
-    scalars = {
-        name: _ZEROS[kind] for _, name, kind, form, keeps, *_ in fields if form == "one" and keeps and kind in _ZEROS
-    }
-    return {**scalars, **dict.fromkeys(always_null(definition))}
 
 
 def self_contained(definition: str) -> JsonObject:

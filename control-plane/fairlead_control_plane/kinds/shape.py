@@ -100,6 +100,20 @@ def _kept_pointers(name: str) -> list[str]:
     return [field for _, field, _, form, keeps_empty, *_ in facts.types()[name] if form == "pointer" and keeps_empty]
 
 
+def empty_of(name: str) -> JsonObject:
+    """Return what Go shows of a struct of which nothing is set: what is never left out."""
+    found: JsonObject = {}
+    for _, field, kind, form, keeps_empty, *flags in facts.types()[name]:
+        if form == "inline":
+            found |= empty_of(kind)
+        elif form == "one" and kind in facts.types():
+            found |= {} if "omitzero" in flags else {field: empty_of(kind)}
+        elif keeps_empty or (form == "one" and kind in {"time", "microtime"} and "omitzero" not in flags):
+            zero = _ZEROS.get(kind) if form == "one" and kind != "bytes" else None
+            found[field] = None if zero is None else zero()
+    return found
+
+
 def show_unset(obj: JsonObject, *fields: str) -> None:
     """Show lists without items as what they are once stored: null."""
     for field in fields:

@@ -23,6 +23,7 @@ from fairlead_control_plane.registry.call import Target
 from fairlead_control_plane.registry.joined import JoinedItems
 from fairlead_control_plane.registry.media import OBJECT, TABLE, Form
 from fairlead_control_plane.store.contract import Row
+from fairlead_schema.apply import nothing
 
 _EMPTY: JsonObject = {"spec": {}, "status": {}}
 _TYPE = frozenset({"kind", "apiVersion"})
@@ -94,7 +95,9 @@ class Renderer:
             # As in Kubernetes, where a bookmark is an object like any other, its row included.
             return self._table([{**_EMPTY, "metadata": metadata}], _version_only(metadata))
         if self._form.kind == OBJECT:
-            return {"kind": self._resource.kind, "apiVersion": self._api_version, "metadata": metadata}
+            # Of a Go type there is what it never leaves out.
+            unset = {} if self._version.open_api else nothing(self._version.schema())
+            return {"kind": self._resource.kind, "apiVersion": self._api_version, **unset, "metadata": metadata}
         return self._partial({"metadata": metadata})
 
     def decode(self, value: bytes, revision: int) -> JsonObject:
