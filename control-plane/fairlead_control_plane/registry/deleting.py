@@ -20,6 +20,8 @@ from fairlead_control_plane.store.contract import CompareFailed, Row
 
 _TRIES = 16
 _FINALIZERS = {ORPHAN: "orphan", FOREGROUND: "foregroundDeletion"}
+_ORPHANING = frozenset({("", "replicationcontrollers"), ("batch", "jobs")})
+"""Kinds that leave their dependents where nothing else is asked for (DefaultGarbageCollectionPolicy)."""
 _DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 _RETURNS_OBJECT = frozenset(
@@ -125,7 +127,8 @@ def _mark(parts: Parts, target: Target, new: JsonObject, options: DeleteOptions)
     """Set deletion timestamp, grace period and the finalizers that the propagation policy asks for, in place."""
     data = new["metadata"]
     finalizers = [one for one in data.get("finalizers") or [] if not _is_dropped(one, options)]
-    wanted = None if target.resource.plural == "events" else _FINALIZERS.get(options.propagation)  # nothing owns these
+    policy = options.propagation or _default_propagation(target, finalizers)
+    wanted = None if target.resource.plural == "events" else _FINALIZERS.get(policy)  # nothing owns these
     if wanted and wanted not in finalizers:
         finalizers.append(wanted)
     data["finalizers"] = finalizers
@@ -148,6 +151,12 @@ def _mark(parts: Parts, target: Target, new: JsonObject, options: DeleteOptions)
         new.setdefault("status", {})["phase"] = "Terminating"
     if not was_going and target.resource.name == _DEFINITIONS:
         _hold_definition(new, data["deletionTimestamp"])
+
+
+def _default_propagation(target: Target, finalizers: list[str]) -> str:
+    """Return the policy of a request that names none, for an object with these finalizers."""
+    kind = (target.resource.group, target.resource.plural)
+    return ORPHAN if kind in _ORPHANING and not set(finalizers).intersection(_FINALIZERS.values()) else ""
 
 
 def _hold_definition(new: JsonObject, timestamp: str) -> None:
