@@ -132,6 +132,7 @@ class Dispatcher:
         if not path.startswith(("/clusters/", "/api")):
             healthy = await self._health.serve(path, request)
             if healthy is not None:
+                check_timeout(RequestInfo("", path, request.method.lower()), request)
                 return healthy
         user = await self._authenticator.authenticate(request)
         if user is None:

@@ -108,6 +108,7 @@ async def test_health_and_version_need_nobody(door: Door) -> None:
     assert "[-]store failed: reason withheld" in text
     assert "fire" not in text
     assert (await door.ask("/readyz?exclude=store"))[0] == 200
+    assert (await door.ask("/version?timeout=soon"))[0] == 400
 
 
 @pytest.mark.parametrize("token", ["wrong", "a,b", "two words"])
