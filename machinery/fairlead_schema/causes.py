@@ -64,6 +64,15 @@ def json_type(value: Any) -> str:
     return names.get(type(value), "null")
 
 
+def go_type_of(value: Any) -> str:
+    """Return what Go calls the type of a decoded JSON value."""
+    names = {
+        str: "string", bool: "bool", int: "int64", float: "float64", dict: "map[string]interface {}",
+        list: "[]interface {}",
+    }  # fmt: skip
+    return names.get(type(value), "<nil>")
+
+
 def _plain(value: Any) -> Any:
     if type(value) is float:
         return int(value) if value.is_integer() and abs(value) < 1e21 else value

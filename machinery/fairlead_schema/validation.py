@@ -27,6 +27,8 @@ MOST = 1_000
 """Problems below one value after which no more are looked for: each may name all of a long list of allowed values."""
 
 _WALK = "validate"
+_LEAST, _MOST = -(2**63), 2**63 - 1
+"""What is outside of these a Go decoder reads as a number with a fraction."""
 _INTEGER_LIMITS = {"int32": 2**31}
 
 
@@ -100,6 +102,8 @@ def _type_check(node: Node) -> Check | None:
 
     def check(value: Any) -> list[Problem] | None:
         kind = type(value)
+        if kind is int and takes_integers and not _LEAST <= value <= _MOST:
+            return [causes.type_invalid("number", f'{PATH} in body must be of type {names}: "number"')]
         if kind in python_types or (value is None and nullable):
             return None
         if takes_integers and kind is float and value.is_integer():
@@ -367,6 +371,8 @@ def duplicates(node: Node, value: Any, path: str = "") -> Iterator[Problem]:
             if type(item) not in (dict, list):
                 continue
             child = node.properties.get(name)
+            if node.embeds and name in META_FIELDS:
+                continue  # is nobody's business but ObjectMeta's
             if child is not None:
                 yield from duplicates(child, item, f"{path}.{name}")
             elif node.extra is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds.builtin import as_api_resource_schema, builtin_resource
+from fairlead_control_plane.kinds.custom_content import finalizer_warnings
 from fairlead_control_plane.kinds.record import Column, ConversionWebhook, Resource, ScalePaths, Strategy, Version
 
 if TYPE_CHECKING:
@@ -199,5 +200,6 @@ def custom_strategy(*, has_status: bool) -> Strategy:
 
     return Strategy(
         prepare_create=prepare_create,
+        warn=finalizer_warnings,
         generation_of=lambda obj: {key: value for key, value in obj.items() if key not in kept},
     )

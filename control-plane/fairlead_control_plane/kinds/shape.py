@@ -22,6 +22,10 @@ Walk = Callable[[Any], Any]
 """Takes a value (changed in place where it is a container) and returns what replaces it."""
 
 _UNKNOWN: tuple[bool, Walk | None] = (False, None)
+_WITHOUT_EMPTY = frozenset({"time", "microtime", "raw"})
+"""Structs that nothing is left out of, shown as null."""
+_STORED_AS_JSON = "io.k8s.apiextensions-apiserver."
+"""Of these an empty list stays one; the others are stored as protobuf, which does not tell it from none."""
 _SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _MICROSECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
@@ -53,6 +57,7 @@ def walk_of(name: str) -> Walk:
     plan: dict[str, tuple[bool, Walk | None]] = {}
     always: list[str] = []
     pointers: list[str] = []
+    keeps_empty_lists = name.startswith(_STORED_AS_JSON)
 
     def walk(value: Any) -> Any:
         if type(value) is not dict:
@@ -64,7 +69,7 @@ def walk_of(name: str) -> Walk:
         for key in list(value):
             _keep(value, key, plan.get(key, _UNKNOWN))
         for key in always:
-            if not value.get(key):
+            if value.get(key) is None or (not value[key] and not keeps_empty_lists):
                 value[key] = None
         for key in pointers:
             value.setdefault(key, None)
@@ -108,7 +113,7 @@ def empty_of(name: str) -> JsonObject:
             found |= empty_of(kind)
         elif form == "one" and kind in facts.types():
             found |= {} if "omitzero" in flags else {field: empty_of(kind)}
-        elif keeps_empty or (form == "one" and kind in {"time", "microtime"} and "omitzero" not in flags):
+        elif keeps_empty or (form == "one" and kind in _WITHOUT_EMPTY and "omitzero" not in flags):
             zero = _ZEROS.get(kind) if form == "one" and kind != "bytes" else None
             found[field] = None if zero is None else zero()
     return found

@@ -19,6 +19,7 @@ from fairlead_api.field_errors import invalid, invalid_object
 from fairlead_control_plane.kinds import facts, protobuf
 from fairlead_control_plane.kinds.schemas import builtin_schema
 from fairlead_control_plane.kinds.shape import normalise, walk_of
+from fairlead_control_plane.kinds.strategies import embedded
 from fairlead_control_plane.registry import bounds, media
 from fairlead_control_plane.registry.call import Target
 from fairlead_control_plane.registry.options import IGNORE, STRICT
@@ -370,38 +371,40 @@ def finish(obj: JsonObject, target: Target, validation: str, problems: list[str]
     Raises:
         BadRequest: A value has the wrong type, or there are complaints and validation is strict.
     """
-    resource, version = target.resource, target.version
-    schema = version.schema()
-    is_go_type = not version.open_api
-    if is_go_type:
-        text = schema.typed_errors(obj)
-        if text:
-            raise unhandled(target, text)
-    else:
-        text = typed_problem(schema.properties["metadata"], obj.get("metadata"))
-        if text:
-            raise unhandled(target, text)
+    schema = target.version.schema()
+    is_custom = bool(target.version.open_api)
+    metadata_only = schema.properties["metadata"] if is_custom else None
+    text = typed_problem(metadata_only, obj.get("metadata")) if metadata_only else schema.typed_errors(obj)
+    if text:
+        raise unhandled(target, text)
     if not obj.get("metadata"):
         obj["metadata"] = {}
-    unknown = [f'unknown field "{path}"' for path in schema.prune(obj)]
-    problems = _in_order([*unknown, *problems], raw) if raw else [*unknown, *problems]
-    if is_go_type:
-        problems = problems[:_STRICT_ERRORS]
-    if problems and validation == STRICT:
-        text = ", ".join(problems)
-        raise unhandled(target, f"strict decoding error: {text}")
-    if validation != IGNORE:
-        target.warnings.extend(problems[:_WARNINGS])
-    if is_go_type:
+    unknown = schema.prune(obj)
+    text = embedded.coerce(schema, obj) if is_custom else None
+    if text:
+        raise unhandled(target, text)
+    _complain(target, [*(f'unknown field "{path}"' for path in unknown), *problems], validation, raw)
+    if is_custom:
+        _OBJECT_META(obj["metadata"])
+    else:
         if obj["metadata"].get("managedFields") == []:
             obj["metadata"]["managedFields"] = [{}]  # to forget all owners, said so that no empty value is dropped
         normalise(obj, keeps_empty=True)
         obj.setdefault("metadata", {})
-    else:
-        _OBJECT_META(obj["metadata"])
-    obj["kind"], obj["apiVersion"] = resource.kind, target.api_version
+    obj["kind"], obj["apiVersion"] = target.resource.kind, target.api_version
     schema.default(obj)
     return obj
+
+
+def _complain(target: Target, problems: list[str], validation: str, raw: bytes) -> None:
+    """Warn of complaints about a body, as field validation wants it; raises ``BadRequest`` when it is strict."""
+    problems = _in_order(problems, raw) if raw else problems
+    if not target.version.open_api:
+        problems = problems[:_STRICT_ERRORS]
+    if problems and validation == STRICT:
+        raise unhandled(target, f"strict decoding error: {', '.join(problems)}")
+    if validation != IGNORE:
+        target.warnings.extend(problems[:_WARNINGS])
 
 
 _STRICT_ERRORS = 100

@@ -95,6 +95,12 @@ async def _begin(
 def check_preconditions(target: Target, old: JsonObject, options: DeleteOptions) -> None:
     """Raise ``Conflict`` when the object is not the one, or not in the version, that the options ask for."""
     uid, version = old["metadata"]["uid"], old["metadata"]["resourceVersion"]
+    if target.resource.name == _DEFINITIONS and not old["metadata"].get("deletionTimestamp"):
+        # Kubernetes marks these by an update, which words its preconditions otherwise.
+        for name, asked, found in (("UID", options.uid, uid), ("ResourceVersion", options.version, version)):
+            if asked is not None and asked != found:
+                why = f"Precondition failed: {name} in precondition: {asked}, {name} in object meta: {found}"
+                raise messages.conflict(target.resource, target.name, why)
     if _is_namespace(target):
         _check_namespace(target, options, uid, version)
     if options.uid is not None and options.uid != uid:
@@ -126,6 +132,10 @@ def _is_namespace(target: Target) -> bool:
 def _mark(parts: Parts, target: Target, new: JsonObject, options: DeleteOptions) -> None:
     """Set deletion timestamp, grace period and the finalizers that the propagation policy asks for, in place."""
     data = new["metadata"]
+    if target.resource.name == _DEFINITIONS and not data.get("deletionTimestamp"):
+        data["deletionTimestamp"] = at(parts.now_s())
+        _hold_definition(new, data["deletionTimestamp"])
+        return
     finalizers = [one for one in data.get("finalizers") or [] if not _is_dropped(one, options)]
     policy = options.propagation or _default_propagation(target, finalizers)
     wanted = None if target.resource.plural == "events" else _FINALIZERS.get(policy)  # nothing owns these
@@ -136,21 +146,19 @@ def _mark(parts: Parts, target: Target, new: JsonObject, options: DeleteOptions)
     asked_s = options.grace_s
     grace_s = _grace_s(target, new, asked_s)
     was_going = bool(data.get("deletionTimestamp"))
-    if not was_going and target.resource.name == _DEFINITIONS:
-        data["deletionTimestamp"] = at(parts.now_s())
-    elif not was_going:
+    if not was_going:
         data["deletionTimestamp"] = at(parts.now_s() + grace_s)
         data["deletionGracePeriodSeconds"] = grace_s
         if data.get("generation"):
             data["generation"] += 1
+    elif "deletionGracePeriodSeconds" not in data:
+        data["deletionGracePeriodSeconds"] = 0
     elif grace_s < (data.get("deletionGracePeriodSeconds") or 0) and (asked_s is not None or not grace_s):
         data["deletionTimestamp"] = at(parts.now_s() + grace_s)
         data["deletionGracePeriodSeconds"] = grace_s
     if _is_namespace(target):
         data.pop("deletionGracePeriodSeconds", None)
         new.setdefault("status", {})["phase"] = "Terminating"
-    if not was_going and target.resource.name == _DEFINITIONS:
-        _hold_definition(new, data["deletionTimestamp"])
 
 
 def _default_propagation(target: Target, finalizers: list[str]) -> str:

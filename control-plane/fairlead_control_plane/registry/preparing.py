@@ -14,6 +14,7 @@ from fairlead_api import JsonObject
 from fairlead_api.errors import Cause
 from fairlead_api.field_errors import invalid_object
 from fairlead_control_plane.admission.contract import Attributes
+from fairlead_control_plane.kinds import custom_content
 from fairlead_control_plane.kinds.record import Writer
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.registry import metadata
@@ -190,9 +191,8 @@ def _reset(target: Target, new: JsonObject, old: JsonObject) -> JsonObject:
 def _content_causes(target: Target, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
     causes: list[Cause] = []
     if target.version.open_api:
-        schema = target.version.schema()
-        causes += schema.validate(obj)
-        kept = schema.check_rules(obj, old, causes)
+        causes += custom_content.problems(target.version, obj, old, of_status=target.subresource == "status")
+        kept = target.version.schema().check_rules(obj, old, causes)
         causes += kept.causes
         target.warnings.extend(kept.warnings)
     if target.resource.strategy.validate is not None:

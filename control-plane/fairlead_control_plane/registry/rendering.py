@@ -26,6 +26,8 @@ from fairlead_control_plane.store.contract import Row
 from fairlead_schema.apply import nothing
 
 _EMPTY: JsonObject = {"spec": {}, "status": {}}
+_REPLICAS_CONVERTED = frozenset({"deployments.apps", "replicasets.apps", "statefulsets.apps"})
+"""Whose bookmarks come out of Kubernetes' internal types, which have replicas always."""
 _TYPE = frozenset({"kind", "apiVersion"})
 _NO_COLUMNS = b'"columnDefinitions":null'
 
@@ -97,6 +99,8 @@ class Renderer:
         if self._form.kind == OBJECT:
             # Of a Go type there is what it never leaves out.
             unset = {} if self._version.open_api else nothing(self._version.schema())
+            if self._resource.name in _REPLICAS_CONVERTED:
+                unset = {**unset, "spec": {"replicas": 0, **unset["spec"]}}
             return {"kind": self._resource.kind, "apiVersion": self._api_version, **unset, "metadata": metadata}
         return self._partial({"metadata": metadata})
 
@@ -148,8 +152,9 @@ class Renderer:
         api_version = self._api_version
         if self._form.kind != OBJECT:
             kind, api_version = "PartialObjectMetadataList", self._form.meta_version
-            objects = [self._partial(obj) for obj in objects]
-        elif self._resource.origin == "builtin":
+            shown = [self._partial(obj) for obj in objects] or None  # as Kubernetes writes none of them
+            return orjson.dumps({"kind": kind, "apiVersion": api_version, "metadata": meta, "items": shown})
+        if self._resource.origin == "builtin":
             objects = [{key: value for key, value in obj.items() if key not in _TYPE} for obj in objects]
         return orjson.dumps({"kind": kind, "apiVersion": api_version, "metadata": meta, "items": objects})
 

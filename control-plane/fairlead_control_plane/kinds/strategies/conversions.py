@@ -17,6 +17,7 @@ from fairlead_api.errors import Cause
 _PATH = "spec.conversion"
 _CLIENT = f"{_PATH}.webhookClientConfig"
 _REVIEWS = f"{_PATH}.conversionReviewVersions"
+_STRATEGIES = ("None", "Webhook")
 _KNOWN_REVIEWS = ("v1", "v1beta1")
 _FORM = "; desired format: https://host[/path]"
 _LAST_PORT = 65535
@@ -26,11 +27,10 @@ def problems(conversion: JsonObject) -> list[Cause]:
     """Return what is wrong with ``spec.conversion``, by the names of Kubernetes' internal version."""
     strategy, webhook = conversion.get("strategy"), conversion.get("webhook") or {}
     client, reviews = webhook.get("clientConfig"), webhook.get("conversionReviewVersions") or ()
-    if strategy not in {"None", "Webhook"}:
-        return [wrong.not_supported(f"{_PATH}.strategy", strategy or "", ["None", "Webhook"])]
-    if strategy == "None":
+    if strategy != "Webhook":
+        causes = [] if strategy == "None" else [wrong.not_supported(f"{_PATH}.strategy", strategy or "", _STRATEGIES)]
         text = "should not be set when strategy is not set to Webhook"
-        causes = [wrong.forbidden(_CLIENT, text)] if client is not None else []
+        causes += [wrong.forbidden(_CLIENT, text)] if client is not None else []
         return causes + ([wrong.forbidden(_REVIEWS, text)] if reviews else [])
     if client is None:
         return [wrong.required(_CLIENT, "required when strategy is set to Webhook"), *_reviews(reviews)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import Cause
+from fairlead_control_plane.kinds.strategies import definition_schemas
 from fairlead_schema.ruled import has_rules
 
 
@@ -47,9 +48,8 @@ def _of(schema: JsonObject, path: str, *, is_known: bool) -> list[Cause]:
         return []
     from fairlead_schema.rule_defaults import check_defaults  # noqa: PLC0415 - few definitions have rules
     from fairlead_schema.rule_definitions import check_definition  # noqa: PLC0415
-    from fairlead_schema.structural import check_structural  # noqa: PLC0415
 
-    is_structural = not check_structural(schema, path)
+    is_structural = definition_schemas.is_sound(schema, path)
     causes = check_defaults(schema, path) if is_structural else []
     compiles = is_structural and not causes
     return causes + check_definition(schema, path, compiles=compiles, limits_each=not is_known)

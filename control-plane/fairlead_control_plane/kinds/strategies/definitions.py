@@ -15,7 +15,7 @@ from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
-from fairlead_control_plane.kinds.strategies import approval, conversions, definition_rules
+from fairlead_control_plane.kinds.strategies import approval, conversions, definition_rules, definition_schemas
 from fairlead_control_plane.kinds.strategies.metadata import immutable
 
 _SCOPES = ("Cluster", "Namespaced")
@@ -88,17 +88,16 @@ def _validate(obj: JsonObject) -> list[Cause]:
     names, group = spec.get("names") or {}, spec.get("group") or ""
     causes: list[Cause] = []
     is_new = not obj["metadata"].get("resourceVersion")  # a name cannot change, so it is checked once
-    if is_new and obj["metadata"].get("name") != f"{names.get('plural', '')}.{group}" and not _is_core(obj, names):
-        text = 'must be spec.names.plural+"."+spec.group'
-        causes.append(wrong.invalid("metadata.name", obj["metadata"].get("name", ""), text))
+    if is_new and not _is_core(obj, names):
+        causes += _name(obj["metadata"], f"{names.get('plural', '')}.{group}")
     causes += _group(group, obj, names)
     scope = spec.get("scope") or ""
     if scope not in _SCOPES:
         causes.append(wrong.not_supported("spec.scope", scope, _SCOPES) if scope else wrong.required("spec.scope"))
-    versions = spec.get("versions") or []
+    versions = spec.get("versions")
     causes += [
         wrong.required(f"spec.versions[{i}].schema.openAPIV3Schema")
-        for i, version in enumerate(versions)
+        for i, version in enumerate(versions or ())
         if not (version.get("schema") or {}).get("openAPIV3Schema")
     ]
     causes += _versions(versions)
@@ -108,7 +107,7 @@ def _validate(obj: JsonObject) -> list[Cause]:
     if spec.get("preserveUnknownFields"):
         causes.append(wrong.invalid("spec.preserveUnknownFields", True, _NO_PRESERVING))
     if is_new:
-        causes += _stored((obj.get("status") or {}).get("storedVersions"), versions)
+        causes += _stored((obj.get("status") or {}).get("storedVersions"), versions or ())
     causes += _names(names, "spec.names") + conversions.problems(spec.get("conversion") or {})
     return causes + (definition_rules.problems(obj, None) + approval.problems(obj, None) if is_new else [])
 
@@ -121,6 +120,15 @@ def _stored(stored: Sequence[str] | None, versions: Sequence[JsonObject]) -> lis
         for version in versions
         if version.get("storage") and version.get("name") not in stored
     ]
+
+
+def _name(metadata: JsonObject, wanted: str) -> list[Cause]:
+    text = 'must be spec.names.plural+"."+spec.group'
+    stem, name = metadata.get("generateName") or "", metadata.get("name") or ""
+    causes = [] if name in {"", wanted} else [wrong.invalid("metadata.name", name, text)]
+    if stem and stem.removesuffix("-") + "a" * stem.endswith("-") != wanted:
+        causes.append(wrong.invalid("metadata.generateName", stem, text))
+    return causes
 
 
 def _is_core(obj: JsonObject, names: JsonObject) -> bool:
@@ -139,8 +147,9 @@ def _group(group: str, obj: JsonObject, names: JsonObject) -> list[Cause]:
     return []
 
 
-def _versions(versions: Sequence[JsonObject]) -> list[Cause]:
+def _versions(given: Sequence[JsonObject] | None) -> list[Cause]:
     causes: list[Cause] = []
+    versions = given or ()
     for index, version in enumerate(versions):
         name = version.get("name") or ""
         messages = validation.dns1035_label(name)
@@ -154,20 +163,28 @@ def _versions(versions: Sequence[JsonObject]) -> list[Cause]:
     for field, common_place in _COMMON_PLACE.items():
         values = [version.get(field) for version in versions]
         if values and all(value == values[0] for value in values):
-            causes += _version_part(field, versions[0], common_place)
+            has_status = any(map(_has_status, versions))
+            causes += _version_part(field, versions[0], common_place, has_status=has_status)
         else:
             for index, version in enumerate(versions):
-                causes += _version_part(field, version, f"spec.versions[{index}].{field}")
+                at = f"spec.versions[{index}].{field}"
+                causes += _version_part(field, version, at, has_status=_has_status(version))
     if len({version.get("name") for version in versions}) != len(versions):
-        causes.append(wrong.invalid("spec.versions", _as_go(versions), "must contain unique version names"))
+        causes.append(wrong.invalid("spec.versions", _as_go(given), "must contain unique version names"))
     if sum(bool(version.get("storage")) for version in versions) != 1:
         text = "must have exactly one version marked as storage version"
-        causes.append(wrong.invalid("spec.versions", _as_go(versions), text))
+        causes.append(wrong.invalid("spec.versions", _as_go(given), text))
     return causes
 
 
-def _as_go(versions: Sequence[JsonObject]) -> list[JsonObject]:
+def _has_status(version: JsonObject) -> bool:
+    return (version.get("subresources") or {}).get("status") is not None
+
+
+def _as_go(versions: Sequence[JsonObject] | None) -> list[JsonObject] | None:
     """Return versions as Kubernetes prints its internal ones, without what is the same in all of them."""
+    if versions is None:
+        return None
     return [
         {
             **{
@@ -194,24 +211,21 @@ def _warning(text: str, is_deprecated: bool, path: str) -> list[Cause]:
         messages.append("must not be an empty string")
     if len(text.encode()) > _MAX_WARNING_BYTES:
         messages.append(f"must be <= {_MAX_WARNING_BYTES} characters long")
+    odd = next((index for index, letter in enumerate(text) if not letter.isprintable()), None)
+    if odd is not None:
+        place = len(text[:odd].encode())
+        what = "must only contain printable UTF-8 characters; non-printable character found at index"
+        messages.append(f"{what} {place}")
     return [wrong.invalid(path, text, message) for message in messages]
 
 
-def _version_part(field: str, version: JsonObject, path: str) -> list[Cause]:
+def _version_part(field: str, version: JsonObject, path: str, *, has_status: bool) -> list[Cause]:
     value = version.get(field)
     if not value:
         return []
     if field == "schema":
-        from fairlead_schema.structural import check_structural  # noqa: PLC0415 - needed for CRDs only
-
         schema = value.get("openAPIV3Schema")
-        if not schema:
-            return []
-        causes = check_structural(schema, f"{path}.openAPIV3Schema")
-        if schema.get("type") != "object" and not any(c.field == f"{path}.openAPIV3Schema.type" for c in causes):
-            text = "must be object at the root"
-            causes.append(wrong.invalid(f"{path}.openAPIV3Schema.type", schema.get("type", ""), text))
-        return causes
+        return definition_schemas.problems(schema, f"{path}.openAPIV3Schema", has_status=has_status) if schema else []
     if field == "subresources":
         return _subresources(value, path)
     if field == "selectableFields":

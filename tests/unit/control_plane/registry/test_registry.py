@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -444,3 +445,48 @@ async def test_unreadable_selector_is_told_before_other_options(api: Api) -> Non
     """Of several wrong options the selector, which is decoded first, is the one told."""
     answer = await api.ask("GET", MAPS, labelSelector="a b=c", resourceVersionMatch="Exact")
     assert (answer["code"], answer["reason"]) == (400, "BadRequest")
+
+
+async def test_lists_of_no_metadata(api: Api) -> None:
+    """An empty list of metadata alone has null for its items."""
+    kind = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+    assert (await api.ask("GET", MAPS, accept=kind))["items"] is None
+
+
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_DEFINITION = {
+    "metadata": {"name": "xs.a.b", "finalizers": ["a.b/c"]},
+    "spec": {
+        "group": "a.b", "scope": "Cluster", "names": {"plural": "xs", "kind": "X"},
+        "versions": [
+            {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+        ],
+    },
+}  # fmt: skip
+
+
+async def test_deleting_a_definition(api: Api) -> None:
+    """It is marked whatever the policy; only another deletion sets the grace period, and generation stays."""
+    made = await api.ask("POST", _DEFINITIONS, _DEFINITION)
+    refused = await api.ask("DELETE", f"{_DEFINITIONS}/xs.a.b", {"preconditions": {"uid": "x"}})
+    uid = made["metadata"]["uid"]
+    expected = f"Precondition failed: UID in precondition: x, UID in object meta: {uid}"
+    assert refused["message"].endswith(expected)
+    going = await api.ask("DELETE", f"{_DEFINITIONS}/xs.a.b", {"propagationPolicy": "Foreground"})
+    assert going["metadata"]["finalizers"] == ["a.b/c", "customresourcecleanup.apiextensions.k8s.io"]
+    assert "deletionGracePeriodSeconds" not in going["metadata"]
+    again = await api.ask("DELETE", f"{_DEFINITIONS}/xs.a.b")
+    assert (again["metadata"]["generation"], again["metadata"]["deletionGracePeriodSeconds"]) == (1, 0)
+
+
+async def test_bookmarks_have_what_is_never_left_out(api: Api) -> None:
+    """The bookmark after the initial events is the zero value of its Go type."""
+    path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+    more: dict[str, Any] = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+    watch = await api.send("GET", path, watch="true", timeoutSeconds="1", allowWatchBookmarks="true", **more)
+    assert watch.stream is not None
+    mark = lines(await anext(aiter(watch.stream)))[0]
+    assert mark["type"] == "BOOKMARK"
+    assert {name: mark["object"][name] for name in ("addressType", "endpoints", "ports")} == {
+        "addressType": "", "endpoints": None, "ports": None,
+    }  # fmt: skip

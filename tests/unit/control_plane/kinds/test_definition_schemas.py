@@ -1,0 +1,42 @@
+"""The schemas in CRDs: their roots and their defaults."""
+
+from __future__ import annotations
+
+import pytest
+
+from fairlead_api import JsonObject
+from fairlead_control_plane.kinds.strategies.definition_schemas import is_sound, problems
+
+
+def _schema(**field: object) -> JsonObject:
+    return {"type": "object", "properties": {"a": field}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "at", "message"),
+    [
+        (_schema(type="string", default=5), "x.properties[a].default", 'Invalid value: "integer":  in body must be of type string: "integer"'),  # noqa: E501
+        (_schema(type="string", default="abc", maxLength=2), "x.properties[a].default", "Too long: may not be more than 2 bytes"),  # noqa: E501
+        (_schema(type="object", default={"b": 1}), "x.properties[a].default", 'Invalid value: {"b":1}: must not have unknown fields'),  # noqa: E501
+        ({"type": "object", "nullable": True}, "x.nullable", "Forbidden: nullable cannot be true at the root"),
+    ],
+)  # fmt: skip
+def test_schemas_that_are_refused(schema: JsonObject, at: str, message: str) -> None:
+    """Defaults must be values of their own schema, and have no more than it declares."""
+    (cause,) = problems(schema, "x", has_status=False)
+    assert (cause.field, cause.message) == (at, message)
+
+
+def test_root_beside_a_status_of_its_own() -> None:
+    """What a schema says at its root about the whole object would be lost for the status."""
+    schema = {"type": "object", "anyOf": [{"required": ["a"]}]}
+    assert not problems(schema, "x", has_status=False)
+    (cause,) = problems(schema, "x", has_status=True)
+    assert "fields are allowed at the root of the schema if the status subresource is enabled" in cause.message
+
+
+def test_rules_are_compiled_for_sound_schemas_only() -> None:
+    """A wrong default makes a schema unsound as an unknown type does."""
+    assert is_sound(_schema(type="string", default="a"), "x")
+    assert not is_sound(_schema(type="string", default=5), "x")
+    assert not is_sound(_schema(type="string", id="a"), "x")
