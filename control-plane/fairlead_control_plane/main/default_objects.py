@@ -10,6 +10,7 @@ Source: k8s.io/kubernetes pkg/registry/rbac/rest, pkg/registry/flowcontrol/ensur
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.resources import files
 
 import orjson
@@ -33,26 +34,12 @@ async def make_default_objects(registry: Registry, cluster: str, kind_of: KindOf
         if (group, plural) not in present:
             present[group, plural] = {_place(each) for each in (await registry.list(kind, cluster))[0]}
         if _place(obj) not in present[group, plural]:
-            await _make(registry, cluster, kind, obj)
+            api_version = kind.api_version(kind.versions[0].name)
+            await registry.create(kind, cluster, {"apiVersion": api_version, "kind": kind.kind, **obj})
 
 
 def _place(obj: JsonObject) -> tuple[str, str]:
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
-
-
-async def _make(registry: Registry, cluster: str, kind: Resource, obj: JsonObject) -> None:
-    status = obj.pop("status", None)
-    body = {"apiVersion": kind.api_version(kind.versions[0].name), "kind": kind.kind, **obj}
-    created = await registry.create(kind, cluster, body)
-    if status is None:
-        return
-    since = created["metadata"]["creationTimestamp"]
-    conditions = [{**condition, "lastTransitionTime": since} for condition in status["conditions"]]
-
-    def told(found: JsonObject) -> JsonObject:
-        return {**found, "status": {"conditions": conditions}}
-
-    await registry.modify(kind, cluster, "", obj["metadata"]["name"], told, subresource="status")
 
 
 def _access() -> Iterator[tuple[str, str, JsonObject]]:
@@ -62,6 +49,12 @@ def _access() -> Iterator[tuple[str, str, JsonObject]]:
 
 
 def _flow_control() -> Iterator[tuple[str, str, JsonObject]]:
-    found = orjson.loads(files(__package__).joinpath("flow_control.json").read_bytes())
     for plural in ("prioritylevelconfigurations", "flowschemas"):
-        yield from ((_FLOW, plural, obj) for obj in found[plural])
+        yield from ((_FLOW, plural, obj) for obj in flow_objects()[plural])
+
+
+@cache
+def flow_objects() -> dict[str, list[JsonObject]]:
+    """Return Kubernetes' default objects of flow control by plural."""
+    found: dict[str, list[JsonObject]] = orjson.loads(files(__package__).joinpath("flow_control.json").read_bytes())
+    return found

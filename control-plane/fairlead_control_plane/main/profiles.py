@@ -34,6 +34,7 @@ from fairlead_control_plane.auth.authorize import Authorizer, Guard, Workspaces
 from fairlead_control_plane.auth.policies import Policies
 from fairlead_control_plane.auth.token_request import TokenRequests
 from fairlead_control_plane.controllers.crds import Definitions
+from fairlead_control_plane.controllers.flow_schemas import FlowSchemas
 from fairlead_control_plane.controllers.garbage import Garbage
 from fairlead_control_plane.controllers.namespaces import Namespaces
 from fairlead_control_plane.controllers.rootca import RootCa
@@ -182,6 +183,11 @@ class _Common:
         )
 
 
+def _flow_schemas(registry: Registry) -> FlowSchemas:
+    group = "flowcontrol.apiserver.k8s.io"
+    return FlowSchemas(registry, _builtin(group, "flowschemas"), _builtin(group, "prioritylevelconfigurations"))
+
+
 def _cluster(settings: Settings, ground: Ground) -> Profile:
     common = _Common.of(ground.ca_pem, workspaces=False)
     catalog = ClusterCatalog(ground.store, builtin_resources("cluster"), common.definitions)
@@ -214,7 +220,7 @@ def _cluster(settings: Settings, ground: Ground) -> Profile:
         ),
         effects=(common.first.effects, allocation.effects),
         begin=begin,
-        build=lambda built: Parts(common.controllers(built.registry)),
+        build=lambda built: Parts((*common.controllers(built.registry), _flow_schemas(built.registry))),
         authorized=lambda authorizer: (CertificateRights(_may(authorizer)), *rights.use(authorizer)),
         closers=(catalog.close, policies.close),
     )
