@@ -16,8 +16,6 @@ _SUBRESOURCE_VERBS = {
     "status": frozenset({"get", "update", "patch"}),
     "scale": frozenset({"get", "update", "patch"}),
     "approval": frozenset({"get", "update", "patch"}),
-    "ephemeralcontainers": frozenset({"get", "update", "patch"}),
-    "resize": frozenset({"get", "update", "patch"}),
     "finalize": frozenset({"update"}),
     "ephemeralcontainers": frozenset({"get", "update", "patch"}),
     "resize": frozenset({"get", "update", "patch"}),

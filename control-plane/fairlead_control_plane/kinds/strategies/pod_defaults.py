@@ -38,7 +38,9 @@ def default_pod_spec(spec: JsonObject) -> None:
     for field in _CONTAINER_LISTS:
         for container in spec.get(field) or ():
             _default_container(container)
+    # Defaults of containers, which these are without being of that type.
     for container in spec.get("ephemeralContainers") or ():
+        container.setdefault("resources", {})
         container["terminationMessagePath"] = container.get("terminationMessagePath") or "/dev/termination-log"
         container["terminationMessagePolicy"] = container.get("terminationMessagePolicy") or "File"
     for volume in spec.get("volumes") or ():

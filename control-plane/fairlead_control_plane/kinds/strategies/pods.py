@@ -41,6 +41,7 @@ from fairlead_control_plane.kinds.strategies.pod_status import (
 from fairlead_control_plane.kinds.strategies.pod_warnings import name_warnings, pod_warnings, template_warnings
 from fairlead_control_plane.kinds.strategies.resources import quality_of_service
 from fairlead_control_plane.kinds.strategies.security_contexts import app_armor_profile, containers_of
+from fairlead_schema.fieldset import EMPTY
 
 _FINISHED = {"Failed", "Succeeded"}
 _AFFINITIES = ("podAffinity", "podAntiAffinity")
@@ -214,8 +215,8 @@ POD = Strategy(
         "status": Subresource(
             prepare=prepare_pod_status, settle=settle_pod_status, validate=_status, warn=status_warnings
         ),
-        "ephemeralcontainers": Subresource(prepare=prepare_ephemeral_containers, validate=_ephemeral_change),
-        "resize": Subresource(prepare=prepare_resize, validate=_resize),
+        "ephemeralcontainers": Subresource(prepare_ephemeral_containers, _ephemeral_change, EMPTY),
+        "resize": Subresource(prepare_resize, _resize, EMPTY),
     },
     warn=_warn,
     generation_of=lambda obj: obj.get("spec"),

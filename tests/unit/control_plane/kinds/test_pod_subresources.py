@@ -9,7 +9,7 @@ import pytest
 from fairlead_api import JsonObject
 from fairlead_api.request import SYSTEM
 from fairlead_control_plane.kinds.record import Writer
-from fairlead_control_plane.kinds.strategies.pod_subresources import POD
+from fairlead_control_plane.kinds.strategies.pods import POD
 
 WRITER = Writer(SYSTEM, "2026-01-01T00:00:00Z")
 AMOUNTS: JsonObject = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "128Mi"}}
