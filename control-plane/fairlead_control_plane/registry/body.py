@@ -383,7 +383,7 @@ def finish(obj: JsonObject, target: Target, validation: str, problems: list[str]
     text = embedded.coerce(schema, obj) if is_custom else None
     if text:
         raise unhandled(target, text)
-    _complain(target, [*(f'unknown field "{path}"' for path in unknown), *problems], validation, raw)
+    _complain(target, [*problems, *(f'unknown field "{path}"' for path in unknown)], validation, raw)
     if is_custom:
         _OBJECT_META(obj["metadata"])
     else:
