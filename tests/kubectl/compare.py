@@ -45,7 +45,7 @@ _PLAIN = (
     (r"^@@.*@@.*$", "@@"),
     (r"^([EWI])\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ ", r"\1 "),
     (r"\S*/(?:LIVE|MERGED)-\d+", "FOLDER"),
-    (r"\S*/kubectl-edit-\d+\.yaml", "FILE"),
+    (r"\S*/kubectl\S*-edit-\d+\.yaml", "FILE"),
     (rf"(?<=[a-z0-9]-)[{_RANDOM}]{{5}}\b", "HASH"),
     (r"\t2\d{3}-\S+ \S+ \S+ \S+", ""),
     (r"(?<=\S)[ \t]{2,}", "  "),
