@@ -13,7 +13,7 @@ from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.strategies.cidr_fields import check_canonical_cidr, check_canonical_ip, sloppy_cidr
 from fairlead_control_plane.kinds.strategies.generic import generic_strategy
-from fairlead_control_plane.kinds.strategies.metadata import IMMUTABLE, immutable
+from fairlead_control_plane.kinds.strategies.metadata import IMMUTABLE
 
 _GROUP = "networking.k8s.io"
 _CIDRS = "spec.cidrs"
@@ -47,8 +47,11 @@ def _validate_update(new: JsonObject, old: JsonObject) -> list[Cause]:
     if reference == before:
         return []
     # Kubernetes shows its internal struct here, not the user's object.
-    shown = reference and {field.title(): reference.get(field, "") for field in _REFERENCE_FIELDS}
-    return immutable(shown, before, "spec.parentRef")
+    path = "spec.parentRef"
+    if reference is None:
+        return [wrong.invalid(path, None, IMMUTABLE)]
+    parts = (f'"{field.title()}":{wrong.shown(reference.get(field) or "")}' for field in _REFERENCE_FIELDS)
+    return [Cause("FieldValueInvalid", f"Invalid value: {{{','.join(parts)}}}: {IMMUTABLE}", path)]
 
 
 def _validate_cidrs(obj: JsonObject) -> list[Cause]:

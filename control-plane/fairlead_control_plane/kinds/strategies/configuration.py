@@ -15,9 +15,20 @@ from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
+from fairlead_control_plane.kinds.strategies.key_pairs import pair_error
 from fairlead_control_plane.kinds.strategies.metadata import immutable
 
 MAX_DATA_BYTES = 1024 * 1024
+_GO_KINDS = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}
+_SYNTAX = {
+    "Expecting value": "looking for beginning of value",
+    "Expecting property name": "looking for beginning of object key string",
+    "Illegal trailing comma": "looking for beginning of object key string",
+    "Expecting ':'": "after object key",
+    "Expecting ','": "after object key:value pair",
+    "Extra data": "after top-level value",
+    "Invalid \\escape": "in string escape code",
+}
 _FROZEN = "field is immutable when `immutable` is set"
 _ACCOUNT_NAME = "kubernetes.io/service-account.name"
 _DATA_KEYS = {
@@ -105,19 +116,39 @@ def _content(obj: JsonObject, kind: str, data: Mapping[str, str]) -> list[Cause]
 def _json_data(key: str, data: Mapping[str, str]) -> list[Cause]:
     if key not in data:
         return [wrong.required(f"data[{key}]")]
-    content = base64.b64decode(data[key])
-    if not content.strip():
-        return [wrong.invalid(f"data[{key}]", "<secret contents redacted>", "unexpected end of JSON input")]
+    text = _object_error(base64.b64decode(data[key]).decode("utf-8", "replace"))
+    return [wrong.invalid(f"data[{key}]", "<secret contents redacted>", text)] if text else []
+
+
+def _object_error(content: str) -> str:
+    """Return why a text is no JSON object, as Go's decoder says it; ``""`` if it is one."""
     try:
-        is_object = isinstance(json.loads(content), dict)
-    except ValueError:
-        first = content.lstrip()[:1].decode("utf-8", "replace")
-        text = f"invalid character '{first}' looking for beginning of value"
-        return [wrong.invalid(f"data[{key}]", "<secret contents redacted>", text)]
-    if is_object:
+        value = json.loads(content)
+    except json.JSONDecodeError as error:
+        return _syntax_error(error, content)
+    if value is None or isinstance(value, dict):
+        return ""
+    return f"json: cannot unmarshal {_GO_KINDS[type(value)]} into Go value of type map[string]interface {{}}"
+
+
+def _syntax_error(error: json.JSONDecodeError, content: str) -> str:
+    at = error.pos + (error.msg == "Invalid \\escape")
+    if at >= len(content.rstrip()) or error.msg.startswith("Unterminated"):
+        return "unexpected end of JSON input"
+    where = next((text for start, text in _SYNTAX.items() if error.msg.startswith(start)), "in string literal")
+    character = content[at]
+    shown = {"'": "\\'", '"': '"'}.get(character) or wrong.quoted(character)[1:-1]
+    return f"invalid character '{shown}' {where}"
+
+
+def _warn_of_secret(new: JsonObject, old: JsonObject | None) -> list[str]:
+    del old
+    if new.get("type") != "kubernetes.io/tls":
         return []
-    text = "json: cannot unmarshal value into Go value of type map[string]interface {}"
-    return [wrong.invalid(f"data[{key}]", "<secret contents redacted>", text)]
+    data = new.get("data") or {}
+    certificate, private = (base64.b64decode(data.get(key) or "") for key in ("tls.crt", "tls.key"))
+    text = pair_error(certificate, private)
+    return [text] if text else []
 
 
 def _prepare_secret_update(new: JsonObject, old: JsonObject) -> None:
@@ -141,6 +172,7 @@ CONFIG_MAP = Strategy(
 SECRET = Strategy(
     prepare_create=_prepare_secret,
     prepare_update=_prepare_secret_update,
+    warn=_warn_of_secret,
     validate=_secret,
     validate_update=_secret_update,
 )

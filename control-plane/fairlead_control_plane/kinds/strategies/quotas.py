@@ -243,9 +243,15 @@ def _ratio(name: str, amounts: Mapping[str, Quantity], path: str) -> list[Cause]
     return causes
 
 
+def _prepare_limits(obj: JsonObject) -> None:
+    _default_limits(obj)
+    if not obj["metadata"].get("name") and obj["metadata"].get("uid"):
+        obj["metadata"]["name"] = obj["metadata"]["uid"]  # alone among kinds it needs no name
+
+
 LIMIT_RANGE = replace(
     generic_strategy("", "limitranges", has_status=False),
-    prepare_create=_default_limits,
+    prepare_create=_prepare_limits,
     prepare_update=lambda new, old: _default_limits(new),
     validate=_validate_limits,
 )
