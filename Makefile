@@ -67,8 +67,9 @@ soak: setup ## Real clusters, users, faults; then both sides must agree. MINUTES
 
 ONLY ?=
 JOBS ?= 3
-conformance: setup ## Kubernetes' own conformance suite against our server; ONLY=Watchers JOBS=3
-	$(BIN)/python -m tests.conformance --jobs $(JOBS) --only "$(ONLY)" --result tests/conformance/result.json
+conformance: setup ## Kubernetes' own conformance suite against our server, or a workspace of it: WORKSPACE=1. ONLY=Watchers JOBS=3
+	$(BIN)/python -m tests.conformance --jobs $(JOBS) --only "$(ONLY)" $(if $(WORKSPACE),--workspace) \
+		$(if $(ONLY),,--result tests/conformance/$(if $(WORKSPACE),workspace-)result.json)
 
 VERSIONS ?= 1.36,1.35,1.34
 kubectl-matrix: setup ## kubectl of three minors against ours and against Kubernetes, compared. VERSIONS=1.36 ONLY=apply

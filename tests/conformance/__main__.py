@@ -3,56 +3,55 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-from tests.conformance import suite
-from tests.conformance.cluster import conformance_cluster
+from tests.conformance import suite, targets
+from tests.support import processes
 from tests.support.binaries import KUBERNETES_VERSION
-from tests.support.process_cluster import start_all
 
 _ROOT = Path(__file__).resolve().parents[2]
+_HERE = Path(__file__).parent
+_LISTS = {
+    "cluster": (targets.cluster, ("listed.txt", "extra.txt")),
+    "workspace": (targets.workspace, ("workspace.txt",)),
+    "reference": (targets.reference, ("listed.txt", "extra.txt")),
+}
+"""Where the tests are run: what starts it, and the lists that are meant for it."""
 
 
 def main() -> int:
-    """Run the recorded list, or some of it; 1 when a test fails that is listed."""
+    """Run the recorded lists, or some of them; 1 when a test fails."""
     parser = argparse.ArgumentParser(prog="conformance", description="Run Kubernetes' conformance tests")
     parser.add_argument("--only", default="", help="tests whose name has this in it")
-    parser.add_argument("--names", type=Path, help="a list other than the recorded one")
-    parser.add_argument("--reference", action="store_true", help="against a real kube-apiserver, to extend the list")
+    parser.add_argument("--names", type=Path, help="a list other than the recorded ones")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--workspace", action="store_const", dest="where", const="workspace", help="in a workspace")
+    where.add_argument(
+        "--reference", action="store_const", dest="where", const="reference", help="in Kubernetes, to extend a list"
+    )
     parser.add_argument("--jobs", type=int, default=3, help="how many at once")
     parser.add_argument("--limit-s", type=float, default=240.0, help="seconds for each test")
-    parser.add_argument("--logs", type=Path, help="keep the output of each test in this folder")
+    parser.add_argument("--logs", type=Path, help="keep the output of tests that fail in this folder")
     parser.add_argument("--result", type=Path, help="write the result here, as JSON")
     options = parser.parse_args()
-    names = [name for name in suite.listed(options.names and options.names.read_text()) if options.only in name]
-    with tempfile.TemporaryDirectory(prefix="fairlead-conformance-") as temporary:
-        folder = Path(temporary)
-        logs = options.logs or folder / "logs"
-        with _cluster(folder, reference=options.reference) as kubeconfig:
-            results = suite.run(kubeconfig, names, logs, limit_s=options.limit_s, jobs=options.jobs, told=_tell)
+    start, lists = _LISTS[options.where or "cluster"]
+    paths = [options.names] if options.names else [_HERE / name for name in lists]
+    names = [name for path in paths for name in suite.read_list(path) if options.only in name]
+    folder = processes.run_directory()
+    logs = options.logs or folder / "failed"
+    with start(folder / "servers") as target:
+        results = suite.run(target, names, logs, limit_s=options.limit_s, jobs=options.jobs, told=_tell)
     print(suite.summary(results), flush=True)
     if options.result:
         options.result.write_text(json.dumps(_record(results), indent=1) + "\n")
-    return 0 if all(result.passed for result in results) else 1
-
-
-@contextlib.contextmanager
-def _cluster(folder: Path, *, reference: bool) -> Iterator[Path]:
-    if not reference:
-        with conformance_cluster(folder) as server:
-            yield server.kubeconfig
-        return
-    (cluster,) = start_all(["system:admin"], folder, nodes=2)
-    try:
-        yield cluster.kubeconfig
-    finally:
-        cluster.stop()
+    if not all(result.passed for result in results):
+        print(f"logs of the servers and of the tests that failed: {folder}", flush=True)
+        return 1
+    processes.discard_run_directory()
+    return 0
 
 
 def _tell(result: suite.Result) -> None:

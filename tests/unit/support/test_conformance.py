@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.conformance import suite
+
+LISTS = Path(suite.__file__).parent
 
 PASSED = "Ran 1 of 7451 Specs in 3.1 seconds\nSUCCESS! -- 1 Passed | 0 Failed | 0 Pending | 7450 Skipped\nPASS\n"
 FAILED = (
@@ -12,6 +16,11 @@ FAILED = (
     "Ran 1 of 7451 Specs in 3.1 seconds\nFAIL! -- 0 Passed | 1 Failed | 0 Pending | 7450 Skipped\n"
 )
 NONE = "Ran 0 of 7451 Specs in 0.0 seconds\nSUCCESS! -- 0 Passed | 0 Failed | 0 Pending | 7451 Skipped\nPASS\n"
+LATE = (
+    "  [FAILED] A suite timeout occurred and then the following failure was recorded in the node before it exited:\n"
+    "  no job was started\n  In [It] at: cronjob.go:1\n" + FAILED.partition("watch.go:1\n")[2]
+)
+SKIPPED_ITSELF = "  [SKIPPED] [It] needs two nodes\n  In [It] at: a.go:1\n"
 SKIPPED = "Ran 1 of 7451 Specs in 3.1 seconds\nSUCCESS! -- 0 Passed | 0 Failed | 0 Pending | 7451 Skipped\nPASS\n"
 
 
@@ -22,6 +31,9 @@ SKIPPED = "Ran 1 of 7451 Specs in 3.1 seconds\nSUCCESS! -- 0 Passed | 0 Failed |
         (1, FAILED, "expected 2 events"),
         (0, NONE, "0 tests have this name"),
         (0, SKIPPED, "exit code 0"),
+        (0, SKIPPED_ITSELF + SKIPPED, "skipped: [It] needs two nodes"),
+        (1, LATE, "not done in its limit: no job was started"),
+        (1, FAILED.replace("expected", "e" * 400), "e" * 300 + "..."),
         (None, "still waiting", "took longer than its limit"),
         (2, "panic: no such flag", "0 tests have this name"),
     ],
@@ -32,14 +44,37 @@ def test_only_a_test_that_ran_and_passed_has_passed(code: int | None, output: st
     assert (result.passed, result.reason) == (not reason, reason)
 
 
-def test_the_list_names_each_test_once() -> None:
-    """A line that is there twice would count twice."""
-    names = suite.listed()
-    assert len(names) == len(set(names)) >= 149
-    assert all("[Conformance]" in name for name in names)
+@pytest.mark.parametrize(
+    ("name", "least", "is_conformance"), [("listed", 149, True), ("extra", 1, False), ("workspace", 1, None)]
+)
+def test_a_list_names_each_test_once(name: str, least: int, is_conformance: bool | None) -> None:
+    """A line that is there twice would count twice; what is part of the conformance suite stands with its like."""
+    names = suite.read_list(LISTS / f"{name}.txt")
+    assert len(names) == len(set(names)) >= least
+    assert is_conformance is None or all(("[Conformance]" in each) == is_conformance for each in names)
 
 
-def test_the_summary_names_what_failed() -> None:
-    """By name, and counts what is listed."""
-    results = [suite.Result("a", passed=True, seconds=1), suite.Result("b", passed=False, seconds=1, reason="why")]
-    assert suite.summary(results) == "FAIL b\n     why\nconformance: 1 of 2 listed tests pass"
+def test_a_workspace_runs_nothing_that_no_cluster_is_asked_for() -> None:
+    """Its list is a part of the others."""
+    known = {each for name in ("listed", "extra") for each in suite.read_list(LISTS / f"{name}.txt")}
+    assert set(suite.read_list(LISTS / "workspace.txt")) <= known
+
+
+def test_the_summary_names_what_failed(tmp_path: Path) -> None:
+    """By name and with its log, and counts what is listed."""
+    log = tmp_path / "b.log"
+    failed = suite.Result("b", passed=False, seconds=1, reason="why", log=log)
+    results = [suite.Result("a", passed=True, seconds=1), failed]
+    assert suite.summary(results) == f"FAIL b\n     why\n     {log}\nconformance: 1 of 2 listed tests pass"
+
+
+def test_the_output_of_a_test_is_kept_when_it_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And only then: the log is what one looks into afterwards."""
+    written = {"good": PASSED, "bad": FAILED}
+    monkeypatch.setattr(suite, "_command", lambda _target, name, _limit: ["printf", "%s", written[name]])
+    target = suite.Target(tmp_path / "kubeconfig", "context")
+    told: list[suite.Result] = []
+    results = suite.run(target, ["good", "bad"], tmp_path / "logs", limit_s=10, jobs=2, told=told.append)
+    assert [result.log for result in results] == [None, tmp_path / "logs" / "bad.log"]
+    assert [log.read_text() for log in (tmp_path / "logs").iterdir()] == [FAILED]
+    assert len(told) == 2
