@@ -12,6 +12,7 @@ from fairlead_api import JsonObject
 from fairlead_api.conditions import set_meta_condition
 from fairlead_api.errors import BadRequest, Cause, Conflict, InternalError, TooManyRequests
 from fairlead_api.selectors import SelectorError, from_object
+from fairlead_control_plane.admission.contract import Attributes
 from fairlead_control_plane.kinds import encoding, keys
 from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.registry import body, deleting, managing, messages, writing
@@ -45,12 +46,33 @@ async def evict(parts: Parts, target: Target, eviction: JsonObject) -> JsonObjec
         raise messages.not_found(target.resource, target.name)
     pod = encoding.decode(row)
     deleting.check_preconditions(pod_target, pod, options)
+    await _ask(parts, target, eviction, dry_run=dry_run)
     if not _is_unguarded(pod):
         await _take_from_budget(parts, target, pod, dry_run=dry_run)
     if not dry_run:
         await _note(parts, pod_target)
         await deleting.delete(parts, pod_target, options)
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+
+async def _ask(parts: Parts, target: Target, eviction: JsonObject, *, dry_run: bool) -> None:
+    """Ask admission about the eviction itself; about the delete it is asked as ever."""
+    attributes = Attributes(
+        operation="CREATE",
+        resource=target.resource,
+        version=target.version.name,
+        cluster=target.cluster,
+        namespace=target.namespace,
+        name=target.name,
+        subresource=target.subresource,
+        user=target.user,
+        obj=eviction,
+        old=None,
+        dry_run=dry_run,
+        warnings=target.warnings,
+    )
+    await parts.admission.admit(attributes)
+    await parts.admission.validate(attributes)
 
 
 def _check(target: Target, eviction: JsonObject) -> None:

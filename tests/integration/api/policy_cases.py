@@ -269,6 +269,19 @@ DEPLOYMENTS: dict[str, JsonObject] = {
     ),
 }
 
+SCALED = policy(
+    says(
+        "object.kind == 'Scale' && object.spec.replicas <= 5", messageExpression="'not ' + string(object.spec.replicas)"
+    ),
+    says("request.kind.kind == 'Scale' && request.subResource == 'scale' && oldObject.spec.replicas < 4"),
+    says("object.status.selector == 'app=scaled' && !has(object.metadata.labels)", message="selector"),
+    rule={"apiGroups": ["apps"], "resources": ["deployments/scale"]},
+)
+EVICTED = policy(
+    says("request.kind.kind == 'Eviction' && object.metadata.name == 'other'", message="stays"),
+    rule={"resources": ["pods/eviction"]},
+)
+
 _MATCH = {"resourceRules": [_RULE]}
 WRONG: dict[str, JsonObject] = {
     "nothing": {},

@@ -157,6 +157,60 @@ def test_deletes_are_asked_about(policed: tuple[Wire, Wire]) -> None:
     assert ours == theirs
 
 
+def test_scales_are_asked_about(wires: tuple[Wire, Wire]) -> None:
+    """A policy about ``deployments/scale`` sees a Scale."""
+    found = []
+    for wire in wires:
+        assert wire.ask("POST", _DEPLOYMENTS, _deployment("scaled")).code == 201
+        _bind(wire, "scaled", given.SCALED)
+        path, patch = f"{_DEPLOYMENTS}/scaled/scale", "application/merge-patch+json"
+        wait_until(partial(_is_denied, wire, "PATCH", f"{path}?dryRun=All", {"spec": {"replicas": 9}}), 60)
+        sizes = (3, 9, 5, 4)
+        found.append([_refusal(wire.ask("PATCH", path, {"spec": {"replicas": n}}, Content_Type=patch)) for n in sizes])
+    assert found[0] == found[1]
+    assert [code for code, _ in found[0]] == [200, 422, 200, 422]
+
+
+def test_evictions_are_asked_about(wires: tuple[Wire, Wire]) -> None:
+    """A policy about ``pods/eviction`` sees the Eviction."""
+    found = []
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "evicted", "namespace": "default"}}
+    for wire in wires:
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+        wire.ask("POST", "/api/v1/namespaces/default/serviceaccounts", account)
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "evicted"},
+            "spec": {"containers": [{"name": "c", "image": "c"}]},
+        }
+        made = wire.ask("POST", "/api/v1/namespaces/default/pods", pod)
+        assert made.code == 201, made.message
+        _bind(wire, "evicted", given.EVICTED)
+        path = "/api/v1/namespaces/default/pods/evicted/eviction"
+        wait_until(partial(_is_denied, wire, "POST", f"{path}?dryRun=All", body), 60)
+        found.append(_refusal(wire.ask("POST", path, body)))
+    assert found[0] == found[1]
+    assert found[0][0] == 422
+
+
+def _bind(wire: Wire, name: str, spec: JsonObject) -> None:
+    """Make a policy about whatever its rules say, and a binding."""
+    assert wire.ask("POST", _path("validating", "policies"), _made(_KINDS["validating"], name, spec)).code == 201
+    bound = _made("ValidatingAdmissionPolicyBinding", name, {"policyName": name, "validationActions": ["Deny"]})
+    assert wire.ask("POST", _path("validating", "policybindings"), bound).code == 201
+
+
+def _is_denied(wire: Wire, method: str, path: str, body: JsonObject) -> bool:
+    kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    return "denied request" in wire.ask(method, path, body, Content_Type=kind).message
+
+
+def _refusal(answer: Answer) -> tuple[int, Any]:
+    body = answer.json
+    return answer.code, {key: body.get(key) for key in ("reason", "message", "details")} if answer.code >= 400 else None
+
+
 @pytest.mark.parametrize(
     ("word", "what", "name"),
     [

@@ -61,6 +61,8 @@ class MutatingPolicies:
         if not hooks:
             return
         subject = Subject(attributes)
+        if subject.is_part:
+            return
         found = [one async for one in self._caller.relevant(subject, hooks)]
         failures = [_Failure(one.policy, one.binding, one.message) for one in found if isinstance(one, Misconfigured)]
         invocations = [one for one in found if isinstance(one, Invocation)]

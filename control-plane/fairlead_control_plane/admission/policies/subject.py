@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from fairlead_api import JsonObject
 from fairlead_control_plane.admission.contract import Attributes
+from fairlead_control_plane.admission.policies.parts import KINDS, scale_of
 from fairlead_control_plane.kinds.record import Resource, Version
 
 _OPTIONS = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}
@@ -35,7 +36,7 @@ class Subject:
         is_namespace: Whether it is about a namespace (or a part of one).
     """
 
-    __slots__ = ("_others", "attributes", "is_namespace", "name", "namespace", "place")
+    __slots__ = ("_others", "_part", "attributes", "is_namespace", "name", "namespace", "place")
 
     def __init__(self, attributes: Attributes) -> None:
         self.attributes = attributes
@@ -47,6 +48,7 @@ class Subject:
             self.namespace = "" if attributes.operation == "CREATE" else attributes.name
         self.name = "" if attributes.is_one_of_many else attributes.name
         self._others: tuple[Place, ...] | None = None
+        self._part = KINDS.get(attributes.subresource)
 
     @property
     def equivalents(self) -> tuple[Place, ...]:
@@ -67,9 +69,14 @@ class Subject:
 
     def seen_as(self, obj: JsonObject | None, place: Place) -> JsonObject | None:
         """Return an object of the request in the version that a policy is about."""
-        if obj is None or place is self.place:
-            return obj
+        if obj is None:
+            return None
         resource = self.attributes.resource
+        if self.attributes.subresource == "scale":
+            paths = next((one.scale for one in resource.versions if one.name == self.place.version), None)
+            return obj if paths is None else scale_of(paths, obj)
+        if place is self.place or self._part is not None:
+            return obj
         versions = {version.name: version for version in resource.versions}
         return shown_in(resource, versions[self.place.version], versions[place.version], obj)
 
@@ -78,9 +85,9 @@ class Subject:
         given = self.attributes
         found: JsonObject = {
             "uid": "",
-            "kind": {"group": place.group, "version": place.version, "kind": place.kind},
-            "resource": {"group": place.group, "version": place.version, "resource": place.plural},
-            "requestKind": _kind(self.place),
+            "kind": self._kind(place),
+            "resource": _resource(place),
+            "requestKind": self._kind(self.place),
             "requestResource": _resource(self.place),
             "operation": given.operation,
             "userInfo": given.user.as_json(),
@@ -98,6 +105,15 @@ class Subject:
             if value:
                 found[key] = value
         return found
+
+    def _kind(self, place: Place) -> JsonObject:
+        group, version, kind = self._part or (place.group, place.version, place.kind)
+        return {"group": group, "version": version, "kind": kind}
+
+    @property
+    def is_part(self) -> bool:
+        """Tell whether something else than the object itself is written, in a form of its own."""
+        return self._part is not None
 
     def _options(self) -> JsonObject:
         given = self.attributes
@@ -122,10 +138,6 @@ def shown_in(resource: Resource, given: Version, wanted: Version, obj: JsonObjec
 
 def _place(resource: Resource, version: str) -> Place:
     return Place(resource.group, resource.plural, resource.kind, version)
-
-
-def _kind(place: Place) -> JsonObject:
-    return {"group": place.group, "version": place.version, "kind": place.kind}
 
 
 def _resource(place: Place) -> JsonObject:
