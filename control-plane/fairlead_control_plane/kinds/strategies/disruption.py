@@ -6,7 +6,7 @@ Source: k8s.io/kubernetes/pkg/apis/policy/validation/validation.go, pkg/registry
 
 from __future__ import annotations
 
-from fairlead_api import JsonObject
+from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.go_values import shown_as
@@ -54,6 +54,7 @@ DISRUPTION_BUDGET = Strategy(
     prepare_create=_create,
     prepare_update=lambda new, old: normalise(new),
     validate=_validate,
+    validate_name=validation.path_segment_name,
     subresources=status_of(_status),
     generation_of=lambda obj: obj.get("spec"),
 )

@@ -181,6 +181,7 @@ STATEFUL_SET = Strategy(
     settle=_settle,
     validate=_validate,
     validate_change=_change,
+    validate_name=validation.dns1123_label,
     subresources=status_of(
         counted(("replicas", *_PARTS, "observedGeneration", "collisionCount"), _PARTS, "status.readyReplicas")
     ),

@@ -218,3 +218,14 @@ def test_conditions_of_a_budget_are_whole() -> None:
         ("lastTransitionTime", "Required"),
         ("reason", "Required"),
     ]
+
+
+def test_names_are_as_free_as_kubernetes_has_them() -> None:
+    """Pods of a StatefulSet are hosts of its name; a budget's name only has to fit into a path."""
+    of_set = strategy_of("apps", "statefulsets").validate_name
+    of_budget = strategy_of("policy", "poddisruptionbudgets").validate_name
+    assert of_set is not None
+    assert of_budget is not None
+    assert of_set("a.b") == ["must not contain dots"]
+    assert of_budget("Bad_Name") == []
+    assert of_budget("a/b") == ["may not contain '/'"]
