@@ -104,6 +104,8 @@ async def _create_stored(
         target.subresource, target.user, target.warnings,
     )  # fmt: skip
     new = await preparing.created(parts, place, obj, options, manage)
+    if not place.name:
+        place = replace(place, name=metadata.name_of(new))  # a LimitRange names itself
     for _ in range(_TRIES):
         if options.dry_run:
             await _check_free(parts, place)
