@@ -19,16 +19,22 @@ from typing import Any
 from fairlead_api import JsonObject
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
+from fairlead_schema.cel.program import CALL_LIMIT
 from fairlead_schema.cel.schema_types import Declared, declare, escape
 from fairlead_schema.cel.schema_values import converter
 from fairlead_schema.cel.values import NONE, CostExceeded, EvaluationError, Optional, Value
 from fairlead_schema.correlation import Pair, key_of, keyed
 from fairlead_schema.node import Node
-from fairlead_schema.ruled import Outcome, has_rules
+from fairlead_schema.ruled import Outcome, TakesLong, has_rules
 from fairlead_schema.rules import OLD, SELF, TYPE_NAME, Rule, compile_rules
 
 BUDGET = 10_000_000
 """What the rules of one object may cost together (RuntimeCELCostBudget)."""
+
+BRIEF = 5_000
+"""What they may cost in one turn of the loop: a few milliseconds."""
+_BRIEF_TEXT = 4_096
+"""Characters an object may have for that: a function's cost is only known when it has looked at all of a text."""
 
 NOT_CHECKED = Cause(
     "FieldValueInvalid",
@@ -48,7 +54,13 @@ _WALK = "rules"
 
 
 def check_rules(
-    node: Node, new: JsonObject, old: JsonObject | None, found: Sequence[Cause], budget: int = BUDGET
+    node: Node,
+    new: JsonObject,
+    old: JsonObject | None,
+    found: Sequence[Cause],
+    budget: int = BUDGET,
+    *,
+    is_brief: bool = False,
 ) -> Outcome:
     """
     Return what the rules of a custom resource's schema find.
@@ -59,18 +71,37 @@ def check_rules(
         old: The one before; None on create. What did not change may go on breaking rules that do not compare.
         found: What the schema found before; rules are not run when values are missing or of wrong types.
         budget: What they may cost.
+        is_brief: Give up where they have to be compiled first, or cost more than ``BRIEF``.
+
+    Raises:
+        TakesLong: They were to be brief, and are not.
     """
     if any(cause.reason in _BLOCKING for cause in found):
         return Outcome((NOT_CHECKED,))
+    if is_brief and _is_wordy(new):
+        raise TakesLong
     walks = node._walks  # noqa: SLF001 - shared nodes share their walks
     root: _Checked | None = walks.get(_WALK)
     if root is None:
         root = walks[_WALK] = _Checked(node.raw, None, is_root=True)
-    run = _Run(budget)
+    run = _Run(BRIEF, BRIEF, is_brief=True) if is_brief else _Run(budget)
     ratchet = _Ratchet(Pair(node.raw, new, old) if old is not None else None)
     with suppress(_Stopped):  # what stopped it is among the causes
         root.check(run, "", new, old, ratchet)
     return Outcome(run.causes, run.warnings)
+
+
+def _is_wordy(obj: JsonObject) -> bool:
+    left = _BRIEF_TEXT
+    todo: list[Any] = [obj]
+    while todo and left >= 0:
+        value = todo.pop()
+        for item in value.values() if type(value) is dict else value:
+            if type(item) is str:
+                left -= len(item)
+            elif type(item) is dict or type(item) is list:
+                todo.append(item)
+    return left < 0
 
 
 def check_default(schema: JsonObject, path: str, value: Any, budget: int) -> tuple[list[Cause], int]:
@@ -106,14 +137,18 @@ class _Stopped(Exception):
 
 @dataclass(slots=True)
 class _Run:
-    """One object's check: what is left of the budget, and what was found."""
+    """One object's check: what is left of the budget, what one evaluation may cost, and what was found."""
 
     budget: int
+    limit: int = CALL_LIMIT
+    is_brief: bool = field(default=False, kw_only=True)
     causes: list[Cause] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def stop(self, cause: Cause) -> _Stopped:
-        """Note the cause of the end, and return it."""
+    def stop(self, cause: Cause) -> Exception:
+        """Note the cause of the end, and return what to raise."""
+        if self.is_brief:
+            return TakesLong()
         self.causes.append(cause)
         return _Stopped()
 
@@ -220,6 +255,8 @@ class _Checked:
             text = "rule compiler initialization error: failed to convert to declType for CEL validation rules"
             run.causes.append(self._wrong(path, text))
             return
+        if run.is_brief and "_rules" not in vars(self):
+            raise TakesLong  # to be compiled
         if run.budget <= 0:
             raise run.stop(self._wrong(path, _OUT_OF_BUDGET))
         for rule in self._rules:
@@ -243,7 +280,7 @@ class _Checked:
         problem: EvaluationError | None = None
         value: Value = True
         try:
-            value, cost = rule.program.evaluate(variables)
+            value, cost = rule.program.evaluate(variables, run.limit)
         except EvaluationError as error:
             problem, cost = error, error.cost
         if cost > run.budget:
@@ -311,9 +348,11 @@ def _message(run: _Run, rule: Rule, variables: Mapping[str, Value]) -> str:
         return ""
     text, problem = "", None
     try:
-        text, cost = rule.message.evaluate(variables)
+        text, cost = rule.message.evaluate(variables, run.limit)
     except EvaluationError as error:
         problem, cost = error, error.cost
+    if run.is_brief and (cost > run.budget or isinstance(problem, CostExceeded)):
+        raise TakesLong
     if cost > run.budget:
         raise _MessageFailed(_MESSAGE_OUT_OF_BUDGET)
     if isinstance(problem, CostExceeded):

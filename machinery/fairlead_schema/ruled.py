@@ -20,6 +20,10 @@ class Outcome:
 NOTHING = Outcome()
 
 
+class TakesLong(Exception):
+    """Rules that were to be run in one turn of the loop take more than that; nothing is known of them yet."""
+
+
 def has_rules(schema: JsonObject | None) -> bool:
     """Tell whether a node or one below it has rules."""
     if not isinstance(schema, dict):

@@ -41,7 +41,9 @@ class Structural(Node):
         """Return what the schema finds wrong with ``obj`` (422), in no particular order."""
         return validate(self, obj)
 
-    def check_rules(self, new: JsonObject, old: JsonObject | None, found: Sequence[Cause]) -> Outcome:
+    def check_rules(
+        self, new: JsonObject, old: JsonObject | None, found: Sequence[Cause], *, is_brief: bool = False
+    ) -> Outcome:
         """Return what the rules (``x-kubernetes-validations``) find; see :func:`rule_validation.check_rules`."""
         if _HAS_RULES not in self._walks:
             self._walks[_HAS_RULES] = has_rules(self.raw)
@@ -49,7 +51,7 @@ class Structural(Node):
             return NOTHING
         from fairlead_schema.rule_validation import check_rules  # noqa: PLC0415 - few schemas have rules
 
-        return check_rules(self, new, old, found)
+        return check_rules(self, new, old, found, is_brief=is_brief)
 
     def typed_errors(self, obj: Any) -> str | None:
         """Return the text with which a built-in kind's decoder refuses ``obj`` (400), None when it does not."""

@@ -2,15 +2,17 @@
 Work on large objects beside the event loop.
 
 Walking an object costs some twenty microseconds a member: nothing for what people write, seconds for 3 MiB of the
-smallest members, in which everybody else would wait. One thread does all of it, so that the loop, which takes turns
-with it every tenth of a millisecond, never has less than half of the interpreter.
+smallest members, in which everybody else would wait. Few threads do all of it, each logical cluster has one at a time, and
+the loop takes turns with them every tenth of a millisecond: whoever sends many large objects waits for himself.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import orjson
@@ -28,7 +30,7 @@ MOST = 60_000
 """Most members of an object beside ``managedFields``; in Kubernetes, a request to etcd ends at about as many."""
 
 T = TypeVar("T")
-_THREAD = ThreadPoolExecutor(1, "large-objects")
+_THREADS = ThreadPoolExecutor(3, "large-objects")
 
 
 def is_large(obj: JsonObject) -> bool:
@@ -98,6 +100,59 @@ def _members(whole: Any, most: int) -> int:
     return count
 
 
+WHO: ContextVar[str] = ContextVar("WHO", default="")
+"""The logical cluster that a request is about."""
+
+
+class _Turns:
+    """Who waits for whom: of each logical cluster one work at a time, so that none keeps all threads busy."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+
+    async def take(self, who: str) -> None:
+        """Wait until nothing else is done for ``who``; :meth:`give` ends that."""
+        waiting = self._waiting.get(who)
+        if waiting is None:
+            self._waiting[who] = deque()
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self.give(who)  # it was given just now
+            raise
+
+    def give(self, who: str) -> None:
+        """Let the next one of ``who`` begin."""
+        waiting = self._waiting[who]
+        while waiting:
+            turn = waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        del self._waiting[who]
+
+
+_TURNS = _Turns()
+
+
 async def aside(work: Callable[[], T], *, is_large: bool) -> T:
-    """Do work that only looks at and changes objects of this request: here, or in the thread when they are large."""
-    return await asyncio.get_running_loop().run_in_executor(_THREAD, work) if is_large else work()
+    """
+    Do work that only looks at and changes objects of this request: here, or in a thread when they are large.
+
+    A work that has begun ends, and its logical cluster waits for it, also when the request is cancelled.
+    """
+    if not is_large:
+        return work()
+    who, loop = WHO.get(), asyncio.get_running_loop()
+    await _TURNS.take(who)
+    try:
+        done = loop.run_in_executor(_THREADS, work)
+    except BaseException:
+        _TURNS.give(who)
+        raise
+    done.add_done_callback(lambda _: _TURNS.give(who))
+    return await asyncio.shield(done)

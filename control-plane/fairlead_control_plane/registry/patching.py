@@ -88,11 +88,21 @@ def _as_object(value: Any) -> JsonObject:
     return value
 
 
-async def patch(
-    parts: Parts, target: Target, change: Patch, options: WriteOptions, manage: Manage, problems: list[str]
+async def patch(  # noqa: PLR0913 - one is a keyword
+    parts: Parts,
+    target: Target,
+    change: Patch,
+    options: WriteOptions,
+    manage: Manage,
+    problems: list[str],
+    *,
+    is_long: bool = False,
 ) -> Written:
     """
     Patch an object. The update is tried again when somebody else was faster, unless the patch names a version.
+
+    Args:
+        is_long: The patch is so long that it is carried out beside the loop, however small the object.
 
     Raises:
         NotFound, Conflict, Invalid, BadRequest, ApiError.
@@ -101,7 +111,7 @@ async def patch(
     async def changed(old: JsonObject | None) -> JsonObject:
         if old is None:
             raise BadRequest("there is nothing to patch")
-        merged = await aside(lambda: change(old), is_large=is_large(old))
+        merged = await aside(lambda: change(old), is_large=is_long or is_large(old))
         made = await aside(
             lambda: finished(target, merged, change, options.validation, problems), is_large=await weighed(merged)
         )

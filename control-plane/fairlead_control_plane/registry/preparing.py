@@ -8,6 +8,10 @@ validate.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
 import orjson
 
 from fairlead_api import JsonObject
@@ -22,12 +26,27 @@ from fairlead_control_plane.registry.aside import aside, is_large, weighed
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.managing import LABELS_KEPT, Manage
 from fairlead_control_plane.registry.options import WriteOptions
+from fairlead_schema.ruled import TakesLong
 
 _KEEPS_STATUS_ON_CREATE = frozenset({("", "nodes")})
 """Kubelets register their node with its status."""
 
 _NARROW = frozenset({"status", "finalize"})
 """Subresources that change one part of an object; the kind's preparation is about the others."""
+
+_WITH_EXPRESSIONS = frozenset(
+    {
+        "customresourcedefinitions.apiextensions.k8s.io",
+        "validatingadmissionpolicies.admissionregistration.k8s.io",
+        "mutatingadmissionpolicies.admissionregistration.k8s.io",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+        "deviceclasses.resource.k8s.io",
+        "resourceclaims.resource.k8s.io",
+        "resourceclaimtemplates.resource.k8s.io",
+    }
+)
+"""Kinds whose users' expressions are compiled to be validated, a millisecond and more for each."""
 
 _BINDING = "binding"
 """Sets what no update may change (a pod's node) and its condition; it has checks of its own."""
@@ -78,13 +97,14 @@ async def created(parts: Parts, target: Target, obj: JsonObject, options: WriteO
     attributes = _attributes(target, "CREATE", obj, None, options)
     await parts.admission.admit(attributes)
 
-    def check() -> None:
+    def check(*, is_brief: bool) -> None:
         if strategy.settle is not None:
             strategy.settle(obj, None)
-        _refuse(target, obj, [*metadata.validate(obj, resource), *_content_causes(target, obj, None)])
+        causes = metadata.validate(obj, resource)
+        _refuse(target, obj, [*causes, *_content_causes(target, obj, None, is_brief=is_brief)])
         _warn(target, obj, None)
 
-    await aside(check, is_large=large)
+    await _checked(target, check, is_large=large)
     await parts.admission.validate(attributes)
     return obj
 
@@ -105,7 +125,7 @@ async def updated(
         metadata.place(new, target.cluster)
     attributes = _attributes(target, "UPDATE", new, old, options)
     await parts.admission.admit(attributes)
-    await aside(lambda: _check_update(target, new, old, writer), is_large=large)
+    await _checked(target, partial(_check_update, target, new, old, writer), is_large=large)
     await parts.admission.validate(attributes)
     return new
 
@@ -133,7 +153,15 @@ def _prepared(target: Target, new: JsonObject, old: JsonObject, manage: Manage, 
     return new
 
 
-def _check_update(target: Target, new: JsonObject, old: JsonObject, writer: Writer) -> None:
+async def _checked(target: Target, check: Callable[..., None], *, is_large: bool) -> None:
+    """Validate: in this turn of the loop where that is possible, from the beginning beside it where it was not."""
+    if not is_large and target.resource.name not in _WITH_EXPRESSIONS:
+        with suppress(TakesLong):
+            return check(is_brief=True)
+    return await aside(lambda: check(is_brief=False), is_large=True)
+
+
+def _check_update(target: Target, new: JsonObject, old: JsonObject, writer: Writer, *, is_brief: bool) -> None:
     """Settle what the server gives out, and validate."""
     strategy = target.resource.strategy
     part = strategy.subresources.get(target.subresource)
@@ -156,7 +184,7 @@ def _check_update(target: Target, new: JsonObject, old: JsonObject, writer: Writ
     elif strategy.validate_change is not None and not is_bound:
         causes += strategy.validate_change(new, old)
     else:
-        causes += _content_causes(target, new, old)
+        causes += _content_causes(target, new, old, is_brief=is_brief)
         if strategy.validate_update is not None and not is_bound:
             causes += strategy.validate_update(new, old)
     _refuse(target, new, causes)
@@ -188,11 +216,11 @@ def _reset(target: Target, new: JsonObject, old: JsonObject) -> JsonObject:
     return new
 
 
-def _content_causes(target: Target, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
+def _content_causes(target: Target, obj: JsonObject, old: JsonObject | None, *, is_brief: bool = False) -> list[Cause]:
     causes: list[Cause] = []
     if target.version.open_api:
         causes += custom_content.problems(target.version, obj, old, of_status=target.subresource == "status")
-        kept = target.version.schema().check_rules(obj, old, causes)
+        kept = target.version.schema().check_rules(obj, old, causes, is_brief=is_brief)
         causes += kept.causes
         target.warnings.extend(kept.warnings)
     if target.resource.strategy.validate is not None:

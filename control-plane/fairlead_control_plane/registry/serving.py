@@ -26,7 +26,7 @@ from fairlead_control_plane.registry import (
     scaling,
     writing,
 )
-from fairlead_control_plane.registry.aside import aside
+from fairlead_control_plane.registry.aside import WHO, aside
 from fairlead_control_plane.registry.bounds import is_long
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written
@@ -71,6 +71,7 @@ class Serving:
         Raises:
             ApiError: Anything but success.
         """
+        WHO.set(info.cluster)
         target = await lookup.find_target(self._parts, info, user)
         try:
             response = await self._verbs[info.verb](target, request)
@@ -218,23 +219,30 @@ class Serving:
             def rescaled(scale: JsonObject) -> JsonObject:
                 return scaling.patched(target, change, scale, options.validation, problems)
 
-            return await self._rescale(target, renderer, options, rescaled)
+            return await self._rescale(target, renderer, options, rescaled, is_long=is_long(raw))
         manage = managing.by(self._parts, target, options)
-        written = await patching.patch(self._parts, target, change, options, manage, problems)
+        long = is_long(raw)
+        written = await patching.patch(self._parts, target, change, options, manage, problems, is_long=long)
         return await _written(renderer, written)
 
     async def _scale(self, target: Target, renderer: Renderer, value: bytes, revision: int) -> Response:
         return await _answer(renderer, renderer.scale(scaling.scale_of(target, renderer.decode(value, revision))))
 
     async def _rescale(
-        self, target: Target, renderer: Renderer, options: WriteOptions, change: patching.Patch
+        self,
+        target: Target,
+        renderer: Renderer,
+        options: WriteOptions,
+        change: patching.Patch,
+        *,
+        is_long: bool = False,
     ) -> Response:
         """Update an object through its Scale; ``change`` makes the new Scale from the present one."""
 
         async def changed(old: JsonObject | None) -> JsonObject:
             if old is None:
                 raise messages.not_found(target.resource, target.name)
-            scale = change(scaling.scale_of(target, old))
+            scale = await aside(lambda: change(scaling.scale_of(target, old)), is_large=is_long)
             return body.finish(scaling.scaled(target, old, scale), target, "Ignore", [])
 
         manage = scaling.managing(target, managing.by(self._parts, target, options))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fairlead_schema import formats
 from fairlead_schema.fieldset import FieldSet, key_element, order, ordered, value_element
+from fairlead_schema.ruled import TakesLong
 from fairlead_schema.structural import compile_schema
 from fairlead_schema.validation import MOST
 
@@ -59,3 +60,32 @@ def test_problems_of_many_items_are_bounded(count: int) -> None:
         {"type": "object", "properties": {"l": {"type": "array", "items": {"type": "string", "enum": ["a"]}}}}
     )
     assert len(node.validate({"l": ["b"] * count})) == min(count, MOST + 1)
+
+
+def test_rules_that_cost_much_are_not_run_in_one_turn() -> None:
+    """Nor are those that have to be compiled first; what they find is the same in the end."""
+    rule = {"rule": "self.l.all(x, self.l.exists(y, y == x + 1000))"}
+    node = compile_schema(
+        {
+            "type": "object",
+            "properties": {
+                "spec": {
+                    "type": "object",
+                    "properties": {"l": {"type": "array", "maxItems": 500, "items": {"type": "integer"}}},
+                    "x-kubernetes-validations": [rule],
+                }
+            },
+        }
+    )
+    small, large = ({"spec": {"l": list(range(1001 - count, 1001))}} for count in (3, 400))
+    with pytest.raises(TakesLong):
+        node.check_rules(small, None, (), is_brief=True)
+    (cause,) = node.check_rules(small, None, ()).causes
+    assert list(node.check_rules(small, None, (), is_brief=True).causes) == [cause]
+    whole = {"spec": {"l": [*range(400), *range(1000, 1400)]}}
+    with pytest.raises(TakesLong):
+        node.check_rules(whole, None, (), is_brief=True)
+    assert node.check_rules(large, None, ()).causes
+    for wordy in ({"t": "x" * 5_000}, {"t": ["x" * 500] * 10}):
+        with pytest.raises(TakesLong):
+            node.check_rules({**small, **wordy}, None, (), is_brief=True)

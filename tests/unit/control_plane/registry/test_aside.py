@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -10,8 +12,10 @@ from hypothesis import strategies as st
 
 from fairlead_api import JsonObject
 from fairlead_api.errors import RequestTooLarge
-from fairlead_control_plane.registry.aside import MEMBERS, MOST, _members, aside, is_large, weighed
+from fairlead_control_plane.registry import patching
+from fairlead_control_plane.registry.aside import MEMBERS, MOST, WHO, _members, aside, is_large, weighed
 from fairlead_schema import apply
+from fairlead_schema.jsonpatch import apply_json_patch
 from tests.unit.control_plane.in_process import APPLY, MAPS, MERGE, in_process
 
 JSON = st.recursive(st.integers(0, 9), lambda inner: st.lists(inner, max_size=5), max_leaves=20)
@@ -101,3 +105,52 @@ def test_long_texts_are_large(whole: JsonObject) -> None:
     """A pattern has to look at each character."""
     assert is_large(whole)
     assert not is_large({"a": "x" * (32 * MEMBERS)})
+
+
+async def test_long_patches_of_small_objects_leave_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand operations say much in few words."""
+    seen: list[bool] = []
+    loop, apply_patch = threading.get_ident(), apply_json_patch
+
+    def spy(doc: JsonObject, operations: object) -> JsonObject:
+        seen.append(threading.get_ident() != loop)
+        return apply_patch(doc, operations)
+
+    monkeypatch.setattr(patching, "apply_json_patch", spy)
+    one = {"op": "test", "path": "/data/k", "value": "v"}
+    async with in_process() as api:
+        await api.send("POST", MAPS, {"metadata": {"name": "m"}, "data": {"k": "v"}})
+        for count in (1, 2_000):
+            answer = await api.send("PATCH", f"{MAPS}/m", [one] * count, kind="application/json-patch+json")
+            assert answer.code == 200
+    assert seen == [False, True]
+
+
+async def test_a_workspace_waits_for_itself_alone() -> None:
+    """Whoever sends many large objects has one thread; the others' are looked at meanwhile."""
+    order: list[str] = []
+    begun, may_end = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        may_end.wait()
+        order.append("slow")
+
+    async def work(who: str, what: Callable[[], None]) -> None:
+        WHO.set(who)
+        await aside(what, is_large=True)
+
+    first = asyncio.create_task(work("greedy", slow), name="first")
+    more = [asyncio.create_task(work("greedy", lambda: order.append("more")), name="more") for _ in range(5)]
+    await asyncio.to_thread(begun.wait)
+    await work("other", lambda: order.append("other"))
+    # Who goes away leaves neither his own work nor a turn behind.
+    first.cancel()
+    more[0].cancel()
+    await asyncio.gather(first, more[0], return_exceptions=True)
+    await work("other", lambda: order.append("other"))
+    may_end.set()
+    await asyncio.gather(*more[1:])
+    assert order == ["other", "other", "slow", "more", "more", "more", "more"]
+    await work("greedy", lambda: order.append("again"))
+    assert order[-1] == "again"
