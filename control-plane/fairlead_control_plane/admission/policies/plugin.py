@@ -7,7 +7,7 @@ Source: k8s.io/apiserver pkg/admission/plugin/policy/generic/{plugin,policy_disp
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from fairlead_control_plane.admission.policies.index import PolicyIndex
 from fairlead_control_plane.admission.policies.params import BadConfiguration, Params
 from fairlead_control_plane.admission.policies.subject import Place, Subject
 from fairlead_control_plane.kinds import encoding, keys
+from fairlead_control_plane.kinds.builtin import builtin_resource
 from fairlead_control_plane.kinds.catalog import Catalog
 from fairlead_control_plane.store.contract import Store
 from fairlead_schema.cel.libraries.authz import Decision, Question
@@ -32,6 +33,7 @@ _SHORT = 10_000
 
 Ask = Callable[[User, str, Question], Awaitable[Decision]]
 """Tells whether a user may do something in a logical cluster."""
+Hooks = Sequence[tuple[str, Hook]]
 T = TypeVar("T")
 
 
@@ -82,17 +84,19 @@ class Caller:
         self._params = Params(around.store, around.catalog)
         self._ask = around.ask
 
-    async def hooks(self, attributes: Attributes) -> tuple[Hook, ...]:
-        """Return the policies that a request must be shown; none for what the control plane writes for itself."""
-        cluster = source_of(attributes)
-        hooks = await self._index.of(cluster)
-        return () if not hooks or is_exempt(attributes) else hooks
+    async def hooks(self, attributes: Attributes) -> Hooks:
+        """
+        Return the policies that a request must be shown, with their logical clusters.
 
-    async def relevant(self, subject: Subject, hooks: tuple[Hook, ...]) -> AsyncIterator[Invocation | Misconfigured]:
+        None for what the control plane writes for itself.
+        """
+        found = [(cluster, hook) for cluster in sources_of(attributes) for hook in await self._index.of(cluster)]
+        return () if not found or is_exempt(attributes) else found
+
+    async def relevant(self, subject: Subject, hooks: Hooks) -> AsyncIterator[Invocation | Misconfigured]:
         """Yield what is to be evaluated, and what cannot be; policies and their bindings by name."""
-        cluster = source_of(subject.attributes)
         labels = self._labels(subject)
-        for hook in hooks:
+        for cluster, hook in hooks:
             policy = hook.policy
             try:
                 place = await policy.constraints.find(subject, labels)
@@ -160,10 +164,20 @@ class Caller:
                 answers[question] = await self._ask(given.user, given.cluster, question)
 
 
-def source_of(attributes: Attributes) -> str:
-    """Return the logical cluster whose policies decide: that of the export for bound APIs, as in kcp."""
-    provider, slash, _ = attributes.resource.owner.partition("/")
-    return provider if slash else attributes.cluster
+def sources_of(attributes: Attributes) -> tuple[str, ...]:
+    """
+    Return the logical clusters whose policies decide: of bound APIs that of the export, as in kcp.
+
+    Kubernetes' own kinds may be bound as well; to users of a workspace they are there, and so the workspace's policies
+    are about them, too.
+    """
+    resource = attributes.resource
+    provider, slash, _ = resource.owner.partition("/")
+    if not slash:
+        return (attributes.cluster,)
+    if resource.origin != "bound" or builtin_resource(resource.group, resource.plural) is None:
+        return (provider,)
+    return (provider, attributes.cluster)
 
 
 def is_exempt(attributes: Attributes) -> bool:

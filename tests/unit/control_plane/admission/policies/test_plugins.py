@@ -124,13 +124,24 @@ async def test_a_policy_is_its_workspaces_own() -> None:
 
 async def test_bound_apis_obey_the_exports_workspace() -> None:
     """The provider's policies decide about objects of its API, and the consumer's do not."""
-    bound = replace(CONFIG_MAPS, owner="provider/export", origin="bound", namespaced=False)
+    bound = replace(CONFIG_MAPS, group="example.com", owner="provider/export", origin="bound", namespaced=False)
     async with world() as given:
         await given.policy()
         await given.write(bound, namespace="")
         await given.policy(cluster="provider")
         with pytest.raises(Invalid):
             await given.write(bound, namespace="")
+
+
+@pytest.mark.parametrize("cluster", ["root", "provider"])
+async def test_bound_kinds_of_kubernetes_obey_both(cluster: str) -> None:
+    """To the users of a workspace its Deployments are its own, wherever they came from."""
+    bound = replace(known("apps", "deployments"), owner="provider/kubernetes", origin="bound")
+    async with world() as given:
+        await given.write(bound)
+        await given.policy(cluster=cluster)
+        with pytest.raises(Invalid):
+            await given.write(bound)
 
 
 @pytest.mark.parametrize("user", [SYSTEM, User("system:fairlead:syncer:u", ("system:fairlead:syncers",), "u")])
