@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fairlead_schema.causes import json_type
-from fairlead_schema.node import ANY, LIST, MAP, Node
+from fairlead_schema.node import ANY, LIST, MAP, SCHEMA_OR, Node
 
 Decoder = Callable[[Any, str, str], str | None]
 """Takes a value, the dotted path of its field and the enclosing Go type; returns the first problem's text."""
@@ -55,6 +55,8 @@ def _make(node: Node) -> Decoder | None:
         return _list_walk(node)
     if node.name == _QUANTITY:
         return _quantity
+    if node.name in SCHEMA_OR:
+        return _schema_walk(node, SCHEMA_OR[node.name])
     if node.kind == ANY:
         return None
     return _scalar_walk(node)
@@ -105,6 +107,22 @@ def _list_walk(node: Node) -> Decoder:
                 if problem:
                     return problem
         return None
+
+    return walk
+
+
+def _schema_walk(node: Node, other: str) -> Decoder:
+    """Return the check of a CRD's schema that may be something else, too."""
+
+    def walk(value: Any, path: str, owner: str) -> str | None:
+        check = decoder(node.schema)
+        assert check is not None, "a schema is a struct"
+        if type(value) is dict:
+            return check(value, path, owner)
+        if other == "Bool":
+            return None if value is None or type(value) is bool else "boolean or JSON schema expected"
+        found = (check(item, path, owner) for item in value) if type(value) is list and other == "Array" else ()
+        return next(filter(None, found), None)
 
     return walk
 

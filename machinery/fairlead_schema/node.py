@@ -32,6 +32,11 @@ _KINDS = {
 }
 _RAW_EXTENSION = "io.k8s.apimachinery.pkg.runtime.RawExtension"
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+_SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+SCHEMA_OR = {f"{_SCHEMA}Or{other}": other for other in ("Array", "Bool", "StringArray")}
+"""What a CRD may say in place of a schema, by definition."""
+_EMPTY_STRUCTS = frozenset({"io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus"})
+"""Built-in types that declare nothing because they hold nothing."""
 _ANNOTATIONS = frozenset(
     {"description", "default", "title", "example", "externalDocs", "$ref", "allOf", "x-fairlead-pointer"}
 )
@@ -141,11 +146,18 @@ class Node:
         return self._extra
 
     @property
+    def schema(self) -> Node:
+        """The node of a CRD's schema, where this one is for such a schema or something else (``SCHEMA_OR``)."""
+        return self.scope.node({"$ref": f"#/components/schemas/{_SCHEMA}"})
+
+    @property
     def is_open(self) -> bool:
         """True when undeclared fields are kept as they are, without a schema."""
         if self.preserves or self.raw.get("additionalProperties") is True:
             return True
-        return self.scope.lenient and not self.raw.get("properties") and self.extra is None
+        if not self.scope.lenient or self.raw.get("properties") or self.extra is not None:
+            return False
+        return self.name not in _EMPTY_STRUCTS
 
     @property
     def list_type(self) -> str:

@@ -57,7 +57,7 @@ def unsupported(schema: JsonObject) -> str:
     for name in _NOT_STRUCTURAL:
         if schema.get(name):
             return f"OpenAPIV3Schema '{name.removeprefix('$') if name == '$schema' else name}' is not supported"
-    if isinstance(schema.get("items"), list):
+    if schema.get("items") and isinstance(schema["items"], list):
         return "OpenAPIV3Schema 'items' must be a schema, but is an array"
     if schema.get(_PRESERVE) is False:
         return "internal error: 'x-kubernetes-preserve-unknown-fields' must be true or undefined"

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fairlead_schema.node import LIST, MAP, Node
+from fairlead_schema.node import LIST, MAP, SCHEMA_OR, Node
 
 Pruner = Callable[[Any], list[str] | None]
 """Prunes a value in place; returns the dropped fields' paths below it (``.name``, ``[0].name``), None for none."""
@@ -26,7 +26,9 @@ def pruner(node: Node) -> Pruner | None:
         walk: Pruner | None = node._walks[_WALK]  # noqa: SLF001
         return walk
     walk = None
-    if node.kind == MAP:
+    if node.name in SCHEMA_OR:
+        walk = _schema_walk(node)
+    elif node.kind == MAP:
         walk = _map_walk(node)
     elif node.kind == LIST:
         walk = _list_walk(node)
@@ -35,6 +37,19 @@ def pruner(node: Node) -> Pruner | None:
     elif not node.scope.lenient:
         walk = _everything  # what is declared a scalar holds nothing
     node._walks[_WALK] = walk  # noqa: SLF001
+    return walk
+
+
+def _schema_walk(node: Node) -> Pruner:
+    """Return the walk of a CRD's schema that may be something else: Kubernetes drops fields there and tells nobody."""
+
+    def walk(value: Any) -> list[str] | None:
+        inner = pruner(node.schema)
+        for item in value if type(value) is list else (value,):
+            if inner is not None and type(item) is dict:
+                inner(item)
+        return None
+
     return walk
 
 

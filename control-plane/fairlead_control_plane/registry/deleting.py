@@ -29,10 +29,18 @@ _RETURNS_OBJECT = frozenset(
         ("", "pods"), ("", "services"), ("", "serviceaccounts"), ("", "persistentvolumeclaims"),
         ("", "persistentvolumes"), ("", "podtemplates"), ("", "resourcequotas"), ("storage.k8s.io", "storageclasses"),
         ("storage.k8s.io", "volumeattachments"), ("storage.k8s.io", "csinodes"), ("storage.k8s.io", "csidrivers"),
-        ("policy", "podsecuritypolicies"),
+        ("storage.k8s.io", "volumeattributesclasses"), ("resource.k8s.io", "deviceclasses"),
+        ("resource.k8s.io", "devicetaintrules"), ("resource.k8s.io", "resourceclaims"),
+        ("resource.k8s.io", "resourceclaimtemplates"), ("resource.k8s.io", "resourceslices"),
     }
 )  # fmt: skip
 """Kinds whose delete answers with the object where others answer with a ``Status``."""
+_ORPHANS_BY_DEFAULT = frozenset({"jobs.batch", "replicationcontrollers"})
+_OWNS_NOTHING = frozenset({"events", "events.events.k8s.io"})
+_PODS_STAY = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or "
+    "set propagationPolicy=Orphan to suppress this warning"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,22 @@ class Deleted:
     value: bytes
     revision: int
     is_gone: bool
+
+
+def warn(target: Target, options: DeleteOptions) -> None:
+    """Warn who deletes a Job without saying what is to become of its pods."""
+    if target.resource.name == "jobs.batch" and not options.propagation:
+        target.warnings.append(_PODS_STAY)
+
+
+def _by_kind(target: Target, old: JsonObject, options: DeleteOptions) -> DeleteOptions:
+    """Return the options with the policy that the object's kind has where they name none."""
+    if target.resource.name in _OWNS_NOTHING:
+        return replace(options, propagation="")
+    held = set(_FINALIZERS.values()).intersection(old["metadata"].get("finalizers") or ())
+    if options.propagation or held or target.resource.name not in _ORPHANS_BY_DEFAULT:
+        return options
+    return replace(options, propagation=ORPHAN)
 
 
 async def delete(parts: Parts, target: Target, options: DeleteOptions) -> Deleted:
@@ -74,7 +98,7 @@ async def _delete_row(parts: Parts, target: Target, row: Row, options: DeleteOpt
     check_preconditions(target, old, options)
     await preparing.deleting(parts, target, old, dry_run=options.dry_run)
     new = preparing.copied(old)
-    _mark(parts, target, new, options)
+    _mark(parts, target, new, _by_kind(target, old, options))
     if not is_finished(new):
         return await _begin(parts, target, row, old, new, options)
     written = await commit(parts, target, row, None, old=old, dry_run=options.dry_run)

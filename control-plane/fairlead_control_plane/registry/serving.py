@@ -252,6 +252,7 @@ class Serving:
     async def _delete(self, target: Target, request: Request) -> Response:
         options = delete_options(request.query, await _options_body(request))
         renderer = self._renderer(target, request)
+        deleting.warn(target, options)
         deleted = await deleting.delete(self._parts, target, options)
         code = deleting.status_code(deleted, options)
         if deleting.answers_with_object(target, deleted):
@@ -264,6 +265,7 @@ class Serving:
         options = delete_options({"dryRun": "All"} if "dryRun" in request.query else {}, await _options_body(request))
         renderer = self._renderer(target, request, is_list=True)
         selected = selection(wanted.label_selector, wanted.field_selector, target.version, target.resource)
+        deleting.warn(target, options)
         page = await reading.list_page(self._parts, target, wanted, selected)
         for row in page.rows:
             try:

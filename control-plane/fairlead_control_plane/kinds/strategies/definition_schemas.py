@@ -86,7 +86,8 @@ def _text(schema: JsonObject) -> str:
 def _defaults(schema: JsonObject, path: str, *, is_meta: bool, is_resource: bool) -> Iterator[Cause]:
     is_resource = is_resource or bool(schema.get("x-kubernetes-embedded-resource"))
     if schema.get("default") is not None and not is_meta:
-        yield from _default(schema, schema["default"], f"{path}.default")
+        own = {**schema, "x-kubernetes-embedded-resource": True} if is_resource else schema
+        yield from _default(own, schema["default"], f"{path}.default")
     # Below additionalProperties there are none that would be filled in.
     if isinstance(schema.get("items"), dict):
         yield from _defaults(schema["items"], f"{path}.items", is_meta=is_meta, is_resource=False)

@@ -21,7 +21,6 @@ from fairlead_control_plane.kinds.strategies.metadata import immutable
 _SCOPES = ("Cluster", "Namespaced")
 _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 _COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
-_JSON_PATH = re.compile(r"\.[^.{}]+.*")
 _MAX_SELECTABLE = 8
 _SELECTABLE_TYPES = ("string", "boolean", "integer")
 _NOT_SELECTABLE = (
@@ -98,7 +97,7 @@ def _validate(obj: JsonObject) -> list[Cause]:
     causes += [
         wrong.required(f"spec.versions[{i}].schema.openAPIV3Schema")
         for i, version in enumerate(versions or ())
-        if not (version.get("schema") or {}).get("openAPIV3Schema")
+        if (version.get("schema") or {}).get("openAPIV3Schema") is None
     ]
     causes += _versions(versions)
     causes += [
@@ -225,7 +224,8 @@ def _version_part(field: str, version: JsonObject, path: str, *, has_status: boo
         return []
     if field == "schema":
         schema = value.get("openAPIV3Schema")
-        return definition_schemas.problems(schema, f"{path}.openAPIV3Schema", has_status=has_status) if schema else []
+        at = f"{path}.openAPIV3Schema"
+        return [] if schema is None else definition_schemas.problems(schema, at, has_status=has_status)
     if field == "subresources":
         return _subresources(value, path)
     if field == "selectableFields":
@@ -249,7 +249,7 @@ def _column(column: JsonObject, path: str) -> list[Cause]:
 
 
 def _simple_path(text: str, path: str) -> list[Cause]:
-    if _JSON_PATH.fullmatch(text):
+    if text.startswith("."):
         return []
     return [wrong.invalid(path, text, "must be a simple json path starting with .")]
 
@@ -270,17 +270,27 @@ def _subresources(subresources: JsonObject, path: str) -> list[Cause]:
     return causes
 
 
-def _declared(schema: JsonObject, json_path: str) -> JsonObject | None:
-    """Return the schema of the field at a simple path, None where it is not declared."""
-    for name in json_path.removeprefix(".").split("."):
-        child = (schema.get("properties") or {}).get(name)
-        if child is None:
-            return None
+def _declared(schema: JsonObject, json_path: str) -> tuple[JsonObject, str]:
+    """Return the schema of the field at a path of names alone, or why there is none."""
+    tokens = [token for token in re.split(r"([.\[\]])", json_path) if token]
+    for place in range(0, len(tokens), 2):
+        if tokens[place] == "[":
+            return {}, "array notation is not allowed"
+        if tokens[place] != ".":
+            return {}, f"expected [ or . but got: {tokens[place]}"
+        if place + 1 == len(tokens):
+            return {}, "unexpected end of JSON path"
+        fields, extra = schema.get("properties"), schema.get("additionalProperties")
+        child = fields.get(tokens[place + 1]) if fields else extra
+        if not isinstance(child, dict):
+            return {}, "does not refer to a valid field"
         schema = child
-    return schema
+    return schema, ""
 
 
 def _selectable(fields: Sequence[JsonObject], schema: JsonObject, path: str) -> list[Cause]:
+    if not schema:
+        return [wrong.invalid(path, "", "may only be set when validations.schema is included")]
     causes: list[Cause] = []
     seen: set[str] = set()
     for index, field in enumerate(fields):
@@ -288,14 +298,9 @@ def _selectable(fields: Sequence[JsonObject], schema: JsonObject, path: str) -> 
         if not json_path:
             causes.append(wrong.required(at))
             continue
-        found = _declared(schema, json_path)
-        if not json_path.startswith("."):
-            start = re.split(r"[.\[]", json_path, maxsplit=1)[0]
-            causes.append(wrong.invalid(at, json_path, f"is an invalid path: expected [ or . but got: {start}"))
-            continue
-        if found is None:
-            text = "is an invalid path: does not refer to a valid field"
-            causes.append(wrong.invalid(at, json_path, text))
+        found, problem = _declared(schema, json_path)
+        if problem:
+            causes.append(wrong.invalid(at, json_path, f"is an invalid path: {problem}"))
             continue
         if found.get("type") not in _SELECTABLE_TYPES:
             causes.append(wrong.invalid(at, json_path, _NOT_SELECTABLE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fairlead_api import JsonObject
+from fairlead_control_plane.kinds.schemas import builtin_schema
 from fairlead_control_plane.kinds.strategies.definition_schemas import is_sound, problems
 
 
@@ -40,3 +41,19 @@ def test_rules_are_compiled_for_sound_schemas_only() -> None:
     assert is_sound(_schema(type="string", default="a"), "x")
     assert not is_sound(_schema(type="string", default=5), "x")
     assert not is_sound(_schema(type="string", id="a"), "x")
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ({"items": {"properties": "x"}}, "json: cannot unmarshal string into Go struct field JSONSchemaProps.properties.items.properties of type map[string]v1.JSONSchemaProps"),  # noqa: E501
+        ({"additionalProperties": 5}, "boolean or JSON schema expected"),
+        ({"items": {"type": "string", "no": 1}, "additionalProperties": True}, None),
+    ],
+)  # fmt: skip
+def test_schemas_that_may_be_something_else(field: JsonObject, text: str | None) -> None:
+    """They are decoded like any schema, and lose what is unknown without a word."""
+    definition = builtin_schema("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps")()
+    schema = {"properties": {"a": field}}
+    assert definition.typed_errors(schema) == text
+    assert text or (definition.prune(schema), "no" in field["items"]) == ([], False)

@@ -129,3 +129,25 @@ async def test_annotations_noted_with_a_status_are_no_new_generation(api: Api) -
     assert (noted["metadata"]["annotations"]["revision"], noted["metadata"]["generation"]) == ("1", 1)
     asked = await api.ask("PATCH", path, {"metadata": {"annotations": {"revision": "2"}}}, kind=MERGE)
     assert asked["metadata"]["generation"] == 2
+
+
+JOBS = "/apis/batch/v1/namespaces/default/jobs"
+_JOB = {
+    "metadata": {"name": "j"},
+    "spec": {"suspend": True, "template": {"spec": {"restartPolicy": "Never", "containers": CONTAINERS}}},
+}
+
+
+async def test_jobs_leave_their_pods_by_default(api: Api) -> None:
+    """Who deletes one without a policy is told so, and gets the object that waits for it."""
+    await api.ask("POST", JOBS, _JOB)
+    answer = await api.send("DELETE", f"{JOBS}/j")
+    assert b'"finalizers":["orphan"]' in answer.body
+    assert answer.warnings[0].startswith("child pods are preserved by default when jobs are deleted;")
+
+
+async def test_jobs_go_with_their_pods_when_asked(api: Api) -> None:
+    """A policy in the request is followed without a word."""
+    await api.ask("POST", JOBS, _JOB)
+    answer = await api.send("DELETE", f"{JOBS}/j", propagationPolicy="Background")
+    assert (b'"status":"Success"' in answer.body, answer.warnings) == (True, [])
