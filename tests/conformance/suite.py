@@ -1,7 +1,9 @@
 """
-Run tests of ``e2e.test`` one by one, each with a limit, several at once; [Serial] ones alone.
+Run tests of ``e2e.test``, each with a limit, several at once; [Serial] ones one by one.
 
-The output of a test that failed stays in a file of its own; of one that passed it goes.
+To start ``e2e.test`` takes longer than most of its tests, so some share a process. What has not passed there, by itself
+or because another held it up, is run again in one of its own, and that is its result: the output of a test that failed
+stays in a file, of one that passed it goes.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 from tests.support.binaries import binary
 
@@ -21,8 +24,8 @@ _FAILED = re.compile(r"^\s*\[(FAILED|SKIPPED)\] (?!in \[)(.+)\n\s*(.*)$", re.MUL
 _TIMED_OUT = "A suite timeout occurred"
 _REASON_CHARACTERS = 300
 _GRACE_S = 20.0
-
-
+_TOGETHER = 12
+"""Tests that share a process: about a minute's worth."""
 _WITHOUT_NODES = ("--allowed-not-ready-nodes=-1", "--minStartupPods=-1", "--num-nodes=0")
 _WITH_NODES = ("--minStartupPods=0", "--system-daemonsets-startup-timeout=1s", "--node-schedulable-timeout=30s")
 
@@ -78,35 +81,73 @@ def run(
         told(result)
         return result
 
+    def some(names: Sequence[str]) -> list[Result]:
+        passed = {result.name: result for result in _run_together(target, names, logs, limit_s)}
+        for result in passed.values():
+            told(result)
+        return [passed[name] if name in passed else one(name) for name in names]
+
     alone = [name for name in names if "[Serial]" in name]
     pool = ThreadPoolExecutor(jobs)
     try:
-        found = {result.name: result for result in pool.map(one, (name for name in names if name not in alone))}
+        groups = _groups([name for name in names if name not in alone])
+        found = {result.name: result for results in pool.map(some, groups) for result in results}
     finally:
         pool.shutdown(cancel_futures=True)  # who interrupts a run does not wait for the rest of the list
-    found |= {name: one(name) for name in alone}
+    found |= {result.name: result for group in _groups(alone) for result in some(group)}
     return [found[name] for name in names]
+
+
+def _groups(names: Sequence[str]) -> list[Sequence[str]]:
+    return [names[at : at + _TOGETHER] for at in range(0, len(names), _TOGETHER)]
+
+
+def _run_together(target: Target, names: Sequence[str], logs: Path, limit_s: float) -> list[Result]:
+    """Run tests one after another in one process, which has as long as one test has, and return those that passed."""
+    began_s = time.monotonic()
+    log, report = (logs / f"together-{_file_name(names[0])}.{end}" for end in ("log", "xml"))
+    _ended([*_command(target, names, limit_s), f"--ginkgo.junit-report={report}"], log, limit_s)
+    each_s = (time.monotonic() - began_s) / len(names)
+    passed = passed_names(report.read_text(), names) if report.exists() else []
+    for path in (log, report):
+        path.unlink(missing_ok=True)
+    return [Result(name, passed=True, seconds=each_s) for name in passed]
+
+
+def passed_names(report: str, names: Sequence[str]) -> list[str]:
+    """Return which tests have passed by a report in JUnit's form, where labels stand behind their names."""
+    found = []
+    for case in ElementTree.fromstring(report).iter("testcase"):
+        shown = case.get("name", "").removeprefix("[It] ")
+        if case.get("status") == "passed":
+            found += [max((name for name in names if f"{shown} ".startswith(f"{name} ")), key=len, default="")]
+    return [name for name in found if name]
 
 
 def _run_one(target: Target, name: str, logs: Path, limit_s: float) -> Result:
     began_s = time.monotonic()
     log = logs / f"{_file_name(name)}.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(_command(target, name, limit_s), stdout=output, stderr=subprocess.STDOUT)
-        try:
-            code: int | None = process.wait(limit_s + _GRACE_S)
-        except subprocess.TimeoutExpired:
-            code = None
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+    code = _ended(_command(target, [name], limit_s), log, limit_s)
     seconds = time.monotonic() - began_s
     result = judge(name, code, log.read_text(errors="replace"), seconds)
     if not result.passed:
         return replace(result, log=log)
     log.unlink()
     return result
+
+
+def _ended(command: Sequence[str | Path], log: Path, limit_s: float) -> int | None:
+    """Run a program to its end and return its exit code; None when it had to be ended."""
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            return process.wait(limit_s + _GRACE_S)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
 
 def judge(name: str, code: int | None, output: str, seconds: float) -> Result:
@@ -133,7 +174,7 @@ def _complaint(output: str) -> str:
     return told if len(told) <= _REASON_CHARACTERS else f"{told[:_REASON_CHARACTERS]}..."
 
 
-def _command(target: Target, name: str, limit_s: float) -> list[str | Path]:
+def _command(target: Target, names: Sequence[str], limit_s: float) -> list[str | Path]:
     return [
         binary("e2e.test"),
         f"--kubeconfig={target.kubeconfig}",
@@ -144,7 +185,7 @@ def _command(target: Target, name: str, limit_s: float) -> list[str | Path]:
         *(_WITH_NODES if target.has_nodes else _WITHOUT_NODES),
         "--ginkgo.no-color",
         f"--ginkgo.timeout={limit_s:.0f}s",
-        f"--ginkgo.focus={re.escape(name)}$",
+        f"--ginkgo.focus=({'|'.join(re.escape(name) for name in names)})$",
     ]
 
 

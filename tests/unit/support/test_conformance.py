@@ -71,10 +71,23 @@ def test_the_summary_names_what_failed(tmp_path: Path) -> None:
 def test_the_output_of_a_test_is_kept_when_it_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And only then: the log is what one looks into afterwards."""
     written = {"good": PASSED, "bad": FAILED}
-    monkeypatch.setattr(suite, "_command", lambda _target, name, _limit: ["printf", "%s", written[name]])
+    monkeypatch.setattr(suite, "_command", lambda _target, names, _limit: ["printf", "%s", written[names[0]]])
     target = suite.Target(tmp_path / "kubeconfig", "context")
     told: list[suite.Result] = []
     results = suite.run(target, ["good", "bad"], tmp_path / "logs", limit_s=10, jobs=2, told=told.append)
     assert [result.log for result in results] == [None, tmp_path / "logs" / "bad.log"]
     assert [log.read_text() for log in (tmp_path / "logs").iterdir()] == [FAILED]
     assert len(told) == 2
+
+
+def test_who_passed_among_others_is_read_from_the_report() -> None:
+    """By the longest name, since labels follow it; what was skipped or failed is not there."""
+    cases = {
+        "[It] a [sig]": "passed",
+        "[It] a [Slow] [sig]": "skipped",
+        "[It] b [c]": "passed",
+        "[It] d [sig]": "failed",
+    }
+    lines = "".join(f'<testcase name="{name}" status="{status}"/>' for name, status in cases.items())
+    report = f"<testsuites><testsuite>{lines}</testsuite></testsuites>"
+    assert suite.passed_names(report, ["a", "a [Slow]", "b", "b [c]", "d"]) == ["a", "b [c]"]
