@@ -20,7 +20,7 @@ from fairlead_control_plane.kinds import facts, protobuf
 from fairlead_control_plane.kinds.schemas import builtin_schema
 from fairlead_control_plane.kinds.shape import normalise, walk_of
 from fairlead_control_plane.kinds.strategies import embedded
-from fairlead_control_plane.registry import bounds, media
+from fairlead_control_plane.registry import bounds, media, syntax
 from fairlead_control_plane.registry.call import Target
 from fairlead_control_plane.registry.options import IGNORE, STRICT
 from fairlead_schema.causes import json_type
@@ -56,10 +56,7 @@ def parse_json(raw: bytes, validation: str) -> tuple[Any, list[str]]:
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        text = str(error)
-        if "zero-length" in text or "unexpected end" in text:
-            text = "unexpected end of JSON input"
-        raise BadRequest(f"json parse error: {text}") from error
+        raise BadRequest(f"json parse error: {syntax.why(error)}") from error
     keys = count_keys(value)
     if validation == IGNORE or not isinstance(value, dict) or not _has_more_keys(raw, keys):
         return value, []
