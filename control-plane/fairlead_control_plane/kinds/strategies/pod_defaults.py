@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 
 from fairlead_api import JsonObject
-from fairlead_control_plane.kinds.strategies.resources import HUGE_PAGES, total_of
+from fairlead_control_plane.kinds.strategies.resources import HUGE_PAGES, round_amounts, total_of
 
 _CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 _PROJECTIONS_OFF = ("clusterTrustBundle", "podCertificate")
@@ -38,6 +38,9 @@ def default_pod_spec(spec: JsonObject) -> None:
     for field in _CONTAINER_LISTS:
         for container in spec.get(field) or ():
             _default_container(container)
+            _round(container.get("resources"))
+    _round(spec.get("resources"))
+    round_amounts(spec.get("overhead"))
     # Defaults of containers, which these are without being of that type.
     for container in spec.get("ephemeralContainers") or ():
         container.setdefault("resources", {})
@@ -45,6 +48,12 @@ def default_pod_spec(spec: JsonObject) -> None:
         container["terminationMessagePolicy"] = container.get("terminationMessagePolicy") or "File"
     for volume in spec.get("volumes") or ():
         _default_volume(volume)
+
+
+def _round(resources: JsonObject | None) -> None:
+    if resources:
+        round_amounts(resources.get("requests"))
+        round_amounts(resources.get("limits"))
 
 
 def _default_container(container: JsonObject) -> None:

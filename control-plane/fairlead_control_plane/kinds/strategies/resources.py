@@ -35,6 +35,7 @@ _NATIVE_PREFIX = "kubernetes.io/"
 _NAME_OF_CONTAINER = "must be a standard resource for containers"
 ZERO = Quantity(0)
 _CACHED_AMOUNTS = 4096
+_MILLI = -3
 
 Names = Callable[[str, str], list[Cause]]
 
@@ -52,6 +53,18 @@ def is_fractional(text: str | float) -> bool:
     """Tell whether an amount has a fraction; warned of where bytes are counted."""
     amount = amount_of(text)
     return amount is not None and not amount.is_integer
+
+
+def round_amounts(amounts: JsonObject | None) -> None:
+    """Round amounts up to thousandths, in place, as Kubernetes does with all that is asked for."""
+    if amounts is None:
+        return
+    for name, text in amounts.items():
+        # Hardly any is so small that it has to be looked at closer.
+        if not isinstance(text, str) or not text.isalnum() or text[-1] in "nu":
+            amount = amount_of(text)
+            if amount is not None and amount.scale < _MILLI:
+                amounts[name] = str(Quantity(amount.rounded_up(_MILLI), _MILLI, amount.notation))
 
 
 def validate_resources(requirements: JsonObject | None, path: str, claims: Collection[str] = ()) -> list[Cause]:

@@ -464,3 +464,11 @@ def test_a_status_keeps_what_it_leaves_out() -> None:
     assert obj["status"]["qosClass"] == "BestEffort"
     assert obj["status"]["podIPs"] == [{"ip": "::1"}]
     assert obj["status"]["conditions"][0]["observedGeneration"] == 3
+
+
+def test_amounts_are_rounded_up_to_thousandths() -> None:
+    """Whatever is so small, wherever it is asked for."""
+    pod = _pod(**_container(resources={"limits": {"cpu": "100u", "memory": "1Gi"}}), overhead={"cpu": "0.0015"})
+    resources = {"cpu": "1m", "memory": "1Gi"}
+    assert pod["spec"]["containers"][0]["resources"] == {"limits": resources, "requests": resources}
+    assert pod["spec"]["overhead"] == {"cpu": "2m"}
