@@ -43,6 +43,10 @@ class PolicyIndex:
         self._reading: dict[str, object] = {}
         self.close = store.listen(self._heard)
 
+    def has_none(self, cluster: str) -> bool:
+        """Tell whether it is certain that nothing is bound in a logical cluster: one look into a dictionary."""
+        return self._is_loaded and cluster not in self._bound
+
     async def of(self, cluster: str) -> tuple[Hook, ...]:
         """Return the policies that are bound in a logical cluster, by name."""
         if not self._is_loaded:

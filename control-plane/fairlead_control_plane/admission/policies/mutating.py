@@ -55,7 +55,7 @@ class MutatingPolicies:
 
     async def admit(self, attributes: Attributes) -> None:
         """Apply all policies; refuse when one that must be applied cannot be."""
-        if attributes.operation == "DELETE":
+        if attributes.operation == "DELETE" or self._caller.has_none(attributes):
             return
         hooks = await self._caller.hooks(attributes)
         if not hooks:

@@ -36,8 +36,10 @@ class ParamRights:
 
     async def validate(self, attributes: Attributes) -> None:
         """Refuse a reference to what the user may not read."""
+        if attributes.resource.group != GROUP:
+            return
         obj, plural = attributes.obj, attributes.resource.plural
-        if obj is None or attributes.resource.group != GROUP or attributes.subresource or attributes.user.is_master:
+        if obj is None or attributes.subresource or attributes.user.is_master:
             return
         spec, before = obj.get("spec") or {}, (attributes.old or {}).get("spec") or {}
         if plural.endswith("policies") and spec.get("paramKind") not in (None, before.get("paramKind")):

@@ -64,7 +64,7 @@ class ValidatingPolicies:
 
     async def validate(self, attributes: Attributes) -> None:
         """Ask all policies, and refuse with the words of the first that denies."""
-        hooks = await self._caller.hooks(attributes)
+        hooks = () if self._caller.has_none(attributes) else await self._caller.hooks(attributes)
         if not hooks:
             return
         subject = Subject(attributes)
