@@ -76,7 +76,8 @@ class Request:
             return None
         seen = memory.objects.get(self.slot) if self.is_seen else None
         body = edited(self.body if seen is None else seen, self.edits)
-        return memory.filled(json.dumps(body)).encode()
+        # As compact as servers write it: of data that is not theirs they keep the very bytes.
+        return memory.filled(json.dumps(body, separators=(",", ":"))).encode()
 
 
 @dataclass(slots=True)

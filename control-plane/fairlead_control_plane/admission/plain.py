@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from fairlead_control_plane.admission.claim_resize import ClaimResize
 from fairlead_control_plane.admission.contract import Plugin
 from fairlead_control_plane.admission.default_classes import DefaultClasses
+from fairlead_control_plane.admission.device_admins import DeviceAdmins
 from fairlead_control_plane.admission.limit_ranges import LimitRanges
 from fairlead_control_plane.admission.node_taints import NodeTaints
 from fairlead_control_plane.admission.pod_security import PodSecurity
@@ -57,5 +58,6 @@ def plain_plugins(
         RuntimeClasses(store, kind_of("node.k8s.io", "runtimeclasses")),
         DefaultClasses(store, storage_classes, kind_of("networking.k8s.io", "ingressclasses")),
         *policies,
+        DeviceAdmins(store, kind_of("", "namespaces")),
         ResourceQuotas(store, kind_of("", "resourcequotas")),
     )

@@ -72,6 +72,7 @@ _SELECTABLE: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("", "replicationcontrollers"): (".status.replicas",),
     ("batch", "jobs"): (".status.successful",),
     ("certificates.k8s.io", "certificatesigningrequests"): (".spec.signerName",),
+    ("resource.k8s.io", "resourceslices"): (".spec.nodeName", ".spec.driver"),
 }  # fmt: skip
 _SCALE: Mapping[tuple[str, str], ScalePaths] = {
     ("apps", "deployments"): ScalePaths(label_selector=".spec.selector"),

@@ -25,6 +25,7 @@ _BY_STRATEGY = frozenset(
         ("io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerSpec", "targetCPUUtilizationPercentage"),
         ("io.k8s.api.core.v1.PersistentVolumeSpec", "persistentVolumeReclaimPolicy"),
         ("io.k8s.api.core.v1.PersistentVolumeSpec", "volumeMode"),
+        ("io.k8s.api.resource.v1.ExactDeviceRequest", "count"),
     }
 )
 

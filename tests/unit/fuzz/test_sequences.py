@@ -66,7 +66,7 @@ def test_a_key_can_be_said_twice() -> None:
     request = Request(
         "create", "v1/configmaps", "POST", "/", body={"data": {"a": "${id}"}}, edits=(Edit("twice", "/data/a"),)
     )
-    assert request.text(Memory("word")) == b'{"data": {"a": "word", "a": "word"}}'
+    assert request.text(Memory("word")) == b'{"data":{"a":"word","a":"word"}}'
 
 
 def test_all_kinds_have_templates_and_edits() -> None:

@@ -135,11 +135,6 @@ def _claim_state(obj: JsonObject) -> str:
     return ",".join([*states, "allocated", *(["reserved"] if status.get("reservedFor") else [])])
 
 
-def _slice_node(obj: JsonObject) -> str:
-    spec = _at(obj, "spec")
-    return str(spec.get("nodeName") or ("<all>" if spec.get("allNodes") else NONE))
-
-
 _POLICY_BINDING: Mapping[str, Cell] = {
     **_AGE,
     "PolicyName": text("spec", "policyName", absent=""),
@@ -202,7 +197,7 @@ CELLS: Mapping[tuple[str, str], Mapping[str, Cell]] = {
     ("resource.k8s.io", "resourceclaims"): {**_AGE, "State": _claim_state},
     ("resource.k8s.io", "resourceslices"): {
         **_AGE,
-        "Node": _slice_node,
+        "Node": text("spec", "nodeName", absent=""),
         "Driver": text("spec", "driver", absent=""),
         "Pool": text("spec", "pool", "name", absent=""),
     },

@@ -23,15 +23,19 @@ _ONLY = frozenset({"annotations", "labels"})
 
 def validate_claim_template(template: JsonObject, path: str) -> list[Cause]:
     """Return what is wrong with the template of an ephemeral volume's claim."""
-    metadata, at = template.get("metadata") or {}, f"{path}.metadata"
-    causes = validate_annotations(metadata.get("annotations"), f"{at}.annotations")
-    causes += validate_labels(metadata.get("labels"), f"{at}.labels")
-    causes += [
-        wrong.forbidden(f"{at}.{_field_of(name)}", "cannot be set")
+    causes = validate_template_metadata(template.get("metadata") or {}, f"{path}.metadata")
+    return causes + validate_claim_spec(template.get("spec") or {}, f"{path}.spec")
+
+
+def validate_template_metadata(metadata: JsonObject, path: str) -> list[Cause]:
+    """Return what is wrong with the ``metadata`` of a claim's template, which has labels and annotations alone."""
+    causes = validate_annotations(metadata.get("annotations"), f"{path}.annotations")
+    causes += validate_labels(metadata.get("labels"), f"{path}.labels")
+    return causes + [
+        wrong.forbidden(f"{path}.{_field_of(name)}", "cannot be set")
         for name, value in metadata.items()
         if name not in _ONLY and value
     ]
-    return causes + validate_claim_spec(template.get("spec") or {}, f"{path}.spec")
 
 
 def _field_of(name: str) -> str:
