@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.kubectl import allowed, scenarios
@@ -35,16 +36,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="fairlead-kubectl-") as temporary:
         for pair in PAIRS:
             asked = [each for each in chosen if each.pair == pair]
-            _run(Path(temporary) / pair, pair, asked, results, options.jobs)
-            if options.result:  # so that a run that is ended early has something to show
-                options.result.write_text(json.dumps(_record(results), indent=1) + "\n")
+            for _ in _run(Path(temporary) / pair, pair, asked, results, options.jobs):
+                if options.result:  # each time, so that a run that is ended early has something to show
+                    options.result.write_text(json.dumps(_record(results), indent=1) + "\n")
     for minor, made in results.items():
         print(f"kubectl {VERSIONS[minor]}: {_counts(made)}", flush=True)
     return 1 if any(result.differing for made in results.values() for result in made) else 0
 
 
-def _run(folder: Path, pair: str, chosen: list[Scenario], results: dict[str, list[Result]], jobs: int) -> None:
-    """Start a pair of servers and run its scenarios with each kubectl in turn."""
+def _run(folder: Path, pair: str, chosen: list[Scenario], results: dict[str, list[Result]], jobs: int) -> Iterator[str]:
+    """Start a pair of servers and run its scenarios with each kubectl in turn; yield the minor that is done."""
     if not chosen:
         return
     differences = allowed.load()
@@ -56,6 +57,7 @@ def _run(folder: Path, pair: str, chosen: list[Scenario], results: dict[str, lis
                 made.append(result)
                 _tell(result, minor)
             print(f"{pair} with kubectl {minor}: {time.monotonic() - started:.0f} s", flush=True)
+            yield minor
 
 
 def _tell(result: Result, minor: str) -> None:
@@ -71,7 +73,12 @@ def _record(results: dict[str, list[Result]]) -> dict[str, object]:
     return {
         "tree": _tree(),
         "server": KUBERNETES_VERSION,
-        "kubectl": {VERSIONS[minor]: _counts(made) for minor, made in results.items()},
+        "kubectl": {
+            VERSIONS[minor]: {
+                pair: _counts([result for result in made if result.scenario.pair == pair]) for pair in PAIRS
+            }
+            for minor, made in results.items()
+        },
         "differing": {
             VERSIONS[minor]: [result.scenario.name for result in made if result.differing]
             for minor, made in results.items()
