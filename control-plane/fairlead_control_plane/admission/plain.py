@@ -19,6 +19,7 @@ from fairlead_control_plane.admission.priority import Priority
 from fairlead_control_plane.admission.quota import ResourceQuotas
 from fairlead_control_plane.admission.runtime_classes import RuntimeClasses
 from fairlead_control_plane.admission.service_accounts import ServiceAccounts
+from fairlead_control_plane.admission.service_families import ServiceFamilies
 from fairlead_control_plane.admission.storage_protection import StorageProtection
 from fairlead_control_plane.admission.tolerations import DefaultTolerations
 from fairlead_control_plane.kinds.record import Resource
@@ -59,5 +60,6 @@ def plain_plugins(
         DefaultClasses(store, storage_classes, kind_of("networking.k8s.io", "ingressclasses")),
         *policies,
         DeviceAdmins(store, kind_of("", "namespaces")),
+        ServiceFamilies(),
         ResourceQuotas(store, kind_of("", "resourcequotas")),
     )

@@ -31,10 +31,10 @@ from fairlead_control_plane.allocation.ports import NODE_PORT_TYPES, PortTaker, 
 from fairlead_control_plane.kinds import encoding, keys
 from fairlead_control_plane.kinds.change import Change, Effect
 from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.kinds.strategies.service_addresses import check_configured
 from fairlead_control_plane.store.contract import Compare, Delete, Operation, Put, Store, prefix_end
 
 _GUESSES = 16
-_NO_DUAL_STACK = "this cluster is not configured for dual-stack services"
 
 
 class ServiceAllocation:
@@ -130,11 +130,10 @@ class ServiceAllocation:
         return {**service, "spec": spec}
 
     async def _give_address(self, change: Change, spec: JsonObject, before: Held) -> None:
+        if causes := check_configured(spec, (change.old or {}).get("spec") or {}):
+            raise _invalid(change, causes)
         if spec.get("type") == "ExternalName" or spec.get("clusterIP") == "None":
-            if spec.get("clusterIP") == "None" and spec.get("selector"):
-                _check_families(change, spec)
             return
-        _check_families(change, spec)
         listed = addresses_of(spec)
         if not listed:
             address = await self._next_address(change)
@@ -164,25 +163,6 @@ class ServiceAllocation:
                 f'Internal error occurred: failed to allocate a serviceIP for Service "{change.name}": {ranges.FULL}'
             )
         return found
-
-
-def _check_families(change: Change, spec: JsonObject) -> None:
-    """Refuse what needs addresses of another family."""
-    causes: list[Cause] = []
-    old = (change.old or {}).get("spec") or {}
-    families = spec.get("ipFamilies") or []
-    kept = ("type", "ipFamilyPolicy", "clusterIPs", "ipFamilies")
-    if spec.get("ipFamilyPolicy") == "PreferDualStack" and all(spec.get(name) == old.get(name) for name in kept):
-        return
-    if spec.get("ipFamilyPolicy") == "RequireDualStack":
-        causes.append(wrong.invalid("spec.ipFamilyPolicy", "RequireDualStack", _NO_DUAL_STACK))
-    causes += [
-        wrong.invalid(f"spec.ipFamilies[{index}]", family, "not configured on this cluster")
-        for index, family in enumerate(families)
-        if family != "IPv4"
-    ]
-    if causes:
-        raise _invalid(change, causes)
 
 
 def _invalid(change: Change, causes: Iterable[Cause]) -> ApiError:

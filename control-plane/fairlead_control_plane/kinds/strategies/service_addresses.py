@@ -19,6 +19,8 @@ FIXED = "may not change once set"
 _FAMILIES = ("IPv4", "IPv6")
 _POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
 _ADDRESSES, _FAMILY_LIST, _POLICY = "spec.clusterIPs", "spec.ipFamilies", "spec.ipFamilyPolicy"
+_NO_DUAL_STACK = "this cluster is not configured for dual-stack services"
+_KEPT = ("type", "ipFamilyPolicy", "clusterIPs", "ipFamilies")
 _NEEDS_DUAL = "must be 'RequireDualStack' or 'PreferDualStack' when multiple {} are specified"
 _NEEDS_SINGLE = "must be 'SingleStack' to release the secondary {}"
 
@@ -115,6 +117,23 @@ def _stacks(spec: JsonObject, before: JsonObject) -> list[Cause]:
         if families and len(families) < len(before.get("ipFamilies") or ()):
             texts.append(_NEEDS_SINGLE.format("IP family"))
     return [wrong.invalid(_POLICY, policy, text) for text in texts]
+
+
+def check_configured(spec: JsonObject, before: JsonObject) -> list[Cause]:
+    """Return what a settled Service asks for of a cluster that has addresses of IPv4 alone."""
+    is_nameless = spec.get("clusterIP") == "None" and not spec.get("selector")
+    if spec.get("type") == "ExternalName" or is_nameless:
+        return []
+    if spec.get("ipFamilyPolicy") == "PreferDualStack" and all(spec.get(name) == before.get(name) for name in _KEPT):
+        return []
+    causes: list[Cause] = []
+    if spec.get("ipFamilyPolicy") == "RequireDualStack":
+        causes.append(wrong.invalid(_POLICY, "RequireDualStack", _NO_DUAL_STACK))
+    return causes + [
+        wrong.invalid(f"{_FAMILY_LIST}[{index}]", family, "not configured on this cluster")
+        for index, family in enumerate(spec.get("ipFamilies") or ())
+        if family != "IPv4"
+    ]
 
 
 def check_address_change(spec: JsonObject, before: JsonObject) -> list[Cause]:
