@@ -74,14 +74,20 @@ class TokenRequests:
                 "uid": claims.uid,
                 "creationTimestamp": _time(now),
             },
-            "spec": {**spec, "audiences": list(claims.audiences), "expirationSeconds": seconds},
+            "spec": {
+                **spec,
+                "audiences": list(claims.audiences),
+                "expirationSeconds": seconds,
+                "boundObjectRef": ref or None,
+            },
             "status": {"token": tokens.issue(claims), "expirationTimestamp": _time(claims.expires_s)},
         }
 
     async def _bound(self, asked: Asked, ref: JsonObject) -> Bound:
         kind, name, uid = ref.get("kind", ""), ref.get("name", ""), ref.get("uid", "")
         if kind not in ("Pod", "Secret", "Node") or ref.get("apiVersion", "v1") != "v1":
-            raise BadRequest(f"cannot bind token to object of type {ref.get('apiVersion', '')}, Kind={kind}")
+            group, _, version = str(ref.get("apiVersion") or "").rpartition("/")
+            raise BadRequest(f"cannot bind token to object of type {group}/{version}, Kind={kind}")
         plural = f"{kind.lower()}s"
         obj = await self._accounts.find(kind, asked.cluster, asked.namespace, name)
         if obj is None:

@@ -132,7 +132,7 @@ async def test_reviews_a_token_only_where_it_belongs(room: Room) -> None:
 async def test_issues_tokens_for_an_audience_and_a_time(room: Room) -> None:
     """Defaults are the issuer and an hour."""
     made = await issue(room)
-    assert made["spec"] == {"audiences": ["https://issuer"], "expirationSeconds": 3600}
+    assert made["spec"] == {"audiences": ["https://issuer"], "expirationSeconds": 3600, "boundObjectRef": None}
     assert made["status"]["expirationTimestamp"] == "2023-11-14T23:13:20Z"
     vault = (await issue(room, audiences=["vault"], expirationSeconds=600))["status"]["token"]
     assert await room.accounts.authenticate(vault) is None
