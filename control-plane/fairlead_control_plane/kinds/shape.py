@@ -26,6 +26,8 @@ _WITHOUT_EMPTY = frozenset({"time", "microtime", "raw"})
 """Structs that nothing is left out of, shown as null."""
 _STORED_AS_JSON = "io.k8s.apiextensions-apiserver."
 """Of these an empty list stays one; the others are stored as protobuf, which does not tell it from none."""
+_TOLD_FROM_UNSET = frozenset({("io.k8s.api.autoscaling.v2.HPAScalingRules", "policies")})
+"""Lists of which an empty one is refused, though it gets a default when it is not set."""
 _SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _MICROSECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
@@ -133,7 +135,7 @@ def _plan(name: str) -> dict[str, tuple[bool, Walk | None]]:
             plan.update(_plan(kind))
             continue
         is_struct = form == "one" and (kind in facts.types() or kind in _LEAVES)
-        drops_empty = not keeps_empty and form != "pointer" and not is_struct
+        drops_empty = not (keeps_empty or form == "pointer" or is_struct or (name, field) in _TOLD_FROM_UNSET)
         plan[field] = (drops_empty, _inner(kind, form))
     return plan
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fairlead_api import JsonObject
+from fairlead_control_plane.kinds.shape import normalise
 from tests.unit.control_plane.kinds.making import changed, new, wrong_change, wrong_with
 
 _TARGET: JsonObject = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
@@ -90,3 +91,13 @@ def test_what_was_there_before_the_rule_may_stay() -> None:
     old = _made(scaleTargetRef={**_TARGET, "apiVersion": "v1"})
     obj = changed("autoscaling", "horizontalpodautoscalers", old, {"maxReplicas": 4})
     assert wrong_change("autoscaling", "horizontalpodautoscalers", obj, old) == []
+
+
+def test_no_policies_are_not_the_default_ones() -> None:
+    """An empty list stays one as a body is read, so that no default replaces it."""
+    obj = _made(behavior={"scaleDown": {"policies": []}})
+    normalise(obj)
+    assert obj["spec"]["behavior"]["scaleDown"]["policies"] == []
+    assert _wrong(obj) == [
+        ("spec.behavior.scaleDown.policies", "Required value: must specify at least one Policy"),
+    ]
