@@ -6,7 +6,7 @@ Source: k8s.io/apiextensions-apiserver/pkg/apiserver (customresource_handler.go)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds.builtin import as_api_resource_schema, builtin_resource
 from fairlead_control_plane.kinds.custom_content import finalizer_warnings
+from fairlead_control_plane.kinds.discovery import version_priority
 from fairlead_control_plane.kinds.record import Column, ConversionWebhook, Resource, ScalePaths, Strategy, Version
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ def _as_builtin(version: Version, builtin: Resource) -> Version:
 def _resource(spec: JsonObject, names: Mapping[str, Any], schemas: list[JsonObject], *, owner: str) -> Resource:
     group, kind = spec.get("group") or "", names["kind"]
     versions = tuple(
-        _version(version, schema, group, kind) for version, schema in zip(spec["versions"], schemas, strict=True)
+        _version(version, schema, _deprecation(version, spec["versions"], group, kind))
+        for version, schema in zip(spec["versions"], schemas, strict=True)
     )
     stored = next((version.open_api for version in versions if version.storage), {})
     versions = tuple(
@@ -140,12 +142,19 @@ def _resource(spec: JsonObject, names: Mapping[str, Any], schemas: list[JsonObje
     )
 
 
-def _version(version: JsonObject, schema: JsonObject, group: str, kind: str) -> Version:
+def _deprecation(version: JsonObject, versions: Sequence[JsonObject], group: str, kind: str) -> str:
+    """Return what to warn the users of a version with: by default that there is a better one, if there is."""
+    if not version.get("deprecated") or version.get("deprecationWarning"):
+        return version.get("deprecationWarning") or ""
+    text = f"{group}/{version['name']} {kind} is deprecated"
+    known = [one["name"] for one in versions if one.get("served") and not one.get("deprecated")]
+    newer = [name for name in known if version_priority(name) < version_priority(version["name"])]
+    return f"{text}; use {group}/{min(newer, key=version_priority)} {kind}" if newer else text
+
+
+def _version(version: JsonObject, schema: JsonObject, warning: str) -> Version:
     subresources = version.get("subresources") or {}
     scale = subresources.get("scale")
-    warning = version.get("deprecationWarning") or ""
-    if version.get("deprecated") and not warning:
-        warning = f"{group}/{version['name']} {kind} is deprecated"
     return Version(
         name=version["name"],
         schema=compiled(schema),

@@ -22,6 +22,9 @@ from fairlead_control_plane.registry.preparing import copied
 from fairlead_control_plane.registry.writing import update
 from fairlead_schema import apply as merging
 
+_LARGE_BYTES = 128 << 10
+"""Larger bodies are not read a second time for the words of a warning."""
+
 
 def configuration(raw: bytes, validation: str) -> tuple[Any, list[str]]:
     """
@@ -36,14 +39,23 @@ def configuration(raw: bytes, validation: str) -> tuple[Any, list[str]]:
     body.check_size(raw)
     if raw.lstrip()[:1] == b"{":
         # What begins like JSON may be YAML all the same: that takes a comma after the last member.
+        parsed = None
         with contextlib.suppress(BadRequest):
-            return body.parse_json(raw, validation)
+            parsed = body.parse_json(raw, validation)
+        if parsed is not None:
+            # Kubernetes reads it as YAML, and speaks of doubled keys as such.
+            return parsed[0], _doubled(raw, validation) if parsed[1] and len(raw) < _LARGE_BYTES else parsed[1]
     value = body.parse_yaml(raw)
+    return value, _doubled(raw, validation)
+
+
+def _doubled(raw: bytes, validation: str) -> list[str]:
+    """Return what is said of doubled keys; raises ``BadRequest`` where validation is strict."""
     problems = [] if validation == IGNORE else body.doubled_yaml_keys(raw)
     if problems and validation == STRICT:
         lines = "".join(f"\n  {problem}" for problem in problems)
         raise BadRequest(f"error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:{lines}")
-    return value, problems
+    return problems
 
 
 async def apply(
@@ -73,8 +85,6 @@ async def apply(
     check_place(named, target.resource, target.namespace, target.name)
     if problems and options.validation == STRICT:
         raise body.unhandled(target, "strict decoding error: " + ", ".join(problems))
-    target.warnings.extend(problems if problems and options.validation != IGNORE else ())
-
     large = await weighed(config)
 
     async def changed(old: JsonObject | None) -> JsonObject:
@@ -102,7 +112,10 @@ async def apply(
             new["metadata"]["resourceVersion"] = config["metadata"]["resourceVersion"]
         return body.finish(new, target, IGNORE, [])
 
-    return await update(parts, target, changed, options, managing.already, may_create=not target.subresource)
+    written = await update(parts, target, changed, options, managing.already, may_create=not target.subresource)
+    # Of doubled keys Kubernetes warns only whose request was right.
+    target.warnings.extend(problems if problems and options.validation != IGNORE else ())
+    return written
 
 
 def _check_type(config: JsonObject, target: Target) -> None:

@@ -79,3 +79,14 @@ def test_every_own_kind_has_a_record_with_a_schema() -> None:
     for resource in own_resources():
         assert resource.origin == "own"
         assert resource.storage_version.schema().properties["metadata"] is not None
+
+
+def test_deprecated_versions_name_a_better_one() -> None:
+    """The best served version that is newer and not deprecated itself is named."""
+    crd = _crd(name="v1beta1", deprecated=True)
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    for name in ("v1", "v1alpha1", "v2"):
+        version = {"name": name, "served": True, "storage": False, "schema": schema, "deprecated": name == "v2"}
+        crd["spec"]["versions"].append(version)
+    found = resource_from_crd(crd).versions[0]
+    assert found.deprecation_warning == "e.com/v1beta1 Foo is deprecated; use e.com/v1 Foo"

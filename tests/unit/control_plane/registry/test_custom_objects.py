@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -136,3 +137,15 @@ async def test_fields_below_a_scalar_are_unknown(api: Api) -> None:
     answer = await api.send("POST", _WIDGETS, {**_HEAD, "metadata": {"name": "b"}, "spec": {"set": [{"a": 1}]}})
     assert answer.code == 422
     assert answer.warnings == ['unknown field "spec.set[0].a"']
+
+
+async def test_doubled_keys_of_an_apply(api: Api) -> None:
+    """An apply is YAML to Kubernetes, JSON or not; who is refused is not warned."""
+    raw = b'{"apiVersion":"x.io/v1","kind":"Widget","metadata":{"name":"b"},\n"spec":{"count":1,"count":%b}}'
+    more: dict[str, Any] = {"kind": APPLY, "fieldManager": "x"}
+    good = await api.send("PATCH", f"{_WIDGETS}/b", raw % b"2", **more)
+    assert (good.code, good.warnings) == (201, ['line 2: key "count" already set in map'])
+    wrong = await api.send("PATCH", f"{_WIDGETS}/b", raw % b'"x"', **more)
+    assert (wrong.code, wrong.warnings) == (500, [])
+    strict = await api.ask("PATCH", f"{_WIDGETS}/b", raw % b"3", fieldValidation="Strict", **more)
+    assert strict["message"].endswith('yaml: unmarshal errors:\n  line 2: key "count" already set in map')
