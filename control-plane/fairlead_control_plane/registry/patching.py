@@ -206,4 +206,4 @@ def keep_uid(new: JsonObject, old: JsonObject | None, target: Target) -> None:
         raise messages.conflict(target.resource, target.name, why)
     if uid and old is not None and uid != old["metadata"]["uid"]:
         cause = invalid("metadata.uid", uid, "field is immutable")
-        raise invalid_object(target.resource.group, target.resource.kind, target.name, [cause])
+        raise invalid_object(target.resource.told_group, target.resource.kind, target.name, [cause])
