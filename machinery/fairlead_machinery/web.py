@@ -59,6 +59,9 @@ class Response:
 
     A stream yields ready-made chunks (for a watch: whole frames, several joined is fine). The listener closes
     the iterator (``aclose``) when the client goes away or the server stops, and cuts a client that does not read.
+
+    Attributes:
+        has_messages: Each line of the stream is a message, which a client that asked for a WebSocket gets as one.
     """
 
     code: int = 200
@@ -66,6 +69,7 @@ class Response:
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
     stream: AsyncIterator[bytes] | None = None
+    has_messages: bool = False
     warnings: list[str] = field(default_factory=list)
 
 

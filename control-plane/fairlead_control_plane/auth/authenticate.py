@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from fairlead_api.request import ANONYMOUS, User
+from fairlead_control_plane.auth import subprotocols
 from fairlead_machinery.web import Request
 
 AUTHENTICATED = "system:authenticated"
@@ -64,13 +65,9 @@ class Authenticator:
             user = self._of_certificate(request.peer_certificate)
             if user is not None:
                 return user
-        header = request.headers.get("authorization")
-        if header is None:
+        token = _token_of(request.headers)
+        if token is None:
             return ANONYMOUS if self._anonymous else None
-        scheme, _, token = header.partition(" ")
-        if scheme.lower() != "bearer":
-            return ANONYMOUS if self._anonymous else None
-        token = token.strip()
         if not _TOKEN.fullmatch(token):
             return None
         for verify in self._verifiers:
@@ -95,6 +92,18 @@ class Authenticator:
         user, start_s, end_s = known
         # A connection can outlive the certificate it was made with.
         return user if start_s <= self._clock() <= end_s else None
+
+
+def _token_of(headers: Mapping[str, str]) -> str | None:
+    """Return the bearer token, in the header or among the subprotocols of a WebSocket; "" for one that cannot be."""
+    header = headers.get("authorization")
+    if header is not None:
+        scheme, _, token = header.partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else None
+    try:
+        return subprotocols.token_of(headers) or None
+    except ValueError:
+        return ""
 
 
 def authenticated(name: str, groups: Sequence[str] = (), uid: str = "") -> User:

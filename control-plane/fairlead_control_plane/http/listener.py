@@ -14,7 +14,7 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
@@ -24,11 +24,13 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from fairlead_api.errors import ApiError, BadRequest
+from fairlead_control_plane.auth.subprotocols import is_websocket
 from fairlead_control_plane.http.bodies import Body, discard
 from fairlead_control_plane.http.doorway import Doorway, Served
 from fairlead_control_plane.http.heads import NO_CACHE_LINE, extra_headers, status_line
 from fairlead_control_plane.http.limits import Limits
 from fairlead_control_plane.http.target import parse_target
+from fairlead_control_plane.http.websockets import Messages, handshake
 from fairlead_machinery.web import Handler, Request, Response, error_response
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ class Connection(BaseProtocol, Served):
 
     __slots__ = (
         "_body", "_certificate", "_closing", "_ending", "_header_bytes", "_header_since", "_idle_since", "_is_new",
-        "_known", "_listener", "_queue", "_remote", "_streaming", "_task", "_waiter",
+        "_known", "_listener", "_messages", "_queue", "_remote", "_streaming", "_tail", "_task", "_waiter",
     )  # fmt: skip
 
     def __init__(self, listener: Listener, loop: asyncio.AbstractEventLoop, known: Callable[[], None]) -> None:
@@ -132,6 +134,8 @@ class Connection(BaseProtocol, Served):
         self._idle_since = loop.time()
         self._certificate: bytes | None = None
         self._remote = ""
+        self._messages: Messages | None = None
+        self._tail = b""
 
     @property
     def is_streaming(self) -> bool:
@@ -170,11 +174,14 @@ class Connection(BaseProtocol, Served):
 
     def data_received(self, data: bytes) -> None:
         """Parse; wake the task when a request's headers are complete."""
-        if self._closing or self._parser is None or self._upgraded:
+        if self._upgraded:
+            self._hear(data)
+            return
+        if self._closing or self._parser is None:
             return
         in_body = not self._body.is_eof()
         try:
-            messages, self._upgraded, _ = self._parser.feed_data(data)
+            messages, self._upgraded, self._tail = self._parser.feed_data(data)
         except HttpProcessingError as error:
             messages, self._closing = [(error, EMPTY_PAYLOAD)], True
         if messages:
@@ -190,6 +197,15 @@ class Connection(BaseProtocol, Served):
                 self._waiter.set_result(None)
             if not self._buffer_paused and len(self._queue) >= _QUEUE:
                 self._pause_reading_for_buffer()
+
+    def _hear(self, data: bytes) -> None:
+        """Take what is for another protocol; before the answer a client has nothing to say in it, but may."""
+        if self._messages is not None:
+            self._messages.feed(data)
+            return
+        self._tail += data
+        if len(self._tail) > self._listener.limits.header_bytes:
+            self.cut()
 
     def _count_head(self, size: int) -> list[tuple[HttpProcessingError, StreamReader]]:
         """Count bytes of a head that has not ended; return the refusal when they are too many."""
@@ -266,6 +282,9 @@ class Connection(BaseProtocol, Served):
             await self._send(message, error_response(error), keep=False)
             return False
         response = await self._listener.handler(request)
+        if response.has_messages and response.stream is not None and message.upgrade and is_websocket(request.headers):
+            await self._send_messages(message, response, request.headers)
+            return False
         keep = keep and payload.is_eof() and not self._ending
         await self._send(message, response, keep=keep)
         if not payload.is_eof():
@@ -337,11 +356,22 @@ class Connection(BaseProtocol, Served):
         chunked = message is not None and message.version != HttpVersion10
         head.append(b"Transfer-Encoding: chunked\r\n\r\n" if chunked else b"Connection: close\r\n\r\n")
         self._write(b"".join(head))
+
+        async def send(chunk: bytes) -> None:
+            self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
+
+        await self._stream(stream, send)
+        self._write(b"0\r\n\r\n" if chunked else b"")
+        if not chunked:
+            self._closing = True
+
+    async def _stream(self, stream: AsyncIterator[bytes], send: Callable[[bytes], Awaitable[None]]) -> None:
+        """Send a stream's chunks until it ends, the client goes, or the server stops."""
         self._streaming = True
         try:
             async for chunk in stream:
                 if chunk:
-                    self._write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
+                    await send(chunk)
                 if self._paused:
                     await self._drain()
         except asyncio.CancelledError:
@@ -352,9 +382,30 @@ class Connection(BaseProtocol, Served):
         finally:
             self._streaming = False
             await _close(stream)
-        self._write(b"0\r\n\r\n" if chunked else b"")
-        if not chunked:
-            self._closing = True
+
+    async def _send_messages(self, message: RawRequestMessage, response: Response, headers: Mapping[str, str]) -> None:
+        """Make a WebSocket of the connection and send the stream over it."""
+        stream, transport = response.stream, self.transport
+        assert stream is not None, "the caller has looked"
+        if transport is None:
+            await _close(stream)
+            raise ConnectionResetError
+        try:
+            head = handshake(headers)
+        except ApiError as error:
+            await _close(stream)
+            await self._send(message, error_response(error), keep=False)
+            return
+        self._write(b"".join([head, self._listener.date(), extra_headers(response), b"\r\n"]))
+        self._messages = messages = Messages(self, transport, self._loop)
+        messages.feed(self._tail)
+        listening = self._loop.create_task(messages.listen(), name="websocket")
+        listening.add_done_callback(lambda _: transport.close())
+        try:
+            await self._stream(stream, messages.send)
+            await messages.close()
+        finally:
+            listening.cancel()
 
     def _write(self, data: bytes) -> None:
         if self.transport is None:

@@ -126,7 +126,7 @@ class Serving:
         selected = selection(options.label_selector, fields, target.version, target.resource)
         parse_version(options.version)
         watch = Watch(self._parts, target, options, selected, renderer)
-        return Response(stream=watch.frames())
+        return Response(stream=watch.frames(), has_messages=True)
 
     async def _create(self, target: Target, request: Request) -> Response:
         key = f"{target.resource.plural}/{target.subresource}" if target.subresource else target.resource.plural
