@@ -114,11 +114,13 @@ def _validate(obj: JsonObject) -> list[Cause]:
 def _stored(stored: Sequence[str] | None, versions: Sequence[JsonObject]) -> list[Cause]:
     if not stored:
         return [wrong.invalid("status.storedVersions", None, "must have at least one stored version")]
-    return [
-        wrong.invalid("status.storedVersions", list(stored), f"must have the storage version {version['name']}")
-        for version in versions
-        if version.get("storage") and version.get("name") not in stored
-    ]
+    causes, left = [], set(stored)
+    for version in versions:
+        name = version.get("name") or ""
+        if version.get("storage") and name not in left:
+            causes.append(wrong.invalid("status.storedVersions", list(stored), f"must have the storage version {name}"))
+        left.discard(name)
+    return causes
 
 
 def _name(metadata: JsonObject, wanted: str) -> list[Cause]:
@@ -351,6 +353,7 @@ def _validate_update(new: JsonObject, old: JsonObject) -> list[Cause]:
     if spec == before:
         return causes + approval.problems(new, old)  # whoever writes the status alone may say what he likes
     causes += definition_rules.problems(new, old)
+    causes += _stored((new.get("status") or {}).get("storedVersions"), spec.get("versions") or ())
     for index, stored in enumerate((old.get("status") or {}).get("storedVersions") or ()):
         if stored not in known:
             path = f"status.storedVersions[{index}]"

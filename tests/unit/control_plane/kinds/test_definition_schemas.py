@@ -7,6 +7,7 @@ import pytest
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds.schemas import builtin_schema
 from fairlead_control_plane.kinds.strategies.definition_schemas import is_sound, problems
+from fairlead_control_plane.kinds.strategies.definitions import CUSTOM_RESOURCE_DEFINITION
 
 
 def _schema(**field: object) -> JsonObject:
@@ -57,3 +58,15 @@ def test_schemas_that_may_be_something_else(field: JsonObject, text: str | None)
     schema = {"properties": {"a": field}}
     assert definition.typed_errors(schema) == text
     assert text or (definition.prune(schema), "no" in field["items"]) == ([], False)
+
+
+def test_version_named_twice_is_not_stored_twice() -> None:
+    """Of two storage versions of one name only the first is found among those stored, on an update too."""
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+    spec = {"group": "a.b", "scope": "Cluster", "names": {"plural": "xs", "kind": "X"}, "versions": [version]}
+    old = {"metadata": {"name": "xs.a.b"}, "spec": spec, "status": {"storedVersions": ["v1"]}}
+    new = {**old, "spec": {**spec, "versions": [version, version]}}
+    validate = CUSTOM_RESOURCE_DEFINITION.validate_update
+    assert validate is not None
+    assert [cause.field for cause in validate(old, old)] == []
+    assert "status.storedVersions" in [cause.field for cause in validate(new, old)]
