@@ -285,7 +285,7 @@ CELLS: Mapping[tuple[str, str], Mapping[str, Cell]] = {
     },
     ("", "persistentvolumes"): {
         **_AGE,
-        "Capacity": text("spec", "capacity", "storage", absent=""),
+        "Capacity": text("spec", "capacity", "storage", absent="0"),
         "Access Modes": lambda obj: _access_modes((obj.get("spec") or {}).get("accessModes") or ()),
         "Reclaim Policy": text("spec", "persistentVolumeReclaimPolicy", absent=""),
         "Status": _claim_phase,

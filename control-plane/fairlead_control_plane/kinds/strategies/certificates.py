@@ -252,6 +252,10 @@ def _keep(new: JsonObject, old: JsonObject) -> None:
     new["spec"] = old["spec"]
 
 
+def _as_sent(new: JsonObject, old: JsonObject, writer: Writer) -> None:
+    """Leave what was sent, until it is noted who manages what: times that are not said count."""
+
+
 def _dated(new: JsonObject, old: JsonObject, now: str) -> None:
     """Give conditions the times they lack; one that was there in this status keeps its last transition."""
     for condition in _conditions(new):
@@ -303,6 +307,7 @@ SIGNING_REQUEST = replace(
             settle=_settle_status,
         ),
         "approval": Subresource(
+            prepare=_as_sent,
             validate=lambda new, old: _validate_change(new, old, may_approve=True),
             resets=FieldSet.of(_SPEC, ("status", "certificate")),
             settle=_settle_approval,

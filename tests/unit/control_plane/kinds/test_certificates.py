@@ -226,6 +226,11 @@ async def test_approval_is_owned_by_who_approved() -> None:
         (entry,) = [one for one in approved["metadata"]["managedFields"] if one["manager"] == "judge"]
         assert entry["subresource"] == "approval"
         assert set(entry["fieldsV1"]) == {"f:status"}
+        approved["status"]["conditions"].append({"type": "Failed", "status": "True", "reason": "Own"})
+        put = await api.ask("PUT", f"{COLLECTION}/a/approval", approved, fieldManager="other")
+        entry = put["metadata"]["managedFields"][-1]
+        times = {"f:lastTransitionTime", "f:lastUpdateTime"}
+        assert times < set(entry["fieldsV1"]["f:status"]["f:conditions"]['k:{"type":"Failed"}'])
 
 
 def _attributes(operation: str, subresource: str, new: dict[str, Any], old: dict[str, Any] | None) -> Attributes:
