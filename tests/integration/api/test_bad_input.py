@@ -105,7 +105,7 @@ BAD = (
     Bad("lone surrogate", _map(',"data":{"a":"\\ud800"}'), 400, "surrogate"),
     Bad("not UTF-8", _map(',"data":{"a":"X"}').encode().replace(b"X", b"\xff"), 400, "UTF-8"),
     Bad("byte order mark", b"\xef\xbb\xbf" + _map("").encode(), 400, "byte order mark"),
-    Bad("trailing data", _map("") + "{}", 400, "after document"),
+    Bad("trailing data", _map("") + "{}", 400, "after top-level value"),
     Bad("NUL in a name", _map("", "a\\u0000b"), 422, "RFC 1123"),
     Bad("name is a number", _map("").replace('"bad"', "5"), 400, "metadata.name of type string"),
     Bad("YAML alias bomb", _alias_bomb(), 400, "aliases are not supported", content_type="yaml"),
