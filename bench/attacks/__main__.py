@@ -36,7 +36,7 @@ _HEAD = f"{'attack':34} {'server':9} {'idle p50/p99/max ms':>22} {'attacked p50/
 
 def chosen(only: str) -> list[Attack]:
     """Return the attacks with one of some words (with commas between them) in their names; all for none."""
-    words = [word for word in only.replace(",", " ").split() if word]
+    words = [word for word in only.split(",") if word]
     return [attack for attack in ATTACKS if not words or any(word in attack.name for word in words)]
 
 

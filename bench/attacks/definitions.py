@@ -105,8 +105,8 @@ ATTACKS = (
     Attack(
         "definitions: 5k described", _creates(lambda: _properties(5_000, {"type": "string", "description": "d" * 200}))
     ),
-    Attack("definitions: 100 levels", _creates(lambda: _nested(60))),
-    Attack("definitions: 10k levels", _creates(lambda: _nested(400))),
+    Attack("definitions: 60 levels", _creates(lambda: _nested(60))),
+    Attack("definitions: 90 levels", _creates(lambda: _nested(90))),
     Attack("definitions: 40 versions", _creates(lambda: _properties(500, {"type": "string"}), versions=40)),
     Attack("definitions: 40k values as default", _creates(_defaults)),
     Attack(

@@ -21,7 +21,7 @@ _BINARY_TEXT = {exponent: suffix for suffix, exponent in _BINARY.items()} | {0: 
 _DECIMAL_TEXT = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
 
 _PATTERN = r"^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
-_SHAPE = re.compile(r"([+-]?)0*([0-9]*)(?:(\.)([0-9]*))?([eEinumkKMGTP]*[-+]?[0-9]*)", re.ASCII)
+_SHAPE = re.compile(r"([+-]?)0*+([0-9]*+)(?:(\.)([0-9]*+))?+([eEinumkKMGTP]*+[-+]?[0-9]*+)", re.ASCII)
 _NANO = -9
 _INT64_DIGITS = 18
 _MAX_INT64 = (1 << 63) - 1
@@ -170,6 +170,10 @@ def _binary_fits(quantity: Quantity) -> bool:
     return not small and quantity.is_integer
 
 
+_LONGEST = 4_000
+"""Digits that Python reads as a number."""
+
+
 def parse(value: str | float) -> Quantity:
     """
     Read a quantity from JSON: a text, or a bare number.
@@ -186,6 +190,10 @@ def parse(value: str | float) -> Quantity:
     sign, whole, _, fraction, suffix = match.groups(default="")
     exponent, notation = _suffix(suffix)
     negative = sign == "-"
+    if len(whole) > _LONGEST:
+        raise QuantityError(WRONG_NUMBER)
+    if len(fraction) > _LONGEST:  # nothing smaller than a billionth is kept, but rounded up
+        fraction = fraction[:_LONGEST] + ("1" if fraction[_LONGEST:].strip("0") else "")
     if not _in_int64(whole, fraction, exponent, notation):
         # Only Go's arbitrary-precision path minds a number without any digit.
         if not re.search("[0-9]", text[: match.start(5)]):

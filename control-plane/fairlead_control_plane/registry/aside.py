@@ -2,8 +2,8 @@
 Work on large objects beside the event loop.
 
 Walking an object costs some twenty microseconds a member: nothing for what people write, seconds for 3 MiB of the
-smallest members, in which everybody else would wait. Few threads do all of it, each logical cluster has one at a time, and
-the loop takes turns with them every tenth of a millisecond: whoever sends many large objects waits for himself.
+smallest members, in which everybody else would wait. Few threads do all of it, one work at a time for each logical
+cluster; the loop takes turns with them every tenth of a millisecond. Who sends many large objects waits for himself.
 """
 
 from __future__ import annotations

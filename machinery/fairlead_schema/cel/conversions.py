@@ -17,10 +17,11 @@ from fairlead_schema.cel.values import Duration, EvaluationError, Timestamp, UIn
 
 _WHOLE = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _FLOAT = re.compile(
-    r"[+-]?(?:([0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE
+    r"[+-]?(?:([0-9]++\.?+[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE
 )
-_HEX = re.compile(r"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)p[+-]?[0-9]+", re.ASCII | re.IGNORECASE)
-_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])_(?=[0-9])|(?<=[0-9a-fx])_(?=[0-9a-f])(?=.*p)", re.ASCII | re.IGNORECASE)
+_HEX = re.compile(r"[+-]?0x(?:[0-9a-f]++\.?+[0-9a-f]*+|\.[0-9a-f]++)p[+-]?[0-9]++", re.ASCII | re.IGNORECASE)
+_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])_(?=[0-9])", re.ASCII)
+_BETWEEN_HEX_DIGITS = re.compile(r"(?<=[0-9a-fx])_(?=[0-9a-f])", re.ASCII | re.IGNORECASE)
 _BOOLS = {
     **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
     **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
@@ -60,7 +61,8 @@ def to_uint(text: str) -> UInt:
 
 def to_double(text: str) -> float:
     """Read a floating-point number as Go does."""
-    plain = _BETWEEN_DIGITS.sub("", text)
+    exponent = max(text.rfind("p"), text.rfind("P"), 0)  # only hexadecimal numbers have one
+    plain = _BETWEEN_HEX_DIGITS.sub("", text[:exponent]) + _BETWEEN_DIGITS.sub("", text[exponent:])
     decimal = _FLOAT.fullmatch(plain)
     if decimal is None and not _HEX.fullmatch(plain):
         raise _refused(text, "double")

@@ -21,9 +21,11 @@ Zones = Callable[[str, int], int | None]
 _MOMENT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d?):(\d\d):(\d\d)(?:[.,](\d+))?(?:(Z)|([+-])(\d\d):(\d\d))?)?", re.ASCII
 )
-_PART = re.compile(r"(\d*)(\.?)(\d*)([^\d.]+)", re.ASCII)
+_PART = re.compile(r"(\d*+)(\.?)(\d*+)([^\d.]++)", re.ASCII)
 _UNITS = {"ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 10**6, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
-_WORDS = re.compile(r"((\d+)\s*([A-Za-zµ]+))", re.ASCII)
+_WORDS = re.compile(r"((?<!\d)(\d++)\s*+([A-Za-zµ]+))", re.ASCII)
+_DIGITS = 19
+"""Of the largest number of 64 bits."""
 _WORD_UNITS = (
     (("ns", "nano"), 1),
     (("us", "µs", "micro"), 1000),
@@ -112,6 +114,8 @@ def parse_duration(text: str) -> Duration | None:
         if part is None or not (part[1] or part[3]) or part[4] not in _UNITS:
             return None
         unit = _UNITS[part[4]]
+        if len(part[1].lstrip("0")) > _DIGITS:
+            return None
         total += int(part[1] or 0) * unit
         if part[3]:
             digits = part[3][:18]
@@ -168,6 +172,8 @@ def schema_duration(text: str) -> Duration:
         return duration
     total, found = 0, False
     for _, count, word in _WORDS.findall(text):
+        if len(count.lstrip("0")) > _DIGITS:
+            raise EvaluationError(f'strconv.Atoi: parsing "{count}": value out of range')
         for names, unit in _WORD_UNITS:
             if word.lower() in names or word.lower().startswith(names[-1]):
                 total, found = total + int(count) * unit, True

@@ -76,3 +76,10 @@ def test_a_huge_exponent_costs_nothing_to_compare() -> None:
     assert parse("1e1000000") > parse("9e999999")
     with pytest.raises(QuantityError):
         parse("1e1000000").rounded_up()
+
+
+def test_endless_numbers_are_read() -> None:
+    """Smaller than a billionth is rounded up; longer than any number is none."""
+    assert str(parse("0." + "0" * 300_000 + "1")) == str(parse("0.00000000001"))
+    with pytest.raises(QuantityError):
+        parse("9" * 300_000 + "!")

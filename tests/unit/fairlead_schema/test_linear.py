@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairlead_schema import formats
+from fairlead_schema import decoding, formats
+from fairlead_schema.cel import types as t
+from fairlead_schema.cel.conversions import to_double
+from fairlead_schema.cel.declarations import Environment
+from fairlead_schema.cel.libraries import KUBERNETES
+from fairlead_schema.cel.program import compile_program
+from fairlead_schema.cel.standard import STANDARD
+from fairlead_schema.cel.values import EvaluationError
 from fairlead_schema.fieldset import FieldSet, key_element, order, ordered, value_element
 from fairlead_schema.ruled import TakesLong
 from fairlead_schema.structural import compile_schema
@@ -89,3 +97,41 @@ def test_rules_that_cost_much_are_not_run_in_one_turn() -> None:
     for wordy in ({"t": "x" * 5_000}, {"t": ["x" * 500] * 10}):
         with pytest.raises(TakesLong):
             node.check_rules({**small, **wordy}, None, (), is_brief=True)
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("double(s) > 0.0", "1_" * 200_000),
+        ("double(s) > 0.0", "9" * 200_000 + "!"),
+        ("double(s) > 0.0", "0x" + "f" * 200_000),
+        ("duration(s) > duration('1s')", "9" * 200_000),
+        ("duration(s) > duration('1s')", "9" * 200_000 + "h"),
+        ("isQuantity(s)", "0" * 200_000 + "!"),
+    ],
+)
+def test_texts_that_nearly_are_numbers(expression: str, text: str) -> None:
+    """The square of their length, or its cube, would not end here."""
+    program = compile_program(expression, Environment({"s": t.STRING}, (STANDARD, *KUBERNETES)))
+    with suppress(EvaluationError):
+        value, _ = program.evaluate({"s": text})
+        assert value is False
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1_000.5", 1000.5), ("0x_1p_4", None), ("0x_1p4", 16.0), ("0x1_fp1_0", 31744.0), ("1_e3", None), ("1__0", None)],
+)
+def test_numbers_with_underscores(text: str, number: float | None) -> None:
+    """Between digits, and in hexadecimal numbers also behind the x."""
+    if number is None:
+        with pytest.raises(EvaluationError):
+            to_double(text)
+    else:
+        assert to_double(text) == number
+
+
+def test_quantities_of_bodies_are_read_once() -> None:
+    """Nearly any object of a built-in kind may have one."""
+    assert decoding._quantity("1" * 1_000_000 + "!", "", "")
+    assert decoding._quantity("-1.5e+3", "", "") is None
