@@ -6,6 +6,8 @@ Source: k8s.io/kubernetes/pkg/apis/core/validation/events.go.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fairlead_api import JsonObject, validation
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
@@ -143,3 +145,5 @@ EVENT = Strategy(
     validate_change=_validate_change,
     create_on_update=True,
 )
+CORE_EVENT = replace(EVENT, validate_name=validation.path_segment_name)
+"""By the older name any will do that fits into a URL."""

@@ -52,7 +52,7 @@ _RBAC = "rbac.authorization.k8s.io"
 _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
     ("", "configmaps"): configuration.CONFIG_MAP,
     ("", "endpoints"): endpoints.ENDPOINTS,
-    ("", "events"): events.EVENT,
+    ("", "events"): events.CORE_EVENT,
     ("", "limitranges"): quotas.LIMIT_RANGE,
     ("", "namespaces"): namespaces.NAMESPACE,
     ("", "nodes"): nodes.NODE,
