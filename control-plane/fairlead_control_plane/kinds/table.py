@@ -54,6 +54,8 @@ def table(
     stored = version.conversion.to_storage if version.conversion else None
     converted = resource.api_version(version.name)
     rows = []
+    if resource.plural == "flowschemas" and resource.group == "flowcontrol.apiserver.k8s.io":
+        objects = sorted(objects, key=_precedence)
     for obj in objects:
         # Cells are computed from the stored form, whatever version is shown.
         told = stored(obj) if stored and obj.get("apiVersion") == converted else obj
@@ -66,6 +68,11 @@ def table(
         "columnDefinitions": [_definition(column) for column in columns],
         "rows": rows,
     }
+
+
+def _precedence(obj: JsonObject) -> tuple[int, str]:
+    """Return the place of a FlowSchema among others: that in which requests are matched."""
+    return (obj.get("spec") or {}).get("matchingPrecedence") or 0, obj["metadata"].get("name", "")
 
 
 def columns_of(resource: Resource, version: Version) -> Sequence[Column]:

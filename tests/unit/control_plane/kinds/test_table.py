@@ -117,3 +117,14 @@ def test_metadata_alone_has_no_fields_that_annotations_carry() -> None:
     assert alone["metadata"] == {"name": "a"}
     kept = partial_metadata({"kind": "DaemonSet", "metadata": {"annotations": {**noted, "a": "b"}}})
     assert kept["metadata"] == {"annotations": {"a": "b"}}
+
+
+def test_flow_schemas_come_in_the_order_in_which_they_match() -> None:
+    """Not in that of their names."""
+    resource = builtin_resource("flowcontrol.apiserver.k8s.io", "flowschemas")
+    assert resource is not None
+    given: list[JsonObject] = [
+        {"metadata": {"name": name}, "spec": {"matchingPrecedence": at}} for name, at in (("a", 9), ("c", 1), ("b", 1))
+    ]
+    shown = table(resource, resource.versions[0], given, now=_NOW)
+    assert [row["cells"][0] for row in shown["rows"]] == ["b", "c", "a"]
