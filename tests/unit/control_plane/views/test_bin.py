@@ -143,7 +143,7 @@ async def test_a_job_can_be_made_again() -> None:
     jobs = "/apis/batch/v1/namespaces/default/jobs"
     async with _api() as api:
         await api.ask("POST", jobs, _JOB, user=ANN)
-        await api.ask("DELETE", f"{jobs}/once", user=ANN)
+        await api.ask("DELETE", f"{jobs}/once", user=ANN, propagationPolicy="Background")
         row = (await _kept(api.store))["jobs/once/object"]
         answer = await api.send("POST", jobs, _manifest(row, "batch", "jobs"), user=ANN)
         assert answer.code == 201, answer.body
