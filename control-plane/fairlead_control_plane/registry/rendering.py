@@ -148,12 +148,15 @@ class Renderer:
             return b"".join((start, orjson.dumps(meta), b',"items":[', items, b"]}\n"))
         objects = [self.decode(row.value, row.mod_revision) for row in rows]
         if self._form.kind == TABLE:
-            return orjson.dumps(self._table(objects, meta))
+            made = self._table(objects, meta)
+            if not objects and self._resource.plural == "customresourcedefinitions":
+                made["rows"] = None  # so it is with this kind alone
+            return orjson.dumps(made)
         api_version = self._api_version
         if self._form.kind != OBJECT:
             kind, api_version = "PartialObjectMetadataList", self._form.meta_version
-            shown = [self._partial(obj) for obj in objects] or None  # as Kubernetes writes none of them
-            return orjson.dumps({"kind": kind, "apiVersion": api_version, "metadata": meta, "items": shown})
+            partial = [self._partial(obj) for obj in objects] or None  # as Kubernetes writes none of them
+            return orjson.dumps({"kind": kind, "apiVersion": api_version, "metadata": meta, "items": partial})
         if self._resource.origin == "builtin":
             objects = [{key: value for key, value in obj.items() if key not in _TYPE} for obj in objects]
         return orjson.dumps({"kind": kind, "apiVersion": api_version, "metadata": meta, "items": objects})

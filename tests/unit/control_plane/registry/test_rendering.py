@@ -13,6 +13,7 @@ from fairlead_control_plane.kinds.record import Resource
 from fairlead_control_plane.registry.call import Target
 from fairlead_control_plane.registry.media import TABLE, Form
 from fairlead_control_plane.registry.rendering import Renderer, as_yaml
+from tests.unit.control_plane.in_process import in_process
 
 
 def renderer(resource: Resource, form: Form) -> Renderer:
@@ -52,3 +53,12 @@ def test_the_scale_of_a_built_in_kind_has_columns_of_its_own() -> None:
     assert shown["rows"][0]["cells"][:3] == ["d", 3, 1]
     custom = replace(deployments, versions=(replace(deployments.storage_version, open_api={"type": "object"}),))
     assert orjson.loads(renderer(custom, Form(TABLE)).scale(scale)) == scale
+
+
+async def test_table_of_no_definitions() -> None:
+    """An empty Table of CustomResourceDefinitions has null for its rows, that of any other kind a list."""
+    async with in_process() as api:
+        kind = "application/json;as=Table;g=meta.k8s.io;v=v1"
+        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        assert (await api.ask("GET", path, accept=kind))["rows"] is None
+        assert (await api.ask("GET", "/api/v1/persistentvolumes", accept=kind))["rows"] == []
