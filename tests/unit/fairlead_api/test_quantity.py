@@ -37,6 +37,8 @@ def test_the_canonical_text_is_gos(text: str, shown: str) -> None:
         ("0.1mi", quantity.WRONG_SUFFIX),
         ("1e", quantity.WRONG_SUFFIX),
         ("+Ei", quantity.WRONG_NUMBER),
+        ("1" * 5000, quantity.WRONG_NUMBER),
+        ("0" * 1_000_000 + "!", quantity.WRONG_FORMAT),
     ],
 )
 def test_what_is_no_quantity_has_gos_message(text: str, message: str) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from fairlead_api import JsonObject
+from fairlead_api.quantity import WRONG_FORMAT, WRONG_SUFFIX
+from fairlead_control_plane.kinds.builtin import builtin_resource
 from fairlead_control_plane.kinds.strategies.resources import quality_of_service
 from tests.unit.control_plane.kinds.making import changed, new, wrong_change, wrong_status, wrong_with
 
@@ -472,3 +474,15 @@ def test_amounts_are_rounded_up_to_thousandths() -> None:
     resources = {"cpu": "1m", "memory": "1Gi"}
     assert pod["spec"]["containers"][0]["resources"] == {"limits": resources, "requests": resources}
     assert pod["spec"]["overhead"] == {"cpu": "2m"}
+
+
+@pytest.mark.parametrize(
+    ("amount", "problem"),
+    [("1.5Gi", None), (5, None), ("10.0.0.1", WRONG_FORMAT), (True, WRONG_FORMAT), ("1e", WRONG_SUFFIX)],
+)
+def test_amounts_are_read_as_a_body_is(amount: object, problem: str | None) -> None:
+    """What is no quantity at all is none of the rules' business."""
+    pods = builtin_resource("", "pods")
+    assert pods is not None
+    body = {"metadata": {}, "spec": {"resources": {"limits": {"cpu": amount}}}}
+    assert pods.storage_version.schema().typed_errors(body) == problem
