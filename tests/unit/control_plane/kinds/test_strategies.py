@@ -126,6 +126,7 @@ def test_a_new_storage_version_is_remembered() -> None:
     changed = {**base, "spec": {**base["spec"], "versions": both}, "status": {"storedVersions": ["v1"]}}
     strategy.prepare_update(changed, base)
     assert changed["status"]["storedVersions"] == ["v1", "v2"]
-    dropped = {**base, "spec": {**base["spec"], "versions": both[1:]}}
+    dropped = {**base, "spec": {**base["spec"], "versions": both[1:]}, "status": {"storedVersions": ["v1"]}}
+    strategy.prepare_update(dropped, base)
     causes = strategy.validate_update(dropped, base)
     assert [cause.field for cause in causes] == ["status.storedVersions[0]"]
