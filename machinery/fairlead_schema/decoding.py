@@ -29,6 +29,32 @@ _PLAIN_QUANTITY = re.compile(r"[0-9]{1,9}(?:m|k|M|G|Ki|Mi|Gi)?", re.ASCII)
 _TIME_PATTERN = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:\d\d)$")
 _WITH_UID = frozenset({"ObjectMeta", "OwnerReference", "ObjectReference", "Preconditions"})
 """Structs whose ``uid`` has a type of its own."""
+_EMBEDDED: dict[str, tuple[str, frozenset[str]]] = {
+    "EphemeralContainer": ("EphemeralContainerCommon", frozenset({"targetContainerName"})),
+    "IngressRule": ("IngressRuleValue", frozenset({"host"})),
+    "NamedRuleWithOperations": ("RuleWithOperations.Rule", frozenset({"operations", "resourceNames"})),
+    "PersistentVolumeSpec": (
+        "PersistentVolumeSource",
+        frozenset(
+            {
+                "accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity", "persistentVolumeReclaimPolicy",
+                "storageClassName", "volumeAttributesClassName", "volumeMode",
+            }
+        ),
+    ),
+    "Probe": (
+        "ProbeHandler",
+        frozenset(
+            {
+                "failureThreshold", "initialDelaySeconds", "periodSeconds", "successThreshold",
+                "terminationGracePeriodSeconds", "timeoutSeconds",
+            }
+        ),
+    ),
+    "RuleWithOperations": ("Rule", frozenset({"operations"})),
+    "Volume": ("VolumeSource", frozenset({"name"})),
+}  # fmt: skip
+"""Structs with another one inside, whose fields are theirs in JSON: what Go calls that, and the fields not its own."""
 _LIMITS = {"int32": 2**31, "int64": 2**63}
 
 
@@ -68,6 +94,7 @@ def _map_walk(node: Node) -> Decoder:
     has_uid = struct in _WITH_UID
     go_type = _go_type(node)
     tables: list[tuple[dict[str, Decoder | None], Decoder | None]] = []
+    embedded, own = _EMBEDDED.get(struct, ("", frozenset()))
 
     def walk(value: Any, path: str, owner: str) -> str | None:
         if type(value) is not dict:
@@ -82,6 +109,8 @@ def _map_walk(node: Node) -> Decoder:
         for name, item in value.items():
             check = table.get(name, others)
             if check is not None:
+                if embedded and name not in own:
+                    name = f"{embedded}.{name}"  # noqa: PLW2901 - as Go calls it
                 # A map's keys are no part of the path, the fields of a struct are.
                 problem = check(item, (f"{path}.{name}" if path else name) if is_struct else path, inner_owner)
                 if problem:

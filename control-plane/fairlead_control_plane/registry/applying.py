@@ -10,14 +10,14 @@ import contextlib
 from typing import Any
 
 from fairlead_api import JsonObject
-from fairlead_api.errors import BadRequest, NotFound, Unclassified
-from fairlead_control_plane.registry import body, managing
+from fairlead_api.errors import ApiError, BadRequest, NotFound, Unclassified
+from fairlead_control_plane.registry import body, managing, messages
 from fairlead_control_plane.registry.aside import aside, is_large, weighed
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written
 from fairlead_control_plane.registry.metadata import check_place
 from fairlead_control_plane.registry.options import IGNORE, STRICT, WriteOptions
-from fairlead_control_plane.registry.patching import keep_uid
+from fairlead_control_plane.registry.patching import unstructured
 from fairlead_control_plane.registry.preparing import copied
 from fairlead_control_plane.registry.writing import update
 from fairlead_schema import apply as merging
@@ -79,12 +79,6 @@ async def apply(
     config = body.checked_kind(copied(config), target)
     if not isinstance(config.setdefault("metadata", {}), dict):
         raise BadRequest("metadata must be an object")
-    # What is filled in here must not count as applied.
-    named = copied(config)
-    named["metadata"].setdefault("name", target.name)
-    check_place(named, target.resource, target.namespace, target.name)
-    if problems and options.validation == STRICT:
-        raise body.unhandled(target, "strict decoding error: " + ", ".join(problems))
     large = await weighed(config)
 
     async def changed(old: JsonObject | None) -> JsonObject:
@@ -104,18 +98,49 @@ async def apply(
             now=parts.timestamp(),
             reset_fields=managing.reset_fields(target),
         )
-        new = copied(merged)
-        _check_versions(target, new, old)
-        keep_uid(new, old, target)
-        check_place(new, target.resource, target.namespace, target.name)
-        if old is not None and config["metadata"].get("resourceVersion"):
-            new["metadata"]["resourceVersion"] = config["metadata"]["resourceVersion"]
-        return body.finish(new, target, IGNORE, [])
+        made = _converted(merged, target)
+        if problems and options.validation == STRICT:
+            raise body.unhandled(target, "strict decoding error: " + ", ".join(problems))
+        if problems and options.validation != IGNORE:
+            target.warnings.extend(problems)  # said once, however often this is tried
+        _check_versions(target, made, old)
+        check_place(made, target.resource, target.namespace, target.name)
+        if old is None:
+            _check_no_uid(made, target)
+        elif config["metadata"].get("resourceVersion"):
+            made["metadata"]["resourceVersion"] = config["metadata"]["resourceVersion"]
+        return made
 
-    written = await update(parts, target, changed, options, managing.already, may_create=not target.subresource)
-    # Of doubled keys Kubernetes warns only whose request was right.
-    target.warnings.extend(problems if problems and options.validation != IGNORE else ())
-    return written
+    may_create = not target.subresource
+    return await update(parts, target, changed, options, managing.already, may_create=may_create, by_uid=False)
+
+
+def _converted(merged: JsonObject, target: Target) -> JsonObject:
+    """Return what applying gave as an object of its kind; raises what :func:`_unconvertible` says."""
+    try:
+        return body.finish(copied(merged), target, IGNORE, [])
+    except BadRequest as error:
+        raise _unconvertible(error, target, merged) from error
+
+
+def _unconvertible(error: BadRequest, target: Target, merged: JsonObject) -> ApiError:
+    """Say of a result that does not fit its type what Kubernetes' conversion says, which calls that its own fault."""
+    _, found, text = error.message.partition(f"cannot be handled as a {target.resource.kind}: ")
+    if not found or target.version.open_api:
+        return error
+    data = merged.get("metadata") or {}
+    kind = f"{target.resource.group}/{target.version.name}, Kind={target.resource.kind}"
+    where = f"{data.get('namespace', '')}/{data.get('name', '')}; {kind}"
+    why = f"unable to convert unstructured object to {kind}: {unstructured(text)}"
+    return Unclassified(f"failed to convert new object ({where}) to proper version: {why}")
+
+
+def _check_no_uid(new: JsonObject, target: Target) -> None:
+    """Raise ``Conflict`` when a configuration that would make an object names the uid of one."""
+    uid = new["metadata"].get("uid")
+    if uid:
+        why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        raise messages.conflict(target.resource, target.name, why)
 
 
 def _check_type(config: JsonObject, target: Target) -> None:

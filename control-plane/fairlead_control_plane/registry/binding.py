@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from fairlead_api import JsonObject
 from fairlead_api.conditions import set_meta_condition
-from fairlead_api.errors import Cause, Conflict
-from fairlead_api.field_errors import invalid_object, not_supported, required
+from fairlead_api.errors import Cause, Conflict, Unclassified
+from fairlead_api.field_errors import not_supported, required
 from fairlead_control_plane.registry import managing, messages, writing
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.options import WriteOptions
@@ -21,11 +21,11 @@ async def bind(parts: Parts, target: Target, binding: JsonObject) -> JsonObject:
     Assign the pod in the path to the node in ``binding.target`` and note that it is scheduled.
 
     Raises:
-        Invalid: The target is no node.
+        Unclassified: The target is no node.
         Conflict: The pod has a node, is held by a gate, is going, or is another one of that name.
         NotFound: There is no such pod.
     """
-    _check(target, binding)
+    _check(binding)
     wanted = binding.get("metadata") or {}
 
     async def change(pod: JsonObject | None) -> JsonObject:
@@ -48,7 +48,7 @@ async def bind(parts: Parts, target: Target, binding: JsonObject) -> JsonObject:
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
 
-def _check(target: Target, binding: JsonObject) -> None:
+def _check(binding: JsonObject) -> None:
     node = binding.get("target") or {}
     causes: list[Cause] = []
     if node.get("kind") not in (None, "", "Node"):
@@ -56,7 +56,9 @@ def _check(target: Target, binding: JsonObject) -> None:
     if not node.get("name"):
         causes.append(required("target.name"))
     if causes:
-        raise invalid_object("", "Binding", target.name, causes)
+        # Kubernetes hands these on as they are, and so says no more of them than that (500).
+        texts = [f"{cause.field}: {cause.message}" for cause in causes]
+        raise Unclassified(texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]")
 
 
 def _problem(pod: JsonObject, wanted: JsonObject) -> str:

@@ -15,7 +15,7 @@ import orjson
 from fairlead_api import JsonObject
 from fairlead_api.errors import ApiError, BadRequest, Cause, InternalError
 from fairlead_api.field_errors import invalid, invalid_object
-from fairlead_control_plane.registry import body, media, messages
+from fairlead_control_plane.registry import body, media
 from fairlead_control_plane.registry.aside import aside, is_large, weighed
 from fairlead_control_plane.registry.call import Parts, Target
 from fairlead_control_plane.registry.committing import Written
@@ -23,7 +23,7 @@ from fairlead_control_plane.registry.managing import Manage
 from fairlead_control_plane.registry.metadata import check_place
 from fairlead_control_plane.registry.options import WriteOptions
 from fairlead_control_plane.registry.preparing import copied
-from fairlead_control_plane.registry.writing import update
+from fairlead_control_plane.registry.writing import check_version, update
 from fairlead_schema.jsonpatch import apply_json_patch
 from fairlead_schema.mergepatch import apply_merge_patch
 from fairlead_schema.strategic import apply_strategic_patch, go_text
@@ -116,10 +116,10 @@ async def patch(  # noqa: PLR0913 - one is a keyword
             lambda: finished(target, merged, change, options.validation, problems), is_large=await weighed(merged)
         )
         check_place(made, target.resource, target.namespace, target.name)
-        keep_uid(made, old, target)
+        check_version(target, made)
         return made
 
-    return await update(parts, target, changed, options, manage)
+    return await update(parts, target, changed, options, manage, by_uid=False)
 
 
 def finished(target: Target, merged: JsonObject, change: Patch, validation: str, problems: list[str]) -> JsonObject:
@@ -167,7 +167,7 @@ def _as_patch_error(error: BadRequest, target: Target, patched: JsonObject, chan
     if not found:
         return error
     if isinstance(change, Strategic):
-        return invalid_object("", "", "", [invalid("patch", go_text(change.said), _unstructured(text))])
+        return invalid_object("", "", "", [invalid("patch", go_text(change.said), unstructured(text))])
     shown = orjson.dumps(patched).decode()
     return invalid_object("", "", "", [invalid("patch", shown, text)])
 
@@ -176,7 +176,7 @@ _UNREADABLE = re.compile(r"json: cannot unmarshal (\w+)(?: (\S+))? into .* of ty
 _KINDS = {"array": "slice", "object": "map", "number": "int64"}
 
 
-def _unstructured(text: str) -> str:
+def unstructured(text: str) -> str:
     """
     Say of a value of the wrong type what Go's converter says, where its JSON decoder would say ``text``.
 
@@ -196,14 +196,3 @@ def _unstructured(text: str) -> str:
     if (given, wanted) == ("int64", "string") or (given == "float64" and wanted.startswith("int")):
         return f"cannot convert {given} to {wanted}"
     return f"unrecognized type: {wanted}"
-
-
-def keep_uid(new: JsonObject, old: JsonObject | None, target: Target) -> None:
-    """Refuse another uid as a change of what cannot change; in an update it would be a precondition (409)."""
-    uid = new["metadata"].get("uid")
-    if uid and old is None:
-        why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-        raise messages.conflict(target.resource, target.name, why)
-    if uid and old is not None and uid != old["metadata"]["uid"]:
-        cause = invalid("metadata.uid", uid, "field is immutable")
-        raise invalid_object(target.resource.told_group, target.resource.kind, target.name, [cause])

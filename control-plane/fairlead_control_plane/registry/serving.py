@@ -21,6 +21,7 @@ from fairlead_control_plane.registry import (
     messages,
     metadata,
     patching,
+    posted,
     reading,
     scale_applying,
     scaling,
@@ -158,7 +159,10 @@ class Serving:
         raw = await request.body()
         content_type = request.headers.get("content-type", "")
         if target.subresource:
-            return await _answer(renderer, orjson.dumps(await handler(target, body.parse_any(raw, content_type))), 201)
+            asked = posted.as_posted(target)
+            parsed = body.decode(raw, content_type, asked, options.validation)
+            managing.by(self._parts, asked, options)(parsed, None)
+            return await _answer(renderer, orjson.dumps(await handler(target, parsed)), 201)
         parsed = body.decode(raw, content_type, target, options.validation)
         metadata.wipe(parsed["metadata"])
         if target.resource.namespaced:
@@ -191,8 +195,8 @@ class Serving:
 
         async def change(old: JsonObject | None) -> JsonObject:
             fresh: JsonObject = orjson.loads(raw)
-            if old is not None and not fresh["metadata"].get("resourceVersion") and _demands_version(target):
-                raise messages.unconditional(target.resource, target.name)
+            if old is not None:
+                writing.check_version(target, fresh)
             return fresh
 
         manage = managing.by(self._parts, target, options)
@@ -281,25 +285,6 @@ class Serving:
 async def _read(raw: bytes, read: Callable[[], T]) -> T:
     """Read a body; a long one beside the loop, so that nobody else waits for it."""
     return await aside(read, is_large=is_long(raw))
-
-
-_CONDITIONAL = frozenset(
-    {
-        "apiservices.apiregistration.k8s.io", "csidrivers.storage.k8s.io", "csinodes.storage.k8s.io",
-        "csistoragecapacities.storage.k8s.io", "customresourcedefinitions.apiextensions.k8s.io",
-        "leases.coordination.k8s.io", "mutatingadmissionpolicies.admissionregistration.k8s.io",
-        "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
-        "mutatingwebhookconfigurations.admissionregistration.k8s.io", "poddisruptionbudgets.policy",
-        "runtimeclasses.node.k8s.io", "validatingadmissionpolicies.admissionregistration.k8s.io",
-        "validatingadmissionpolicybindings.admissionregistration.k8s.io",
-        "validatingwebhookconfigurations.admissionregistration.k8s.io", "volumeattachments.storage.k8s.io",
-    }
-)  # fmt: skip
-
-
-def _demands_version(target: Target) -> bool:
-    """Tell whether an update of this kind must name the version it replaces: custom resources and a few others."""
-    return bool(target.version.open_api) or target.resource.name in _CONDITIONAL
 
 
 def _agent(request: Request) -> str:

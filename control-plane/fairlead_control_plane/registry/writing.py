@@ -26,6 +26,18 @@ from fairlead_control_plane.store.contract import CompareFailed, Row
 _GENERATED_TRIES = 8
 _LARGE_BYTES = 128 << 10
 _LEAVING = "create not allowed while custom resource definition is terminating"
+_CONDITIONAL = frozenset(
+    {
+        "apiservices.apiregistration.k8s.io", "csidrivers.storage.k8s.io", "csinodes.storage.k8s.io",
+        "csistoragecapacities.storage.k8s.io", "customresourcedefinitions.apiextensions.k8s.io",
+        "leases.coordination.k8s.io", "mutatingadmissionpolicies.admissionregistration.k8s.io",
+        "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io", "poddisruptionbudgets.policy",
+        "runtimeclasses.node.k8s.io", "validatingadmissionpolicies.admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io", "volumeattachments.storage.k8s.io",
+    }
+)  # fmt: skip
 _TRIES = 16
 """Reads and commits until an update gives up: only effects that other writers keep invalidating come near."""
 
@@ -127,8 +139,15 @@ async def _check_free(parts: Parts, place: Target) -> None:
         raise messages.already_exists(place.resource, place.name)
 
 
-async def update(
-    parts: Parts, target: Target, change: Change, options: WriteOptions, manage: Manage, *, may_create: bool = False
+async def update(  # noqa: PLR0913 - two are keywords
+    parts: Parts,
+    target: Target,
+    change: Change,
+    options: WriteOptions,
+    manage: Manage,
+    *,
+    may_create: bool = False,
+    by_uid: bool = True,
 ) -> Written:
     """
     Replace an object by what ``change`` makes of it; retried whenever it changed meanwhile.
@@ -137,6 +156,7 @@ async def update(
 
     Args:
         may_create: Create the object when there is none.
+        by_uid: Another uid in the new object is a precondition that does not hold (409), not a change (422).
 
     Raises:
         NotFound, Conflict, Invalid, ApiError.
@@ -148,7 +168,7 @@ async def update(
                 raise messages.not_found(target.resource, target.name)
             return await _create_by_update(parts, target, change, options, manage)
         try:
-            written = await _replace(parts, target, row, change, options, manage)
+            written = await _replace(parts, target, row, change, options, manage, by_uid=by_uid)
         except CompareFailed:
             continue
         return await _seen(target, written)
@@ -167,14 +187,14 @@ async def _create_by_update(
     return await create(parts, target, obj, options, manage)
 
 
-async def _replace(
-    parts: Parts, target: Target, row: Row, change: Change, options: WriteOptions, manage: Manage
+async def _replace(  # noqa: PLR0913 - one is a keyword
+    parts: Parts, target: Target, row: Row, change: Change, options: WriteOptions, manage: Manage, *, by_uid: bool
 ) -> Written:
     new = await change(await _decoded(target, row))
     if _is_whole(target):
         new, target = await stored(target, new), target.as_stored
     old = await _decoded(target, row)
-    _check_preconditions(target, new, old)
+    _check_preconditions(target, new, old, by_uid=by_uid)
     new = await preparing.updated(parts, target, new, old, options, manage)
     new["metadata"].pop("resourceVersion", None)
     saved = await stored(target, new)
@@ -197,9 +217,21 @@ async def _decoded(target: Target, row: Row) -> JsonObject:
     return await aside(decoded, is_large=len(settled.value) > _LARGE_BYTES)
 
 
-def _check_preconditions(target: Target, new: JsonObject, old: JsonObject) -> None:
+def check_version(target: Target, new: JsonObject) -> None:
+    """
+    Check that an update names the version it replaces, where its kind demands that: custom ones and a few others.
+
+    Raises:
+        Invalid: It does not.
+    """
+    is_demanded = bool(target.version.open_api) or target.resource.name in _CONDITIONAL
+    if is_demanded and new["metadata"].get("resourceVersion") in (None, "", "0"):
+        raise messages.unconditional(target.resource, target.name)
+
+
+def _check_preconditions(target: Target, new: JsonObject, old: JsonObject, *, by_uid: bool) -> None:
     uid, version = new["metadata"].get("uid"), new["metadata"].get("resourceVersion")
-    if uid and uid != old["metadata"]["uid"]:
+    if by_uid and uid and uid != old["metadata"]["uid"]:
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['metadata']['uid']}"
         raise messages.conflict(target.resource, target.name, why)
     if version and _precondition(version) and version != old["metadata"]["resourceVersion"]:

@@ -126,6 +126,29 @@ def test_wrong_types_are_worded_as_the_decoder_does() -> None:
     assert problem in entry["message"]
 
 
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        (
+            {"apiVersion": "v1", "kind": "Pod", "spec": {"volumes": [{"name": "v", "hostPath": {"path": []}}]}},
+            "HostPathVolumeSource.spec.volumes.VolumeSource.hostPath.path",
+        ),
+        (
+            {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "spec": {"rules": [{"host": "a", "http": []}]}},
+            "IngressRule.spec.rules.IngressRuleValue.http",
+        ),
+        (
+            {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"livenessProbe": {"periodSeconds": "1"}}]}},
+            "Probe.spec.containers.livenessProbe.periodSeconds",
+        ),
+    ],
+)
+def test_structs_within_structs_are_in_the_path(sent: dict[str, Any], field: str) -> None:
+    """Go names an embedded struct, though JSON does not."""
+    _, _, problem = _created({**sent, "metadata": {"name": "a"}})
+    assert f"Go struct field {field} of type" in str(problem)
+
+
 @pytest.mark.parametrize("entry", _cases("updates.json"))
 def test_updates_are_refused_for_the_same_causes(entry: dict[str, Any]) -> None:
     """Immutable fields and forbidden changes are Kubernetes'."""

@@ -46,9 +46,9 @@ async def test_a_pod_gets_its_node_once(api: Api) -> None:
 
 
 async def test_bindings_that_mean_another_pod_or_no_node(api: Api) -> None:
-    """A wrong uid is a conflict, a target that is no node invalid, a missing pod not found."""
+    """A wrong uid is a conflict, a target that is no node an error (so in Kubernetes), a missing pod not found."""
     await api.ask("POST", PODS, POD)
     assert (await api.ask("POST", f"{PODS}/p/binding", binding("n1", uid="other")))["code"] == 409
-    assert (await api.ask("POST", f"{PODS}/p/binding", binding("")))["code"] == 422
+    assert (await api.ask("POST", f"{PODS}/p/binding", binding("")))["message"] == "target.name: Required value"
     assert (await api.ask("POST", f"{PODS}/q/binding", binding("n1")))["code"] == 404
     assert "nodeName" not in (await api.ask("GET", f"{PODS}/p"))["spec"]
