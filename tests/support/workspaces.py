@@ -88,9 +88,10 @@ def schema(resource: Resource, prefix: str = "v1", **properties: str) -> JsonObj
 
 
 def crd(group: str, kind: str, **properties: str) -> JsonObject:
-    """Return a CustomResourceDefinition."""
+    """Return a CustomResourceDefinition that is established."""
     made = schema(record(group, kind.lower() + "s", kind), **properties)
-    return {"metadata": {"name": f"{kind.lower()}s.{group}"}, "spec": made["spec"]}
+    status = {"conditions": [{"type": "Established", "status": "True"}]}
+    return {"metadata": {"name": f"{kind.lower()}s.{group}"}, "spec": made["spec"], "status": status}
 
 
 def _from_definition(obj: JsonObject, identity: str = "", owner: str = "") -> Resource:

@@ -268,9 +268,9 @@ def _parts(binding: JsonObject) -> list[_Bound]:
 
 
 def _is_served(crd: JsonObject) -> bool:
-    """Tell whether a CRD's names are its own and its schema is usable, as its conditions have it."""
+    """Tell whether a CRD's names have been found its own: not before, or who sees it served meets a status written."""
     said = {entry["type"]: entry["status"] for entry in (crd.get("status") or {}).get("conditions") or ()}
-    return bool(said.get("Established", "True") == "True")
+    return said.get("Established") == "True"
 
 
 def _identity(value: bytes) -> str:
