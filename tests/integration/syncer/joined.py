@@ -301,11 +301,12 @@ class Joined:
         wait_until(lambda: ((self.down_map(name, namespace) or {}).get("data") or {}).get("k") == value, SYNC_TIMEOUT_S)
         return self.down_map(name, namespace) or {}
 
-    def agent_writes(self, *verbs: str, since: int = 0) -> list[str]:
+    def agent_writes(self, *verbs: str, since: int = 0, taken: bool = False) -> list[str]:
         """
         Return the agent's writes of objects in the audit log, as ``verb resource/name``; reviews are none.
 
-        Also those of agents of SyncTargets that had the name before.
+        Also those of agents of SyncTargets that had the name before. ``taken`` leaves out what was refused, or ended by
+        who asked.
         """
         any_uid = self.user.rpartition("-")[0] + "-"
         found = []
@@ -314,7 +315,8 @@ class Joined:
             is_ours = (
                 str(event["user"].get("username")).startswith(any_uid) and reference.get("resource") not in _NO_WRITES
             )
-            if is_ours and event["verb"] in (verbs or _WRITES):
+            code = (event.get("responseStatus") or {}).get("code", 0)
+            if is_ours and event["verb"] in (verbs or _WRITES) and (not taken or 200 <= code < 300):
                 found.append(f"{event['verb']} {reference.get('resource')}/{reference.get('name')}")
         return found
 

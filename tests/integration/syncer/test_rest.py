@@ -122,7 +122,7 @@ def test_every_kind_comes_to_rest(joined: Joined) -> None:
     wait_until(lambda: time.monotonic() > deadline, 20)
     assert joined.agent_writes(since=began) == []
     # What the agent makes is as it must be from the start; only a namespace's uid is known, and sealed, afterwards.
-    assert joined.agent_writes("patch") == [f"patch namespaces/{joined.home()}"]
+    assert joined.agent_writes("patch", taken=True) == [f"patch namespaces/{joined.home()}"]
     assert _revision(joined) - revision <= 2, "only heartbeats are written"
 
 
