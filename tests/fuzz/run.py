@@ -143,7 +143,8 @@ async def surface(side: Side, only: str = "") -> Surface:
     discovered: dict[str, JsonObject] = {}
     groups = [version["groupVersion"] for group in (await side.get("/apis"))["groups"] for version in group["versions"]]
     for path, group_version in [("/api/v1", "v1"), *((f"/apis/{each}", each) for each in groups)]:
-        for resource in (await side.get(path))["resources"]:
+        listed = await side.get(path) or {"resources": ()}  # the group of a CRD of before may be on its way out
+        for resource in listed["resources"]:
             discovered[f"{group_version}/{resource['name']}"] = resource
     schemas = Schemas(await side.get("/openapi/v2"))
     definitions = Kind(

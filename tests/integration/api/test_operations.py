@@ -15,6 +15,7 @@ from pathlib import Path
 from cryptography import x509
 
 from tests.integration.security.wire import Wire
+from tests.kubectl.compare import MANIFESTS
 from tests.support import processes
 from tests.support.clusters import NotSupported
 from tests.support.servers import FairleadServer, fairlead_server, make_workspace
@@ -159,16 +160,15 @@ def test_the_same_api_on_etcd(etcd: str) -> None:
     """With ``--store etcd`` kubectl applies, reads, watches and deletes, over a restart as well."""
     with fairlead_server(_folder("on-etcd"), "--no-scheduler", "--store=etcd", f"--etcd-servers={etcd}") as server:
         url = f"--server={make_workspace(server, 'on-etcd', compute=True)}"
-        manifests = Path(__file__).parent / "manifests"
         for name in ("configmap", "secret", "deployment", "service", "crd"):
-            server.kubectl(url, "apply", "-f", str(manifests / f"{name}.yaml"))
+            server.kubectl(url, "apply", "-f", str(MANIFESTS / f"{name}.yaml"))
         server.kubectl(url, "wait", "crd/cars.example.com", "--for=condition=Established", "--timeout=10s")
-        server.kubectl(url, "apply", "--server-side", "-f", str(manifests / "car.yaml"))
+        server.kubectl(url, "apply", "--server-side", "-f", str(MANIFESTS / "car.yaml"))
         assert server.process.stop(grace_s=15) == 0
         server.restart()
         assert "beetle" in server.kubectl(url, "get", "cars,deployments,configmaps", "-o", "name")
         assert server.kubectl(url, "get", "deploy", "web", "-o", "jsonpath={.spec.replicas}") == "3"
-        server.kubectl(url, "delete", "-f", str(manifests / "deployment.yaml"), "--cascade=foreground")
+        server.kubectl(url, "delete", "-f", str(MANIFESTS / "deployment.yaml"), "--cascade=foreground")
         server.kubectl(url, "delete", "crd", "cars.example.com")
 
 
