@@ -62,6 +62,7 @@ class Messages:
         self._queue = WebSocketDataQueue(protocol, _MOST_HEARD, loop=loop)
         self._reader = WebSocketReader(self._queue, _MOST_HEARD, False, False)
         self._writer = WebSocketWriter(protocol, transport, limit=2**62)  # the connection itself waits for slow readers
+        self._answerer = WebSocketWriter(protocol, transport)  # waits by itself: who does not read is not heard either
 
     def feed(self, data: bytes) -> None:
         """Take what the client sent."""
@@ -73,13 +74,13 @@ class Messages:
             while True:
                 heard = await self._queue.read()
                 if heard.type is WSMsgType.PING:
-                    await self._writer.send_frame(heard.data, WSMsgType.PONG)
+                    await self._answerer.send_frame(heard.data, WSMsgType.PONG)
                 elif heard.type is WSMsgType.CLOSE:
                     await self.close()
                     return
         except WebSocketError:
             await self.close(_PROTOCOL_ERROR)
-        except EofStream:
+        except (EofStream, ConnectionError):
             return
 
     async def send(self, frames: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 
 import pytest
 
@@ -93,4 +94,20 @@ async def test_a_websocket_that_does_not_read_is_cut(server: Server) -> None:
     writer.write(upgrade("/watch"))
     async with asyncio.timeout(5):
         await server.stream.is_closed.wait()
+    writer.close()
+
+
+async def test_pings_of_a_client_that_does_not_read_pile_up_nowhere(server: Server) -> None:
+    """Its pongs wait for it, and so do its pings: what it may send ends with the buffers on the way."""
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
+    writer.write(upgrade("/watch"))
+    ping = frame(PING, b"x" * 125) * 1000
+    sent = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(2):
+            while sent < 400:
+                writer.write(ping)
+                await writer.drain()
+                sent += 1
+    assert sent < 400, "fifty megabytes of answers were kept for it"
     writer.close()
