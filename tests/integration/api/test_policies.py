@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -13,8 +11,6 @@ import pytest
 from fairlead_api import JsonObject
 from tests.integration.api import policy_cases as given
 from tests.integration.security.wire import Answer, Wire
-from tests.support import process_cluster, processes
-from tests.support.servers import fairlead_server
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -25,19 +21,6 @@ _DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 _KINDS = {"validating": "ValidatingAdmissionPolicy", "mutating": "MutatingAdmissionPolicy"}
 _SERVER_SET = frozenset({"uid", "creationTimestamp", "resourceVersion", "managedFields"})
 _PROBE = "zz-probe"
-
-
-@pytest.fixture(scope="module")
-def wires() -> Iterator[tuple[Wire, Wire]]:
-    """Give Fairlead and Kubernetes."""
-    folder = processes.run_directory() / "policies"
-    cluster = process_cluster.start_api("policed", folder / "cluster")
-    try:
-        with fairlead_server(folder, "--no-scheduler", "--profile=cluster") as server:
-            tls = ssl.create_default_context(cafile=str(cluster.certificate_authority))
-            yield Wire.to(server), Wire(cluster.server, cluster.token, tls)
-    finally:
-        cluster.stop()
 
 
 def _made(kind: str, name: str, spec: JsonObject) -> JsonObject:

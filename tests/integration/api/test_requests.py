@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import json
 import re
-import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,11 +14,10 @@ import pytest
 from tests.integration.api import accepted
 from tests.integration.api.requests import REQUESTS, Asked
 from tests.integration.api.requests_forms import FORMS
+from tests.integration.api.twins import twins
 from tests.integration.security.wire import Answer, Wire
 from tests.kubectl.compare import difference
-from tests.support import process_cluster, processes
 from tests.support.chance import UID, without_repetition
-from tests.support.servers import fairlead_server
 from tests.support.waiting import wait_until
 
 _GIVEN = (
@@ -44,19 +42,11 @@ _HEADERS = ("warning", "vary", "cache-control", "content-encoding", "retry-after
 
 @pytest.fixture(scope="module")
 def wires() -> Iterator[tuple[Wire, Wire]]:
-    """Give Fairlead with all of Kubernetes' kinds, and Kubernetes."""
-    folder = processes.run_directory() / "requests"
-    cluster = process_cluster.start_api("plain", folder / "cluster")
-    try:
-        cluster.launch_housekeeping()
-        with fairlead_server(folder, "--no-scheduler", "--profile=cluster") as server:
-            tls = ssl.create_default_context(cafile=str(cluster.certificate_authority))
-            theirs = Wire(cluster.server, cluster.token, tls)
-            account = "/api/v1/namespaces/default/serviceaccounts/default"
-            wait_until(lambda: theirs.ask("GET", account).code == 200, 30)
-            yield Wire.to(server), theirs
-    finally:
-        cluster.stop()
+    """Give Fairlead with all of Kubernetes' kinds, and Kubernetes with its first controllers."""
+    with twins("requests", keeps_house=True) as (ours, theirs):
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        wait_until(lambda: theirs.ask("GET", account).code == 200, 30)
+        yield ours, theirs
 
 
 def _path(path: str, namespace: str) -> str:

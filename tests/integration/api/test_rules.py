@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,25 +10,10 @@ import pytest
 from fairlead_api import JsonObject
 from tests.integration.api import rule_definitions as given
 from tests.integration.security.wire import Answer, Wire
-from tests.support import process_cluster, processes
-from tests.support.servers import fairlead_server
 from tests.support.waiting import wait_until
 
 _GROUP = "rules.example.com"
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-
-
-@pytest.fixture(scope="module")
-def wires() -> Iterator[tuple[Wire, Wire]]:
-    """Give Fairlead and Kubernetes."""
-    folder = processes.run_directory() / "rules"
-    cluster = process_cluster.start_api("ruled", folder / "cluster")
-    try:
-        with fairlead_server(folder, "--no-scheduler", "--profile=cluster") as server:
-            tls = ssl.create_default_context(cafile=str(cluster.certificate_authority))
-            yield Wire.to(server), Wire(cluster.server, cluster.token, tls)
-    finally:
-        cluster.stop()
 
 
 def _definition(plural: str, schema: JsonObject) -> JsonObject:

@@ -6,16 +6,12 @@ import asyncio
 import base64
 import contextlib
 import json
-import ssl
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.integration.security.wire import Wire
-from tests.support import process_cluster, processes
-from tests.support.servers import fairlead_server
 
 pytestmark = pytest.mark.integration
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -24,33 +20,10 @@ SWITCHED, TEXT, CLOSE = 101, 1, 8
 TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """A server, how it is asked, and how its WebSockets are opened."""
-
-    wire: Wire
-    url: str
-    token: str
-    tls: ssl.SSLContext
-
-
-@pytest.fixture(scope="module")
-def sides() -> Iterator[tuple[Side, Side]]:
-    folder = processes.run_directory() / "websockets"
-    cluster = process_cluster.start_api("sockets", folder / "cluster")
-    try:
-        with fairlead_server(folder, "--no-scheduler", "--profile=cluster") as server:
-            tls = ssl.create_default_context(cafile=str(cluster.certificate_authority))
-            theirs = Side(Wire(cluster.server, cluster.token, tls), cluster.server, cluster.token, tls)
-            yield Side(Wire.to(server), server.url, server.token, server.tls()), theirs
-    finally:
-        cluster.stop()
-
-
-async def _opened(side: Side, path: str, **more: str) -> tuple[int, str, list[tuple[int, bytes]]]:
+async def _opened(wire: Wire, path: str, **more: str) -> tuple[int, str, list[tuple[int, bytes]]]:
     """Ask for a WebSocket; return the code, the subprotocol, and what comes until the end: opcode and payload."""
-    where = urlsplit(side.url)
-    reader, writer = await asyncio.open_connection(where.hostname, where.port, ssl=side.tls)
+    where = urlsplit(wire.url)
+    reader, writer = await asyncio.open_connection(where.hostname, where.port, ssl=wire.tls)
     headers = {
         "Host": where.netloc, "Origin": "https://console.example.com", "Connection": "Upgrade", "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(),
@@ -95,18 +68,18 @@ def _told(frames: list[tuple[int, bytes]]) -> list[str]:
 
 
 @pytest.mark.parametrize("accept", ["application/json", TABLE])
-def test_each_event_is_a_message(sides: tuple[Side, Side], accept: str) -> None:
+def test_each_event_is_a_message(wires: tuple[Wire, Wire], accept: str) -> None:
     """With the bearer token as a subprotocol, as a browser has to send it."""
     told = []
-    for side in sides:
-        since = side.wire.ask("GET", MAPS).json["metadata"]["resourceVersion"]
+    for wire in wires:
+        since = wire.ask("GET", MAPS).json["metadata"]["resourceVersion"]
         name = f"told-{len(accept)}"
         made = {"metadata": {"name": name, "labels": {"told": "1"}}}
-        assert side.wire.ask("POST", MAPS, made).code == 201
-        assert side.wire.ask("DELETE", f"{MAPS}/{name}").code == 200
-        token = base64.urlsafe_b64encode(side.token.encode()).decode().rstrip("=")
+        assert wire.ask("POST", MAPS, made).code == 201
+        assert wire.ask("DELETE", f"{MAPS}/{name}").code == 200
+        token = base64.urlsafe_b64encode(wire.token.encode()).decode().rstrip("=")
         offered = f"base64url.bearer.authorization.k8s.io.{token}, v1.watch.example.com"
-        asked = _opened(side, SELECTED + since, Accept=accept, Sec_WebSocket_Protocol=offered)
+        asked = _opened(wire, SELECTED + since, Accept=accept, Sec_WebSocket_Protocol=offered)
         code, agreed, frames = asyncio.run(asked)
         told.append((code, agreed, _told(frames)))
     assert told[0] == told[1]
@@ -115,17 +88,17 @@ def test_each_event_is_a_message(sides: tuple[Side, Side], accept: str) -> None:
 
 
 @pytest.mark.parametrize("offered", ["", "base64url.bearer.authorization.k8s.io.bm9uZQ, a", "no.token"])
-def test_without_a_good_token(sides: tuple[Side, Side], offered: str) -> None:
+def test_without_a_good_token(wires: tuple[Wire, Wire], offered: str) -> None:
     """Nobody is 403, somebody that cannot be is 401."""
     more = {"Sec_WebSocket_Protocol": offered} if offered else {}
-    ours, theirs = (asyncio.run(_opened(side, SELECTED, **more)) for side in sides)
+    ours, theirs = (asyncio.run(_opened(wire, SELECTED, **more)) for wire in wires)
     assert ours == theirs
     assert ours[0] in (401, 403)
 
 
 @pytest.mark.parametrize("path", [MAPS, SELECTED + "x"])
-def test_other_answers_stay_what_they_are(sides: tuple[Side, Side], path: str) -> None:
+def test_other_answers_stay_what_they_are(wires: tuple[Wire, Wire], path: str) -> None:
     """Only a watch can become a WebSocket; the refusal of one is an answer like any other."""
-    ours, theirs = (asyncio.run(_opened(side, path, Authorization=f"Bearer {side.token}")) for side in sides)
+    ours, theirs = (asyncio.run(_opened(wire, path, Authorization=f"Bearer {wire.token}")) for wire in wires)
     assert ours == theirs
     assert ours[0] in (200, 500)
