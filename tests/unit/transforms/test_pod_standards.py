@@ -6,26 +6,7 @@ import pytest
 
 from fairlead_api import JsonObject
 from fairlead_transforms.pod_standards import LATEST, faults
-
-GOOD: JsonObject = {
-    "containers": [
-        {
-            "name": "c",
-            "image": "i",
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "capabilities": {"drop": ["ALL"]},
-                "runAsNonRoot": True,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-        }
-    ]
-}
-
-
-def bare(context: JsonObject | None = None, **spec: object) -> JsonObject:
-    """Return the spec of a pod of one container."""
-    return {"containers": [{"name": "c", "image": "i", "securityContext": context or {}}], **spec}
+from tests.support.pod_specs import RESTRICTED, bare
 
 
 @pytest.mark.parametrize(
@@ -60,7 +41,7 @@ def test_baseline(spec: JsonObject, reason: str, detail: str) -> None:
 
 def test_restricted() -> None:
     """All that a careless pod leaves out."""
-    assert faults("restricted", LATEST, {}, GOOD) == []
+    assert faults("restricted", LATEST, {}, RESTRICTED) == []
     assert [reason for reason, _ in faults("restricted", LATEST, {}, bare())] == [
         "allowPrivilegeEscalation != false",
         "unrestricted capabilities",

@@ -10,29 +10,11 @@ from fairlead_api.request import SYSTEM
 from fairlead_control_plane.admission.contract import Attributes
 from fairlead_control_plane.admission.pod_security import PodSecurity, standards
 from fairlead_control_plane.kinds.reader import put
+from tests.support.pod_specs import RESTRICTED, bare
 from tests.unit.control_plane.in_process import NAMESPACES, in_process, known
 
 PODS, DEPLOYMENTS = known("", "pods"), known("apps", "deployments")
 LABEL = "pod-security.kubernetes.io/"
-GOOD: JsonObject = {
-    "containers": [
-        {
-            "name": "c",
-            "image": "i",
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "capabilities": {"drop": ["ALL"]},
-                "runAsNonRoot": True,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-        }
-    ]
-}
-
-
-def bare(context: JsonObject | None = None, **spec: object) -> JsonObject:
-    """Return the spec of a pod of one container."""
-    return {"containers": [{"name": "c", "image": "i", "securityContext": context or {}}], **spec}
 
 
 def write(obj: JsonObject, old: JsonObject | None = None, kind: str = "pods") -> Attributes:
@@ -77,7 +59,7 @@ async def test_a_namespace_holds_its_pods_to_its_level() -> None:
         attributes = write({"metadata": {"name": "d"}, **template}, kind="deployments")
         await plugin.validate(attributes)
         assert attributes.warnings == ['would violate PodSecurity "baseline:latest": host namespaces (hostPID=true)']
-        await api.store.commit([put(PODS, "root", {**pod, "spec": {**GOOD, "hostPID": True}})])
+        await api.store.commit([put(PODS, "root", {**pod, "spec": {**RESTRICTED, "hostPID": True}})])
         stricter = {**namespace, "metadata": {"name": "ns", "labels": {LABEL + "enforce": "restricted"}}}
         attributes = write(stricter, namespace, "namespaces")
         await plugin.validate(attributes)
