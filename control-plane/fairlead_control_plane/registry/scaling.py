@@ -42,7 +42,7 @@ def paths_of(target: Target) -> ScalePaths:
     return target.version.scale
 
 
-def _as_scale(target: Target) -> Target:
+def as_scale(target: Target) -> Target:
     """Return what a body of the subresource is to be: a Scale of the target's name and place."""
     kind = _KINDS[target.resource.namespaced]
     return replace(target, resource=kind, version=kind.versions[0], subresource="")
@@ -91,7 +91,7 @@ def decode(raw: bytes, content_type: str, target: Target, validation: str) -> Js
         BadRequest: It is no Scale, or one of another object.
         RequestTooLarge, UnsupportedMediaType.
     """
-    wanted = _as_scale(target)
+    wanted = as_scale(target)
     try:
         scale = body.decode(raw, content_type, wanted, validation)
     except BadRequest as error:
@@ -120,7 +120,7 @@ def patched(
         BadRequest: It is one of another object.
     """
     merged = change(scale)
-    wanted = _as_scale(target)
+    wanted = as_scale(target)
     given = merged.get("kind") or "Scale", merged.get("apiVersion") or "autoscaling/v1"
     if not isinstance(change, patching.Strategic) and given != ("Scale", "autoscaling/v1"):
         raise _other_kind(merged)

@@ -161,6 +161,7 @@ class Serving:
         if target.subresource:
             asked = posted.as_posted(target)
             parsed = body.decode(raw, content_type, asked, options.validation)
+            metadata.check_place(parsed, asked.resource, target.namespace)
             managing.by(self._parts, asked, options)(parsed, None)
             return await _answer(renderer, orjson.dumps(await handler(target, parsed)), 201)
         parsed = body.decode(raw, content_type, target, options.validation)
@@ -217,7 +218,8 @@ class Serving:
                 return await self._scale(target, renderer, written.value, written.revision)
             applied = await applying.apply(self._parts, target, config, options, problems=problems)
             return await _written(renderer, applied)
-        change, problems = await _read(raw, lambda: patching.patch_of(raw, kind, target, options.validation))
+        shaped = scaling.as_scale(target) if target.subresource == "scale" else target
+        change, problems = await _read(raw, lambda: patching.patch_of(raw, kind, shaped, options.validation))
         if target.subresource == "scale":
 
             def rescaled(scale: JsonObject) -> JsonObject:

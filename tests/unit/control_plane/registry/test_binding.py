@@ -52,3 +52,12 @@ async def test_bindings_that_mean_another_pod_or_no_node(api: Api) -> None:
     assert (await api.ask("POST", f"{PODS}/p/binding", binding("")))["message"] == "target.name: Required value"
     assert (await api.ask("POST", f"{PODS}/q/binding", binding("n1")))["code"] == 404
     assert "nodeName" not in (await api.ask("GET", f"{PODS}/p"))["spec"]
+
+
+async def test_a_binding_of_another_namespace(api: Api) -> None:
+    """Is refused before the pod is looked at, as any object would be."""
+    await api.ask("POST", PODS, POD)
+    other = {**binding("n1"), "metadata": {"name": "p", "namespace": "other"}}
+    answer = await api.ask("POST", f"{PODS}/p/binding", other)
+    assert answer["code"] == 400
+    assert answer["message"] == "the namespace of the provided object does not match the namespace sent on the request"

@@ -85,6 +85,9 @@ async def test_a_scale_is_patched_as_a_scale_by_each_patch_type(api: Api) -> Non
     other = {"kind": "Deployment", "apiVersion": "apps/v1", "spec": {"replicas": 9}}
     assert (await api.send("PATCH", f"{DEPLOYMENTS}/d/scale", other, kind=MERGE)).code == 422
     assert (await api.send("PATCH", f"{DEPLOYMENTS}/d/scale", other, kind=STRATEGIC)).code == 200
+    unknown = {"spec": {"$setElementOrder/containers": [{"name": "a"}]}}
+    answer = await api.ask("PATCH", f"{DEPLOYMENTS}/d/scale", unknown, kind=STRATEGIC)
+    assert answer["message"] == 'unable to find api field in struct ScaleSpec for the json field "containers"'
 
 
 _SCALE = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "d"}}
