@@ -101,10 +101,11 @@ class Serving:
         row = await reading.get_row(self._parts, target, request.query.get("resourceVersion", ""))
         if target.subresource == "scale":
             return await self._scale(target, renderer, row.value, row.mod_revision)
-        is_large = renderer.decodes and len(row.value) > _LARGE_BYTES
-        return await _answer(
-            renderer, await aside(lambda: renderer.one(row.value, row.mod_revision), is_large=is_large)
-        )
+        if renderer.decodes and len(row.value) > _LARGE_BYTES:
+            content = await aside(lambda: renderer.one(row.value, row.mod_revision), is_large=True)
+        else:
+            content = renderer.one(row.value, row.mod_revision)
+        return await _answer(renderer, content)
 
     async def _list(self, target: Target, request: Request) -> Response:
         options = list_options(request.query, watching=False)
@@ -301,8 +302,11 @@ async def _options_body(request: Request) -> JsonObject:
 
 
 async def _answer(renderer: Renderer, content: bytes, code: int = 200) -> Response:
-    is_large = renderer.is_yaml and len(content) > _LARGE_YAML_BYTES
-    return Response(code, await aside(lambda: renderer.encode(content), is_large=is_large), renderer.content_type)
+    if renderer.is_yaml and len(content) > _LARGE_YAML_BYTES:
+        encoded = await aside(lambda: renderer.encode(content), is_large=True)
+    else:
+        encoded = renderer.encode(content)
+    return Response(code, encoded, renderer.content_type)
 
 
 def _takes_long(renderer: Renderer, page: reading.Page) -> bool:
