@@ -151,6 +151,10 @@ class Strategy:
     graceful_s: Callable[[JsonObject, int | None], int] | None = None
     create_on_update: bool = False
     """PUT or apply of a missing object creates it (leases, events, endpoints …); apply always may."""
+    demands_version: bool = False
+    """An update must name the version it replaces (no AllowUnconditionalUpdate); of custom kinds every one must."""
+    has_expressions: bool = False
+    """Users' expressions are compiled to validate it, a millisecond and more for each: beside the event loop."""
     virtual: bool = False
     """Never stored: access reviews, token reviews. The registry hands creates to the ``VirtualResource`` registered."""
     verbs: frozenset[str] = frozenset(

@@ -34,20 +34,6 @@ _KEEPS_STATUS_ON_CREATE = frozenset({("", "nodes")})
 _NARROW = frozenset({"status", "finalize"})
 """Subresources that change one part of an object; the kind's preparation is about the others."""
 
-_WITH_EXPRESSIONS = frozenset(
-    {
-        "customresourcedefinitions.apiextensions.k8s.io",
-        "validatingadmissionpolicies.admissionregistration.k8s.io",
-        "mutatingadmissionpolicies.admissionregistration.k8s.io",
-        "validatingwebhookconfigurations.admissionregistration.k8s.io",
-        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
-        "deviceclasses.resource.k8s.io",
-        "resourceclaims.resource.k8s.io",
-        "resourceclaimtemplates.resource.k8s.io",
-    }
-)
-"""Kinds whose users' expressions are compiled to be validated, a millisecond and more for each."""
-
 _BINDING = "binding"
 """Sets what no update may change (a pod's node) and its condition; it has checks of its own."""
 
@@ -155,7 +141,7 @@ def _prepared(target: Target, new: JsonObject, old: JsonObject, manage: Manage, 
 
 async def _checked(target: Target, check: Callable[..., None], *, is_large: bool) -> None:
     """Validate: in this turn of the loop where that is possible, from the beginning beside it where it was not."""
-    if not is_large and target.resource.name not in _WITH_EXPRESSIONS:
+    if not is_large and not target.resource.strategy.has_expressions:
         with suppress(TakesLong):
             return check(is_brief=True)
     return await aside(lambda: check(is_brief=False), is_large=True)

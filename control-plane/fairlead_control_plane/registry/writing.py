@@ -26,18 +26,6 @@ from fairlead_control_plane.store.contract import CompareFailed, Row
 _GENERATED_TRIES = 8
 _LARGE_BYTES = 128 << 10
 _LEAVING = "create not allowed while custom resource definition is terminating"
-_CONDITIONAL = frozenset(
-    {
-        "apiservices.apiregistration.k8s.io", "csidrivers.storage.k8s.io", "csinodes.storage.k8s.io",
-        "csistoragecapacities.storage.k8s.io", "customresourcedefinitions.apiextensions.k8s.io",
-        "leases.coordination.k8s.io", "mutatingadmissionpolicies.admissionregistration.k8s.io",
-        "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
-        "mutatingwebhookconfigurations.admissionregistration.k8s.io", "poddisruptionbudgets.policy",
-        "runtimeclasses.node.k8s.io", "validatingadmissionpolicies.admissionregistration.k8s.io",
-        "validatingadmissionpolicybindings.admissionregistration.k8s.io",
-        "validatingwebhookconfigurations.admissionregistration.k8s.io", "volumeattachments.storage.k8s.io",
-    }
-)  # fmt: skip
 _TRIES = 16
 """Reads and commits until an update gives up: only effects that other writers keep invalidating come near."""
 
@@ -219,12 +207,12 @@ async def _decoded(target: Target, row: Row) -> JsonObject:
 
 def check_version(target: Target, new: JsonObject) -> None:
     """
-    Check that an update names the version it replaces, where its kind demands that: custom ones and a few others.
+    Check that an update names the version it replaces, where its kind demands that.
 
     Raises:
         Invalid: It does not.
     """
-    is_demanded = bool(target.version.open_api) or target.resource.name in _CONDITIONAL
+    is_demanded = bool(target.version.open_api) or target.resource.strategy.demands_version
     if is_demanded and new["metadata"].get("resourceVersion") in (None, "", "0"):
         raise messages.unconditional(target.resource, target.name)
 

@@ -113,11 +113,41 @@ _STRATEGIES: Mapping[tuple[str, str], Strategy] = {
 _ANY_FINALIZER = frozenset(
     {_ADMISSION, "apiextensions.k8s.io", "apiregistration.k8s.io", "coordination.k8s.io", "node.k8s.io"}
 )
+_CONDITIONAL = frozenset(
+    {
+        "apiservices.apiregistration.k8s.io", "csidrivers.storage.k8s.io", "csinodes.storage.k8s.io",
+        "csistoragecapacities.storage.k8s.io", "customresourcedefinitions.apiextensions.k8s.io",
+        "leases.coordination.k8s.io", "mutatingadmissionpolicies.admissionregistration.k8s.io",
+        "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io", "poddisruptionbudgets.policy",
+        "runtimeclasses.node.k8s.io", "validatingadmissionpolicies.admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io", "volumeattachments.storage.k8s.io",
+    }
+)  # fmt: skip
+"""Kinds that Kubernetes updates only with a resourceVersion."""
+_WITH_EXPRESSIONS = frozenset(
+    {
+        "customresourcedefinitions.apiextensions.k8s.io",
+        "validatingadmissionpolicies.admissionregistration.k8s.io",
+        "mutatingadmissionpolicies.admissionregistration.k8s.io",
+        "validatingwebhookconfigurations.admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+        "deviceclasses.resource.k8s.io",
+        "resourceclaims.resource.k8s.io",
+        "resourceclaimtemplates.resource.k8s.io",
+    }
+)
 
 
 def strategy_of(group: str, plural: str, *, has_status: bool) -> Strategy:
     """Return the strategy of a built-in resource; the generic one for those without their own."""
-    strategy = _STRATEGIES.get((group, plural)) or generic_strategy(group, plural, has_status=has_status)
+    name = f"{plural}.{group}"
+    strategy = replace(
+        _STRATEGIES.get((group, plural)) or generic_strategy(group, plural, has_status=has_status),
+        demands_version=name in _CONDITIONAL,
+        has_expressions=name in _WITH_EXPRESSIONS,
+    )
     if group in _ANY_FINALIZER or (group, plural) == ("", "events"):
         return strategy
     validate = strategy.validate
