@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fairlead_api import JsonObject
 from fairlead_control_plane.kinds import keys
 from fairlead_control_plane.kinds.record import Resource
+from fairlead_control_plane.kinds.strategies.service_types import needs_health_port
 from fairlead_control_plane.store.contract import Row
 
 _NODE_PORTS = "/meta/nodeports/"
@@ -46,11 +47,6 @@ def addresses_of(spec: JsonObject) -> list[str]:
         return []
     listed = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
     return [address for address in listed if address != "None" and ":" not in address]
-
-
-def needs_health_port(spec: JsonObject) -> bool:
-    """Tell whether nodes are asked on a port of its own whether they have pods of a Service."""
-    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
 def address_object(address: str, namespace: str, name: str, *, uid: str, timestamp: str) -> JsonObject:

@@ -11,7 +11,7 @@ from fairlead_api import JsonObject
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause, InternalError
 from fairlead_control_plane.allocation import ranges
-from fairlead_control_plane.allocation.held import needs_health_port
+from fairlead_control_plane.kinds.strategies.service_types import needs_health_port
 
 NODE_PORT_TYPES = frozenset({"NodePort", "LoadBalancer"})
 

@@ -65,7 +65,8 @@ def _gets_node_ports(spec: JsonObject) -> bool:
     return kind == "NodePort" or (kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is not False)
 
 
-def _has_health_port(spec: JsonObject) -> bool:
+def needs_health_port(spec: JsonObject) -> bool:
+    """Tell whether nodes are asked on a port of its own whether they have pods of a Service."""
     return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
@@ -81,7 +82,7 @@ def _keep_given(spec: JsonObject, before: JsonObject) -> None:
                 spec[field] = before[field]
     if _gets_node_ports(spec) and _gets_node_ports(before):
         _keep_node_ports(spec, before)
-    if _has_health_port(spec) and _has_health_port(before) and before.get("healthCheckNodePort"):
+    if needs_health_port(spec) and needs_health_port(before) and before.get("healthCheckNodePort"):
         spec.setdefault("healthCheckNodePort", before["healthCheckNodePort"])
 
 
@@ -138,7 +139,7 @@ _ONE_TYPE_ONLY: tuple[tuple[Callable[[JsonObject], bool], tuple[str, ...]], ...]
     (_has_address, ("clusterIP", "clusterIPs")),
     (_has_address, ("ipFamilies",)),
     (_has_address, ("ipFamilyPolicy",)),
-    (_has_health_port, ("healthCheckNodePort",)),
+    (needs_health_port, ("healthCheckNodePort",)),
     (_is_load_balancer, ("allocateLoadBalancerNodePorts",)),
     (_is_load_balancer, ("loadBalancerClass",)),
     (is_reachable, ("externalTrafficPolicy",)),

@@ -20,7 +20,13 @@ from fairlead_control_plane.kinds.strategies.ip_fields import check_ip, ip_warni
 from fairlead_control_plane.kinds.strategies.metadata import validate_labels
 from fairlead_control_plane.kinds.strategies.probes import validate_port
 from fairlead_control_plane.kinds.strategies.service_addresses import FIXED, check_address_change, is_headless
-from fairlead_control_plane.kinds.strategies.service_types import ADDRESSED_TYPES, NODE_PORT_TYPES, is_reachable, settle
+from fairlead_control_plane.kinds.strategies.service_types import (
+    ADDRESSED_TYPES,
+    NODE_PORT_TYPES,
+    is_reachable,
+    needs_health_port,
+    settle,
+)
 
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _AFFINITIES = ("ClientIP", "None")
@@ -185,7 +191,7 @@ def _validate_change(new: JsonObject, old: JsonObject) -> list[Cause]:
         if wanted != before.get("loadBalancerClass"):
             causes.append(wrong.invalid("spec.loadBalancerClass", wanted, FIXED))
     port = before.get("healthCheckNodePort")
-    if _has_health_check(spec) and _has_health_check(before) and port and spec.get("healthCheckNodePort") != port:
+    if needs_health_port(spec) and needs_health_port(before) and port and spec.get("healthCheckNodePort") != port:
         causes.append(wrong.forbidden("spec.healthCheckNodePort", "field is immutable"))
     return causes + _check(new, old)
 
@@ -333,10 +339,6 @@ def _load_balancer(spec: JsonObject, kind: str) -> list[Cause]:
     return causes if name is None else [*causes, wrong.forbidden(path, _ONLY_LOAD_BALANCER)]
 
 
-def _has_health_check(spec: JsonObject) -> bool:
-    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
-
-
 def _traffic(spec: JsonObject) -> list[Cause]:
     causes: list[Cause] = []
     external = spec.get("externalTrafficPolicy")
@@ -347,7 +349,7 @@ def _traffic(spec: JsonObject) -> list[Cause]:
         causes.append(wrong.not_supported("spec.externalTrafficPolicy", external, _TRAFFIC))
     if port := spec.get("healthCheckNodePort"):
         texts = validation.port_number(port)
-        if not _has_health_check(spec):
+        if not needs_health_port(spec):
             texts = ["may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"]
         causes += [wrong.invalid("spec.healthCheckNodePort", port, text) for text in texts]
     for field, allowed in (("internalTrafficPolicy", _TRAFFIC), ("trafficDistribution", _DISTRIBUTIONS)):
