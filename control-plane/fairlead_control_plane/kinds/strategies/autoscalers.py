@@ -17,7 +17,7 @@ from fairlead_control_plane.kinds.record import Strategy, Writer
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.kinds.strategies.counts import counted, status_of
 from fairlead_control_plane.kinds.strategies.generic import zero_status
-from fairlead_control_plane.kinds.strategies.metadata import NEGATIVE, validate_builtin_finalizers
+from fairlead_control_plane.kinds.strategies.metadata import NEGATIVE
 from fairlead_control_plane.kinds.strategies.resources import ZERO, amount_of, container_resource_name
 
 _DEFAULT_UTILIZATION = 80
@@ -77,7 +77,7 @@ def _validate(obj: JsonObject) -> list[Cause]:
 
 
 def _change(new: JsonObject, old: JsonObject) -> list[Cause]:
-    return _spec(new.get("spec") or {}, old.get("spec") or {}) + validate_builtin_finalizers(new)
+    return _spec(new.get("spec") or {}, old.get("spec") or {})
 
 
 def _spec(spec: JsonObject, before: JsonObject | None) -> list[Cause]:

@@ -12,7 +12,7 @@ from fairlead_api import JsonObject
 from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Subresource, Writer
-from fairlead_control_plane.kinds.strategies.metadata import non_negative, validate_builtin_finalizers
+from fairlead_control_plane.kinds.strategies.metadata import non_negative
 
 _TOO_MANY = "cannot be greater than status.replicas"
 Change = Callable[[JsonObject, JsonObject], Sequence[Cause]]
@@ -23,11 +23,7 @@ def status_of(
     validate: Change, prepare: Prepare | None = None, settle: Prepare | None = None
 ) -> dict[str, Subresource]:
     """Return the subresource ``status`` of a kind whose statuses are checked by ``validate(new, old)``."""
-
-    def checked(new: JsonObject, old: JsonObject) -> list[Cause]:
-        return [*validate(new, old), *validate_builtin_finalizers(new)]
-
-    return {"status": Subresource(prepare=prepare, settle=settle, validate=checked)}
+    return {"status": Subresource(prepare=prepare, settle=settle, validate=validate)}
 
 
 def counted(counts: Sequence[str], parts: Sequence[str] = (), ready: str = "") -> Change:

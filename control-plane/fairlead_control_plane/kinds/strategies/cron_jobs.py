@@ -17,7 +17,7 @@ from fairlead_control_plane.kinds.strategies.counts import status_of
 from fairlead_control_plane.kinds.strategies.cron_schedules import schedule_problem, zone_problem
 from fairlead_control_plane.kinds.strategies.job_specs import job_warnings, validate_job_spec
 from fairlead_control_plane.kinds.strategies.jobs import default_job_template
-from fairlead_control_plane.kinds.strategies.metadata import non_negative, validate_builtin_finalizers
+from fairlead_control_plane.kinds.strategies.metadata import non_negative
 from fairlead_control_plane.kinds.strategies.pod_warnings import name_warnings
 from fairlead_control_plane.kinds.strategies.selectors import selector_cause
 from fairlead_control_plane.kinds.strategies.workloads import settle_template
@@ -58,7 +58,7 @@ def _validate(obj: JsonObject) -> list[Cause]:
 
 
 def _change(new: JsonObject, old: JsonObject) -> list[Cause]:
-    return _spec(new.get("spec") or {}, old.get("spec") or {}) + validate_builtin_finalizers(new)
+    return _spec(new.get("spec") or {}, old.get("spec") or {})
 
 
 def _spec(spec: JsonObject, before: JsonObject | None) -> list[Cause]:

@@ -17,7 +17,7 @@ from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.kinds.strategies.counts import status_of
 from fairlead_control_plane.kinds.strategies.job_specs import job_warnings, validate_job_spec
 from fairlead_control_plane.kinds.strategies.job_status import validate_job_status
-from fairlead_control_plane.kinds.strategies.metadata import IMMUTABLE, immutable, validate_builtin_finalizers
+from fairlead_control_plane.kinds.strategies.metadata import IMMUTABLE, immutable
 from fairlead_control_plane.kinds.strategies.pod_defaults import default_pod_spec
 from fairlead_control_plane.kinds.strategies.pod_warnings import name_warnings
 from fairlead_control_plane.kinds.strategies.selectors import compiled, selector_cause, validate_selector
@@ -148,7 +148,7 @@ def _change(new: JsonObject, old: JsonObject) -> list[Cause]:
     causes += _template_change(spec, before, old)
     for field, kind in _FIXED:
         causes += _unchanged(spec.get(field), before.get(field), f"spec.{field}", kind)
-    return causes + validate_builtin_finalizers(new)
+    return causes
 
 
 def _unchanged(new: object, old: object, path: str, kind: str) -> list[Cause]:

@@ -17,37 +17,33 @@ from fairlead_control_plane.kinds.record import Writer
 from fairlead_control_plane.kinds.strategies.pod_annotations import MIRROR
 from fairlead_control_plane.kinds.strategies.pod_defaults import default_pod
 from fairlead_control_plane.kinds.strategies.resources import quality_of_service
+from fairlead_control_plane.kinds.strategies.status_writes import keep_metadata
 
-_KEPT = (
-    "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "labels", "annotations", "finalizers",
-    "ownerReferences",
-)  # fmt: skip
+_GRACE = "deletionGracePeriodSeconds"
 _CONTAINER_LISTS = ("containers", "initContainers")
 _RESIZED = ("resources", "resizePolicy")
 _COMPUTE = ("cpu", "memory")
 _ONLY_COMPUTE = "only cpu and memory resources are mutable"
 
 
-def _keep_rest(new: JsonObject, old: JsonObject) -> None:
+def _keep_rest(new: JsonObject, old: JsonObject, writer: Writer) -> None:
     """Put back what is no part of the spec."""
-    metadata, before = new["metadata"], old["metadata"]
-    for field in _KEPT:
-        metadata.pop(field, None)
-        if field in before:
-            metadata[field] = before[field]
+    keep_metadata(new, old, writer)
+    new["metadata"].pop(_GRACE, None)
+    if _GRACE in old["metadata"]:
+        new["metadata"][_GRACE] = old["metadata"][_GRACE]
     new["status"] = old.get("status") or {}
 
 
 def prepare_ephemeral_containers(new: JsonObject, old: JsonObject, writer: Writer) -> None:
     """Take nothing over but the ephemeral containers."""
-    del writer
     spec = dict(old.get("spec") or {})
     spec.pop("ephemeralContainers", None)
     if containers := (new.get("spec") or {}).get("ephemeralContainers"):
         spec["ephemeralContainers"] = containers
     new["spec"] = spec
     default_pod(spec)
-    _keep_rest(new, old)
+    _keep_rest(new, old, writer)
 
 
 def validate_ephemeral_change(new: JsonObject, old: JsonObject) -> list[Cause]:
@@ -68,7 +64,6 @@ def validate_ephemeral_change(new: JsonObject, old: JsonObject) -> list[Cause]:
 
 def prepare_resize(new: JsonObject, old: JsonObject, writer: Writer) -> None:
     """Take nothing over but resources, where the containers are the same."""
-    del writer
     spec, before = new.get("spec") or {}, old.get("spec") or {}
     default_pod(spec)
     if any(len(spec.get(field) or ()) != len(before.get(field) or ()) for field in _CONTAINER_LISTS):
@@ -83,7 +78,7 @@ def prepare_resize(new: JsonObject, old: JsonObject, writer: Writer) -> None:
         elif pairs:
             kept[field] = [_with_resources(one, was) for one, was in pairs]
     new["spec"] = kept
-    _keep_rest(new, old)
+    _keep_rest(new, old, writer)
 
 
 def _with_resources(new: JsonObject, old: JsonObject) -> JsonObject:

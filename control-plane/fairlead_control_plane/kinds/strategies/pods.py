@@ -14,7 +14,6 @@ from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy, Subresource, Writer
 from fairlead_control_plane.kinds.shape import normalise
 from fairlead_control_plane.kinds.strategies.containers import untrimmed_image
-from fairlead_control_plane.kinds.strategies.metadata import validate_builtin_finalizers
 from fairlead_control_plane.kinds.strategies.pod_annotations import (
     APP_ARMOR,
     MIRROR,
@@ -155,22 +154,18 @@ def _content(obj: JsonObject) -> list[Cause]:
 def _change(new: JsonObject, old: JsonObject) -> list[Cause]:
     causes = _content(new) + validate_annotation_changes(new, old)
     causes += validate_pod_change(new.get("spec") or {}, old.get("spec") or {})
-    return causes + validate_builtin_finalizers(new)
+    return causes
 
 
 def _ephemeral_change(new: JsonObject, old: JsonObject) -> list[Cause]:
     if MIRROR in (old["metadata"].get("annotations") or {}):
         return [wrong.forbidden("", "static pods do not support ephemeral containers")]
     causes = _content(new) + validate_annotation_changes(new, old)
-    return causes + validate_ephemeral_change(new, old) + validate_builtin_finalizers(new)
+    return causes + validate_ephemeral_change(new, old)
 
 
 def _resize(new: JsonObject, old: JsonObject) -> list[Cause]:
-    return _content(new) + validate_resize(new, old) + validate_builtin_finalizers(new)
-
-
-def _status(new: JsonObject, old: JsonObject) -> list[Cause]:
-    return validate_pod_status(new, old) + validate_builtin_finalizers(new)
+    return _content(new) + validate_resize(new, old)
 
 
 def _warn(new: JsonObject, old: JsonObject | None) -> Sequence[str]:
@@ -213,7 +208,7 @@ POD = Strategy(
     validate_change=_change,
     subresources={
         "status": Subresource(
-            prepare=prepare_pod_status, settle=settle_pod_status, validate=_status, warn=status_warnings
+            prepare=prepare_pod_status, settle=settle_pod_status, validate=validate_pod_status, warn=status_warnings
         ),
         "ephemeralcontainers": Subresource(prepare_ephemeral_containers, _ephemeral_change, EMPTY),
         "resize": Subresource(prepare_resize, _resize, EMPTY),

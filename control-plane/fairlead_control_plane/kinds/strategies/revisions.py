@@ -11,7 +11,7 @@ from fairlead_api import field_errors as wrong
 from fairlead_api.errors import Cause
 from fairlead_control_plane.kinds.record import Strategy
 from fairlead_control_plane.kinds.shape import normalise
-from fairlead_control_plane.kinds.strategies.metadata import immutable, non_negative, validate_builtin_finalizers
+from fairlead_control_plane.kinds.strategies.metadata import immutable, non_negative
 
 
 def _validate(obj: JsonObject) -> list[Cause]:
@@ -27,7 +27,7 @@ def _validate(obj: JsonObject) -> list[Cause]:
 def _change(new: JsonObject, old: JsonObject) -> list[Cause]:
     causes = non_negative(new.get("revision"), "revision")
     causes += immutable(new.get("data"), old.get("data"), "data")
-    return causes + validate_builtin_finalizers(new)
+    return causes
 
 
 CONTROLLER_REVISION = Strategy(

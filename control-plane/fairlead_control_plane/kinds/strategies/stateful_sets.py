@@ -15,7 +15,6 @@ from fairlead_control_plane.kinds.strategies.counts import counted, status_of
 from fairlead_control_plane.kinds.strategies.metadata import (
     non_negative,
     validate_annotations,
-    validate_builtin_finalizers,
     validate_labels,
 )
 from fairlead_control_plane.kinds.strategies.pod_annotations import validate_pod_annotations
@@ -156,7 +155,7 @@ def _change(new: JsonObject, old: JsonObject) -> list[Cause]:
     if any(spec.get(field) != before.get(field) for field in _FIXED):
         text = f"updates to statefulset spec for fields other than {_UPDATABLE} are forbidden"
         causes.append(wrong.forbidden("spec", text))
-    return causes + validate_builtin_finalizers(new)
+    return causes
 
 
 def _warn(new: JsonObject, old: JsonObject | None) -> list[str]:
